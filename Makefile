@@ -1,0 +1,38 @@
+# `make demo` and `make test` set up .venv once and then do their job; see README.md.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CONSTRAINTS := requirements/constraints-py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])').txt
+DEMO_DIR ?= work_dirs/demo
+
+.PHONY: setup demo test test-slow lint doctor clean
+
+setup: $(READY)
+
+$(READY): requirements/verified.txt setup.py pyproject.toml $(wildcard ops/csrc/*.* ops/csrc/*/*.*)
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else "Python %d.%d found; this project needs 3.10 to 3.12: make PYTHON=python3.11 ..." % v)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+		-r requirements/verified.txt $(if $(wildcard $(CONSTRAINTS)),-c $(CONSTRAINTS))
+	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python tools/demo.py --work-dir $(DEMO_DIR)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+doctor: $(READY)
+	$(BIN)/python tools/doctor.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info ops/*.so

@@ -1,0 +1,1 @@
+"""Datasets: one folder each, with its index, dataset, ground truth and submission format."""

@@ -1,0 +1,52 @@
+"""Writing files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
+    """Opens a temporary file beside `path` that replaces it when the block ends without an error.
+
+    After any error the temporary file is removed and what stood at `path` stays. Missing folders are made.
+
+    Args:
+        path: the file to write.
+        mode: "wb" for bytes or "w" for UTF-8 text.
+
+    Raises:
+        OSError: the disk is full, read-only or over quota; the message names the file and says what to do.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        with os.fdopen(descriptor, mode, encoding="utf-8" if "b" not in mode else None) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _apply_default_permissions(temporary)
+        Path(temporary).replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno,
+            f"cannot write {path}: {reason}. Nothing was replaced; free space or choose another folder, then run again",
+        ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _apply_default_permissions(path: str) -> None:
+    # mkstemp makes files that only their owner may read; indexes on shared disks are read by others.
+    umask = os.umask(0)
+    os.umask(umask)
+    Path(path).chmod(0o666 & ~umask)

@@ -1,0 +1,28 @@
+"""Collation of packed clips into a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.registry import FUNCTIONS
+
+from bev.structures import stack_clips
+
+
+@FUNCTIONS.register_module()
+def collate_clips(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Stack what `PackClip` made of several samples.
+
+    Images are padded to the largest height and width, and cameras to the largest number (`camera_mask` False).
+
+    Args:
+        items: `{'inputs': CameraClip without batch axis, 'data_samples': Det3DDataSample}` each.
+
+    Returns:
+        `{'inputs': CameraClip, 'data_samples': list of Det3DDataSample}`.
+    """
+    return {
+        "inputs": stack_clips([item["inputs"] for item in items]),
+        "data_samples": [item["data_samples"] for item in items],
+    }

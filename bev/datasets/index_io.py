@@ -1,0 +1,167 @@
+"""Reading and writing index files: pickles of plain Python values and numpy arrays in mmdet3d's v2 layout.
+
+An index is `{"metainfo": {...}, "data_list": [one dict per sample]}`. Ours carry `schema_version` and `box_convention`,
+so a file that means something else is refused instead of being misread. Files are unpickled with an allow-list: one
+from a stranger cannot run code.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+from bev.datasets.atomic import atomic_write
+
+SCHEMA_VERSION = "bev-1"
+BOX_CONVENTION = "mmdet3d>=1.0"
+CONVERTER = "tools/create_data.py"
+
+_BUILTINS = frozenset(
+    {
+        "bool",
+        "bytearray",
+        "bytes",
+        "complex",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "set",
+        "slice",
+        "str",
+        "tuple",
+    }
+)
+# Names under which numpy's own pickles find their parts: numpy 1 (core) and numpy 2 (_core).
+_NUMPY = frozenset({"_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype"})
+
+
+class IndexFormatError(ValueError):
+    """A file that is not an index of the expected schema; the message says what it is and how to make a right one."""
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Builds builtins and numpy arrays; anything else is refused by name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        numpy_part = module in {
+            "numpy",
+            "numpy.core.multiarray",
+            "numpy._core.multiarray",
+            "numpy.core.numeric",
+            "numpy._core.numeric",
+        }
+        plain = module == "builtins" and name in _BUILTINS
+        # Protocol 2, which mmengine writes, spells bytes as a call of _codecs.encode; OrderedDict is a plain container.
+        container = (module, name) in {("_codecs", "encode"), ("collections", "OrderedDict")}
+        if plain or container or (numpy_part and name in _NUMPY):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(
+            f"it asks for {module}.{name}, and an index holds plain values and numpy arrays only"
+        )
+
+
+def write_index(path: str | os.PathLike, metainfo: dict, data_list: list[dict]) -> None:
+    """Writes an index atomically, stamped with this version's schema and box convention.
+
+    Args:
+        path: file to write, usually `<data root>/nuscenes_infos_<split>.pkl`.
+        metainfo: what the index is of: dataset, version, split, categories.
+        data_list: one dict per sample.
+
+    Raises:
+        OSError: it could not be written; the old file, if any, is untouched.
+    """
+    stamped = {**metainfo, "schema_version": SCHEMA_VERSION, "box_convention": BOX_CONVENTION}
+    with atomic_write(path) as file:
+        pickle.dump({"metainfo": stamped, "data_list": data_list}, file, protocol=4)
+
+
+def read_index(path: str | os.PathLike) -> dict:
+    """Reads one of our indexes, or a nuScenes info file as mmdet3d >= 1.1 writes it.
+
+    A file of mmdet3d comes back in our schema as far as it reaches: its image paths get their folders, each camera its
+    ego pose and image size, but `scene_token`, `prev` and `next` are None, for mmdet3d does not store them.
+
+    Returns:
+        {"metainfo": dict, "data_list": list of dicts}.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IndexFormatError: not a pickle of plain values, another schema or dataset, or boxes of the legacy convention.
+    """
+    content = read_plain_pickle(path)
+    _check_layout(path, content)
+    metainfo = content["metainfo"]
+    if "schema_version" not in metainfo:
+        return _adopt_mmdet3d_infos(path, content)
+    if metainfo["schema_version"] != SCHEMA_VERSION:
+        raise IndexFormatError(
+            f"{path}: its schema is {metainfo['schema_version']!r}, this version reads {SCHEMA_VERSION!r}; "
+            f"build it again with {CONVERTER}"
+        )
+    if metainfo.get("box_convention") != BOX_CONVENTION:
+        raise IndexFormatError(
+            f"{path}: its boxes follow {metainfo.get('box_convention')!r}, this version reads {BOX_CONVENTION!r}; "
+            f"build it again with {CONVERTER}, or convert the boxes with bev.geometry.legacy_to_current"
+        )
+    return content
+
+
+def read_plain_pickle(path: str | os.PathLike) -> Any:
+    """Unpickles a file that may hold builtins and numpy arrays only.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IndexFormatError: it is no pickle, is truncated, or asks for any other class.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"index {path} does not exist; make it with {CONVERTER}")
+    try:
+        with Path(path).open("rb") as file:
+            return _PlainUnpickler(file).load()
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        ValueError,
+        ImportError,
+        TypeError,
+    ) as error:
+        raise IndexFormatError(f"{path}: not a readable index ({error}); build it again with {CONVERTER}") from error
+
+
+def _check_layout(path: str | os.PathLike, content: Any) -> None:
+    if isinstance(content, dict) and "infos" in content:
+        raise IndexFormatError(
+            f"{path}: an info file of mmdet3d < 1.1 (key 'infos'), whose boxes may follow either convention; "
+            f"build a new index from the tables with {CONVERTER}"
+        )
+    well_formed = isinstance(content, dict) and isinstance(content.get("metainfo"), dict)
+    if not well_formed or not isinstance(content.get("data_list"), list):
+        raise IndexFormatError(
+            f"{path}: not an index (expected the keys 'metainfo' and 'data_list'); build it with {CONVERTER}"
+        )
+
+
+def _adopt_mmdet3d_infos(path: str | os.PathLike, content: dict) -> dict:
+    if content["metainfo"].get("dataset") != "nuscenes":
+        raise IndexFormatError(
+            f"{path}: no schema version, and not mmdet3d's nuScenes infos either "
+            f"(dataset: {content['metainfo'].get('dataset')!r}); build it with {CONVERTER}"
+        )
+    # Only nuScenes has infos of mmdet3d that we take; its module imports this one.
+    from bev.datasets.nuscenes.index_mmdet3d import adopt_infos
+
+    try:
+        return adopt_infos(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise IndexFormatError(
+            f"{path}: mmdet3d infos without what a camera index needs ({type(error).__name__}: {error}); "
+            f"build an index from the tables with {CONVERTER}"
+        ) from error

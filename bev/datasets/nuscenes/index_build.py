@@ -1,0 +1,144 @@
+"""Builds the index files of a release: scene by scene, in several processes, resumable.
+
+Each finished scene is a shard on disk. A run that was killed finds the shards of the same tables and goes on; when all
+scenes of all splits are there, the shards are merged into one index per split and removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bev.datasets.index_io import SCHEMA_VERSION, read_plain_pickle, write_index
+from bev.datasets.nuscenes.classes import CATEGORY_TO_CLASS, INDEX_CLASSES
+from bev.datasets.nuscenes.index_samples import scene_entries
+from bev.datasets.nuscenes.index_tables import TABLES, TablesError, available_splits, open_tables, tables_folder
+from bev.datasets.parallel import run_forked
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """What one index file holds."""
+
+    path: Path
+    split: str
+    scenes: int
+    samples: int
+    boxes: int
+    lidar_files_missing: int
+
+
+def build_indexes(
+    root: str | os.PathLike,
+    version: str,
+    out: str | os.PathLike | None = None,
+    splits_file: str | os.PathLike | None = None,
+    workers: int = 1,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> list[IndexSummary]:
+    """Writes `nuscenes_infos_<split>.pkl` for every split of a release that its tables hold.
+
+    Args:
+        root: data root; paths inside the index are relative to it.
+        version: folder of the tables, such as v1.0-trainval.
+        out: folder of the index files; the data root by default.
+        splits_file: custom splits, {"split": ["scene-0001", ...]}.
+        workers: processes; 1 works in this one.
+        progress: wraps the iterator over finished scenes, given their total number; a place for a progress bar.
+
+    Returns:
+        One summary per file written.
+
+    Raises:
+        TablesError: tables or splits are missing or broken.
+        CalibrationError: a calibration or pose that cannot be right.
+        OSError: a file could not be written; files that stood there are untouched.
+    """
+    splits = available_splits(root, version, splits_file)
+    if not splits:
+        raise TablesError(
+            f"{Path(root) / version}: its scenes belong to no known split; write them as "
+            f'{{"split name": ["scene name", ...]}} to splits.json beside the tables, or give --splits FILE'
+        )
+    out = Path(root if out is None else out)
+    shards = _ShardFolder.of(out, root, version)
+    names = sorted({name for scenes in splits.values() for name in scenes})
+    missing = [name for name in names if not shards.has(name)]
+    if missing:
+        nusc = open_tables(root, version)
+        scenes = {scene["name"]: scene for scene in nusc.scene}
+        jobs = [scenes[name] for name in missing]
+        done = run_forked(lambda scene: shards.write(scene["name"], scene_entries(nusc, scene)), jobs, workers)
+        for _ in progress(done, len(jobs)):
+            pass
+    summaries = [_merge(shards, out, version, split, scenes) for split, scenes in splits.items()]
+    shards.remove()
+    return summaries
+
+
+def _merge(shards: _ShardFolder, out: Path, version: str, split: str, scenes: list[str]) -> IndexSummary:
+    data_list = [entry for name in scenes for entry in shards.read(name)]
+    for position, entry in enumerate(data_list):
+        entry["sample_idx"] = position
+    categories = {name: label for label, name in enumerate(INDEX_CLASSES)}
+    metainfo = {"dataset": "nuscenes", "version": version, "split": split, "categories": categories}
+    path = out / f"nuscenes_infos_{split}.pkl"
+    write_index(path, metainfo, data_list)
+    return IndexSummary(
+        path=path,
+        split=split,
+        scenes=len(scenes),
+        samples=len(data_list),
+        boxes=sum(len(entry["instances"]) for entry in data_list),
+        lidar_files_missing=sum(entry["lidar_points"]["lidar_path"] is None for entry in data_list),
+    )
+
+
+@dataclass(frozen=True)
+class _ShardFolder:
+    """Finished scenes of one state of the tables."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, out: Path, root: str | os.PathLike, version: str) -> _ShardFolder:
+        """The folder for these tables; shards of an older state of them are thrown away."""
+        path = out / f".nuscenes_infos-{version}-{_fingerprint(tables_folder(root, version))}"
+        for other in out.glob(f".nuscenes_infos-{version}-*"):
+            if other != path:
+                shutil.rmtree(other, ignore_errors=True)
+        return cls(path)
+
+    def has(self, scene: str) -> bool:
+        """Whether the scene is finished."""
+        return self._file(scene).is_file()
+
+    def write(self, scene: str, entries: list[dict]) -> None:
+        """Stores a finished scene, atomically."""
+        write_index(self._file(scene), {"scene": scene}, entries)
+
+    def read(self, scene: str) -> list[dict]:
+        """The entries of a finished scene."""
+        return read_plain_pickle(self._file(scene))["data_list"]
+
+    def remove(self) -> None:
+        """Deletes all shards."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _file(self, scene: str) -> Path:
+        return self.path / f"{scene}.pkl"
+
+
+def _fingerprint(folder: Path) -> str:
+    """Changes when the schema, the class mapping or any table does: judged by size and time, for tables are big."""
+    digest = hashlib.sha256(f"{SCHEMA_VERSION} {INDEX_CLASSES} {sorted(CATEGORY_TO_CLASS.items())}".encode())
+    for name in TABLES:
+        path = folder / f"{name}.json"
+        if path.is_file():
+            status = path.stat()
+            digest.update(f"{name} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,199 @@
+"""Opening nuScenes tables, and which samples a split consists of.
+
+Splits come from three places: the official ones, `splits.json` in the folder of the tables (as nuscenes-devkit 1.2 has
+it), or any file of the same form, `{"split name": ["scene-0001", ...]}`, which then takes the place of both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nuscenes import NuScenes
+
+TABLES = (
+    "attribute",
+    "calibrated_sensor",
+    "category",
+    "ego_pose",
+    "instance",
+    "log",
+    "map",
+    "sample",
+    "sample_annotation",
+    "sample_data",
+    "scene",
+    "sensor",
+    "visibility",
+)
+
+# Which official splits a release can hold, by the end of its version's name.
+_OFFICIAL_SPLITS = {"trainval": ("train", "val"), "test": ("test",), "mini": ("mini_train", "mini_val")}
+# Splits that are subsets of others: known by name, but built only when asked for.
+_OFFICIAL_SUBSETS = {"trainval": ("train_detect", "train_track")}
+
+
+class TablesError(ValueError):
+    """Tables that are missing or broken, or a split that they do not hold."""
+
+
+def open_tables(root: str | os.PathLike, version: str) -> NuScenes:
+    """Opens a release with nuscenes-devkit, quietly.
+
+    Args:
+        root: folder that holds `samples`, `maps` and the folder `version` with the tables.
+        version: v1.0-trainval, v1.0-test, v1.0-mini, or another folder of tables.
+
+    Raises:
+        TablesError: the folder, a table or a map picture is missing, or a table is not valid JSON.
+    """
+    folder = tables_folder(root, version)
+    missing = [name for name in TABLES if not (folder / f"{name}.json").is_file()]
+    if missing:
+        raise TablesError(
+            f"{folder}: tables missing: {', '.join(missing)}; unpack the metadata archive of {version} again"
+        )
+    for record in load_table(folder, "map"):
+        if not (Path(root) / record["filename"]).is_file():
+            raise TablesError(
+                f"{Path(root) / record['filename']}: map picture missing (map.json, token {record['token']}); "
+                f"unpack the folder 'maps' of the metadata archive into {root}"
+            )
+    from nuscenes import NuScenes  # Takes seconds to import, and only tools that read tables need it.
+
+    try:
+        return NuScenes(version=version, dataroot=str(root), verbose=False)
+    except (json.JSONDecodeError, KeyError) as error:
+        raise TablesError(
+            f"{folder}: broken tables ({type(error).__name__}: {error}); unpack the metadata again"
+        ) from error
+
+
+def tables_folder(root: str | os.PathLike, version: str) -> Path:
+    """Folder of the tables of a release.
+
+    Raises:
+        TablesError: it does not exist; the message lists the releases found under `root`.
+    """
+    folder = Path(root) / version
+    if folder.is_dir():
+        return folder
+    if not Path(root).is_dir():
+        raise TablesError(f"data root {root} does not exist")
+    found = sorted(path.parent.name for path in Path(root).glob("*/sample.json"))
+    raise TablesError(
+        f"data root {root} has no tables of {version} (expected {folder}/sample.json); "
+        f"releases found there: {', '.join(found) or 'none'}"
+    )
+
+
+def load_table(folder: Path, name: str) -> Any:
+    """One JSON file of a folder of tables.
+
+    Raises:
+        TablesError: it is missing or not valid JSON.
+    """
+    path = folder / f"{name}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TablesError(f"{path}: table missing; unpack the metadata archive of {folder.name} again") from None
+    except ValueError as error:
+        raise TablesError(f"{path}: not valid JSON ({error}); unpack the metadata again") from error
+
+
+def available_splits(
+    root: str | os.PathLike, version: str, splits_file: str | os.PathLike | None = None, subsets: bool = False
+) -> dict[str, list[str]]:
+    """Splits of a release with the scenes that the tables hold, in the order of the scene table.
+
+    Args:
+        root: data root.
+        version: folder of the tables.
+        splits_file: custom splits instead of the official ones and of `splits.json`.
+        subsets: also the official subsets of splits (train_detect, train_track).
+
+    Returns:
+        {split: scene names}, splits without a scene in these tables left out.
+
+    Raises:
+        TablesError: the tables or the splits file are missing or broken, or the file names a scene that is not there.
+    """
+    folder = tables_folder(root, version)
+    present = [scene["name"] for scene in load_table(folder, "scene")]
+    if splits_file is not None:
+        wanted = _read_splits(Path(splits_file))
+        _check_scenes_exist(Path(splits_file), wanted, present)
+    else:
+        wanted = _official_splits(version, subsets)
+        if (folder / "splits.json").is_file():
+            wanted |= _read_splits(folder / "splits.json")
+    selected = {split: [name for name in present if name in set(scenes)] for split, scenes in wanted.items()}
+    return {split: scenes for split, scenes in selected.items() if scenes}
+
+
+def sample_tokens(
+    root: str | os.PathLike, version: str, split: str, splits_file: str | os.PathLike | None = None
+) -> list[str]:
+    """Tokens of a split's samples, in the order of the sample table. Reads two small tables, so it is fast.
+
+    Raises:
+        TablesError: no such split, or tables missing or broken.
+    """
+    scenes = split_scenes(root, version, split, splits_file)
+    folder = tables_folder(root, version)
+    scene_tokens = {scene["token"] for scene in load_table(folder, "scene") if scene["name"] in scenes}
+    return [sample["token"] for sample in load_table(folder, "sample") if sample["scene_token"] in scene_tokens]
+
+
+def split_scenes(
+    root: str | os.PathLike, version: str, split: str, splits_file: str | os.PathLike | None = None
+) -> Collection[str]:
+    """Scene names of one split.
+
+    Raises:
+        TablesError: no such split in these tables.
+    """
+    splits = available_splits(root, version, splits_file, subsets=True)
+    if split not in splits:
+        raise TablesError(
+            f"{Path(root) / version}: no scene of split {split!r}; splits found: {', '.join(splits) or 'none'}. "
+            "Custom splits come from --splits FILE or splits.json beside the tables"
+        )
+    return frozenset(splits[split])
+
+
+def _official_splits(version: str, subsets: bool) -> dict[str, list[str]]:
+    release = version.rsplit("-", 1)[-1]
+    names = _OFFICIAL_SPLITS.get(release, ()) + (_OFFICIAL_SUBSETS.get(release, ()) if subsets else ())
+    if not names:
+        return {}
+    from nuscenes.utils.splits import create_splits_scenes
+
+    scenes = create_splits_scenes()
+    return {name: scenes[name] for name in names}
+
+
+def _read_splits(path: Path) -> dict[str, list[str]]:
+    if not path.is_file():
+        raise TablesError(f"splits file {path} does not exist")
+    try:
+        splits = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TablesError(f"{path}: not valid JSON ({error})") from error
+    lists = isinstance(splits, dict) and all(isinstance(scenes, list) for scenes in splits.values())
+    if not lists or not all(isinstance(name, str) for scenes in splits.values() for name in scenes):
+        raise TablesError(f'{path}: expected {{"split name": ["scene-0001", ...], ...}}')
+    return splits
+
+
+def _check_scenes_exist(path: Path, splits: dict[str, list[str]], present: Collection[str]) -> None:
+    unknown = sorted({name for scenes in splits.values() for name in scenes} - set(present))
+    if unknown:
+        raise TablesError(
+            f"{path}: scenes not in the tables: {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}"
+        )

@@ -1,0 +1,65 @@
+"""From a config to a runner that fits the machine: CPU or GPU, one process or several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from bev.engine.checkpoint import register_safe_checkpoint_loader
+
+
+def build_runner(config: Config, launcher: str = "none") -> Runner:
+    """Build mmengine's runner after fitting the config to this machine.
+
+    Args:
+        config: A whole experiment, as from `load_config`.
+        launcher: "none" for one process, "pytorch" under torchrun, "slurm" or "mpi".
+    """
+    register_safe_checkpoint_loader()
+    config.launcher = launcher
+    if not torch.cuda.is_available():
+        fit_to_cpu(config)
+        if launcher == "pytorch":
+            start_gloo()
+    return Runner.from_cfg(config)
+
+
+def fit_to_cpu(config: Config) -> None:
+    """Replace what only GPUs can do: synchronised batch norm, NCCL, pinned memory, mixed precision wrappers."""
+    _replace_norm(config._cfg_dict)
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        if config.get(name):
+            config[name].pin_memory = False
+    if config.get("optim_wrapper", {}).get("type") == "AmpOptimWrapper":
+        raise ValueError("--amp needs a GPU: CPUs of today gain nothing from it. Train without --amp.")
+    if config.get("launcher", "none") != "none":
+        # mmengine's default wrapper passes a GPU index to DistributedDataParallel.
+        unused = config.get("find_unused_parameters", False)
+        config.model_wrapper_cfg = dict(type="MMDistributedDataParallel", find_unused_parameters=unused)
+
+
+def start_gloo() -> None:
+    """Join torchrun's process group over Gloo; mmengine's own start would choose a GPU first."""
+    if not torch_dist.is_initialized():
+        torch_dist.init_process_group("gloo")
+        if "OMP_NUM_THREADS" not in os.environ:
+            share = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+            torch.set_num_threads(max(1, share))
+
+
+def _replace_norm(node: Any) -> None:
+    """Turn every `type='SyncBN'` below `node` into plain batch norm, in place."""
+    if isinstance(node, Mapping):
+        if node.get("type") == "SyncBN":
+            node["type"] = "BN"  # type: ignore[index]
+        for value in node.values():
+            _replace_norm(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            _replace_norm(value)

@@ -1,0 +1,71 @@
+"""What a finished training leaves beside its checkpoints: plain weights and the time it took."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from bev.engine.atomic_backend import AtomicLocalBackend
+
+
+@HOOKS.register_module()
+class TrainingSummaryHook(Hook):
+    """Writes `final.pth` (weights alone; the averaged ones where a run has EMA) and `train_time.json`.
+
+    The time counts training epochs only, not evaluation, and continues over resumes.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._start: float | None = None
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Stop the clock."""
+        if self._start is not None:
+            self._seconds += time.monotonic() - self._start
+            self._start = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the time so far, with the running epoch's share."""
+        running = time.monotonic() - self._start if self._start is not None else 0.0
+        checkpoint["train_seconds"] = self._seconds + running
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Continue the time of the run that is resumed."""
+        if runner._resume:
+            self._seconds = checkpoint.get("train_seconds", 0.0)
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Write both files, each atomically."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        checkpoint = {"state_dict": dict(model.state_dict()), "meta": {"epoch": runner.epoch, "iter": runner.iter}}
+        averaged = next((hook.ema_model for hook in runner.hooks if hasattr(hook, "ema_model")), None)
+        if averaged is not None:
+            checkpoint["state_dict"] = dict(averaged.module.state_dict())
+        work_dir = Path(runner.work_dir)
+        buffer = _to_bytes(checkpoint)
+        backend = AtomicLocalBackend()
+        backend.put(buffer, work_dir / "final.pth")
+        backend.put_text(json.dumps({"train_seconds": round(self._seconds, 1)}), work_dir / "train_time.json")
+
+
+def _to_bytes(checkpoint: dict) -> bytes:
+    stream = io.BytesIO()
+    torch.save(checkpoint, stream)
+    return stream.getvalue()

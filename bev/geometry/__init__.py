@@ -1,0 +1,37 @@
+"""Poses, cameras, the BEV grid and boxes: pure functions and frozen dataclasses."""
+
+from bev.geometry.boxes import (
+    current_to_legacy,
+    decode_boxes,
+    encode_boxes,
+    inverse_transform_boxes,
+    legacy_to_current,
+    transform_boxes,
+    wrap_angle,
+)
+from bev.geometry.cameras import MIN_DEPTH, check_intrinsic, image_affine, pix_T_cam, project
+from bev.geometry.errors import CalibrationError
+from bev.geometry.grid import BEVGrid
+from bev.geometry.poses import check_pose, invert_pose, pose_matrix, rotation_z, yaw_of
+
+__all__ = [
+    "MIN_DEPTH",
+    "BEVGrid",
+    "CalibrationError",
+    "check_intrinsic",
+    "check_pose",
+    "current_to_legacy",
+    "decode_boxes",
+    "encode_boxes",
+    "image_affine",
+    "inverse_transform_boxes",
+    "invert_pose",
+    "legacy_to_current",
+    "pix_T_cam",
+    "pose_matrix",
+    "project",
+    "rotation_z",
+    "transform_boxes",
+    "wrap_angle",
+    "yaw_of",
+]

@@ -1,0 +1,1 @@
+"""Models: backbones, necks, attention, encoders, temporal fusion, heads, losses and assigners."""

@@ -1,0 +1,18 @@
+"""Attention modules of BEV encoders and decoders."""
+
+from bev.models.attention.deformable import DeformableAttention, DeformableSampling
+from bev.models.attention.feed_forward import FeedForward
+from bev.models.attention.spatial_cross import SpatialCrossAttention
+from bev.models.attention.temporal_self import TemporalSelfAttention
+from bev.models.attention.visibility import VisiblePillars, gather_visible, project_pillars
+
+__all__ = [
+    "DeformableAttention",
+    "DeformableSampling",
+    "FeedForward",
+    "SpatialCrossAttention",
+    "TemporalSelfAttention",
+    "VisiblePillars",
+    "gather_visible",
+    "project_pillars",
+]

@@ -1,0 +1,68 @@
+"""Temporal self-attention: BEV queries read the previous and the current BEV (BEVFormer, section 3.4).
+
+Shapes: B batch, Q = H * W queries, C channels, H, W rows and columns of the BEV grid.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bev.models.attention.deformable import DeformableSampling, output_projection
+
+
+class TemporalSelfAttention(nn.Module):
+    """Deformable attention over a queue of two BEV maps, previous and current, whose readings are averaged.
+
+    The two maps are treated as two levels of one shape, each with a softmax of its own. Without a previous map (the
+    first frame of a scene, and always in BEVFormer v2) both are the current queries.
+
+    Args:
+        embed_dims: C.
+        num_heads: Attention heads.
+        num_points: Points per head and map.
+        dropout: Probability of zeroing an output before it is added to the query.
+    """
+
+    def __init__(self, embed_dims: int = 256, num_heads: int = 8, num_points: int = 4, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.sampling = DeformableSampling(
+            embed_dims,
+            num_heads,
+            num_levels=2,
+            num_points=num_points,
+            query_dims=2 * embed_dims,
+            softmax_per_level=True,
+        )
+        self.output_proj = output_projection(embed_dims)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        query: Tensor,
+        position: Tensor,
+        reference_points: Tensor,
+        grid_shape: tuple[int, int],
+        queue: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the queries plus what they read.
+
+        Args:
+            query: (B, Q, C), row by row.
+            position: (Q, C) positional encoding.
+            reference_points: (1, Q, 1, 2) x and y of each cell's centre in fractions of the grid.
+            grid_shape: (H, W).
+            queue: Previous and current BEV map, (B, Q, C) each, both in the current frame's grid; None where there is
+                no previous one.
+
+        Returns:
+            (B, Q, C).
+        """
+        previous, current = (query, query) if queue is None else queue
+        conditioned = torch.cat([previous, query + position], dim=-1)
+        if queue is None:
+            values = self.sampling.project_values(query).repeat(1, 2, 1, 1)
+        else:
+            values = self.sampling.project_values(torch.cat([previous, current], dim=1))
+        read = self.sampling(conditioned, values, reference_points, (grid_shape, grid_shape))
+        return query + self.dropout(self.output_proj(read))

@@ -1,0 +1,219 @@
+"""Queries that start from the peaks of a BEV heatmap.
+
+Learned queries have to discover over many epochs where objects are; here a small dense head, trained beside the
+decoder, says where to look, and the decoder refines (TransFusion, arXiv 2203.11496, section 3.2; BEVFormer v2's
+two-stage head has the same idea with proposals from the images).
+
+Shapes: B batch, G query groups (1 outside training), Q queries per group, C channels, K classes, H, W rows and columns
+of the BEV map.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from bev.geometry.grid import BEVGrid
+from bev.models.decoders.heatmap_targets import absolute_codes, heatmap_targets
+from bev.models.decoders.queries import Queries
+from bev.models.losses import gaussian_focal_loss, mean_over_ranks
+from bev.structures import BEVFeatures
+
+if TYPE_CHECKING:
+    from bev.models.heads.detection_targets import DetectionTarget
+
+CODE_SIZE = 10
+CENTRE = (0, 1, 4)  # where the box code holds x, y, z
+FREQUENCIES = 8  # of the position encoding: 2^0 .. 2^7 half waves over the grid, down to under a cell
+PRIOR_PROBABILITY = 0.01
+
+
+@dataclass
+class HeatmapProposals:
+    """Dense outputs of the heatmap head.
+
+    Attributes:
+        logits: (B, K, H, W), class centres.
+        codes: (B, 10, H, W), box of an object at this cell: centre x and y in cells from the cell's, z in metres, the
+            rest as in the box code.
+        grid: Bounds and shape of the map.
+    """
+
+    logits: Tensor
+    codes: Tensor
+    grid: BEVGrid
+
+
+@dataclass
+class Seeds:
+    """The peaks that become queries, best first. Tensors without gradient.
+
+    Attributes:
+        cells: (B, Q) int64, flattened cell.
+        labels: (B, Q) int64.
+        logits: (B, Q).
+        codes: (B, Q, 10), box codes in metres.
+    """
+
+    cells: Tensor
+    labels: Tensor
+    logits: Tensor
+    codes: Tensor
+
+
+@MODELS.register_module()
+class HeatmapQueries(nn.Module):
+    """Queries at the highest local maxima over (class, cell), with the box that the dense head regresses there.
+
+    A query's content is the BEV feature of its cell plus an embedding of its class; its position encodes the regressed
+    centre. The regressed size, yaw and velocity and the peak's score are priors, which the decoder's layers correct.
+    In training, groups beyond the first start from the same peaks with their reference points moved at random, so that
+    the decoder learns to correct wrong centres; the loss of the dense head does not depend on the groups.
+
+    Args:
+        embed_dims: C.
+        num_classes: K.
+        num_queries: Q.
+        num_groups: G in training.
+        jitter: Largest move along x and y of the reference points of groups beyond the first, in cells.
+        gaussian_radius: Cells around an object's centre that the heatmap spares and that learn its box.
+        heatmap_weight: Factor of the heatmap's loss.
+        box_weight: Factor of the regression's loss.
+        code_weights: Ten factors of the regressed numbers.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_classes: int,
+        num_queries: int,
+        num_groups: int = 1,
+        jitter: float = 1.0,
+        gaussian_radius: int = 2,
+        heatmap_weight: float = 1.0,
+        box_weight: float = 0.25,
+        code_weights: tuple[float, ...] = (1.0,) * 8 + (0.2,) * 2,
+    ) -> None:
+        super().__init__()
+        self.num_queries, self.num_groups, self.jitter = num_queries, num_groups, jitter
+        self.gaussian_radius = gaussian_radius
+        self.heatmap_weight, self.box_weight = heatmap_weight, box_weight
+        self.register_buffer("code_weights", torch.tensor(code_weights), persistent=False)
+        self.trunk = nn.Sequential(
+            nn.Conv2d(embed_dims, embed_dims, kernel_size=3, padding=1),
+            nn.GroupNorm(math.gcd(embed_dims, 8), embed_dims),
+            nn.ReLU(inplace=True),
+        )
+        self.heatmap = _output_layer(embed_dims, num_classes, bias=logit(PRIOR_PROBABILITY))
+        self.box = _output_layer(embed_dims, CODE_SIZE, bias=0.0)
+        self.content = nn.Linear(embed_dims, embed_dims)
+        self.class_embedding = nn.Embedding(num_classes, embed_dims)
+        self.position = nn.Sequential(
+            nn.Linear(3 * 2 * FREQUENCIES, embed_dims), nn.ReLU(inplace=True), nn.Linear(embed_dims, embed_dims)
+        )
+
+    def forward(self, features: BEVFeatures) -> Queries:
+        """Finds the peaks.
+
+        Args:
+            features: Map (B, C, H, W) in the frame of the ground truth.
+
+        Raises:
+            ValueError: The map has fewer (class, cell) pairs than there are queries.
+        """
+        hidden = self.trunk(features.map)
+        proposals = HeatmapProposals(self.heatmap(hidden), self.box(hidden), features.grid)
+        seeds = self._select(proposals)
+        groups = self.num_groups if self.training else 1
+        reference = self._references(seeds.codes, features.grid, groups)
+        cell_features = features.map.flatten(2).gather(2, seeds.cells[:, None].expand(-1, features.map.shape[1], -1))
+        content = self.content(cell_features.transpose(1, 2)) + self.class_embedding(seeds.labels)
+        code_prior = seeds.codes.clone()
+        code_prior[..., CENTRE] = 0
+        return Queries(
+            content=content.repeat(1, groups, 1),
+            position=self.position(encode_position(reference)),
+            reference=reference,
+            num_groups=groups,
+            code_prior=code_prior.repeat(1, groups, 1),
+            class_prior=_class_prior(seeds, proposals.logits.shape[1]).repeat(1, groups, 1),
+            proposals=proposals,
+        )
+
+    def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
+        """Gaussian focal loss of the heatmap and L1 loss of the boxes around the centres, both per object.
+
+        Returns:
+            `loss_heatmap` and `loss_proposal`.
+        """
+        proposals = queries.proposals
+        num_classes = proposals.logits.shape[1]
+        target = heatmap_targets(targets, proposals.grid, num_classes, self.gaussian_radius)
+        per_cell = gaussian_focal_loss(proposals.logits.float(), target.heatmap)
+        num_objects = mean_over_ranks(target.num_objects, per_cell.device)
+        codes = proposals.codes.float().permute(0, 2, 3, 1).flatten(0, 2)[target.cells]
+        known = torch.isfinite(target.codes)
+        distance = (codes - target.codes.where(known, codes)).abs() * self.code_weights * target.weights[:, None]
+        total_weight = mean_over_ranks(target.weights.sum())
+        return {
+            "loss_heatmap": self.heatmap_weight * per_cell.sum() / num_objects,
+            "loss_proposal": self.box_weight * distance.sum() / total_weight,
+        }
+
+    @torch.no_grad()
+    def _select(self, proposals: HeatmapProposals) -> Seeds:
+        logits = proposals.logits.float()
+        height, width = logits.shape[-2:]
+        if logits[0].numel() < self.num_queries:
+            raise ValueError(
+                f"{self.num_queries} queries need as many (class, cell) pairs, but {logits.shape[1]} classes on a "
+                f"{height} x {width} map have {logits[0].numel()}; lower num_queries"
+            )
+        # Cells beside a peak come after all peaks instead of being dropped: a quiet map still fills all queries.
+        peak = F.max_pool2d(logits, kernel_size=3, stride=1, padding=1) == logits
+        span = logits.amax() - logits.amin() + 1
+        order = (logits + span * peak).flatten(1).topk(self.num_queries).indices
+        cells, labels = order % (height * width), order // (height * width)
+        local = proposals.codes.float().flatten(2).gather(2, cells[:, None].expand(-1, CODE_SIZE, -1)).transpose(1, 2)
+        return Seeds(cells, labels, logits.flatten(1).gather(1, order), absolute_codes(local, cells, proposals.grid))
+
+    def _references(self, codes: Tensor, grid: BEVGrid, groups: int) -> Tensor:
+        """Centres (B, G * Q, 3) as fractions of the grid, moved at random in groups beyond the first."""
+        centres = codes[..., CENTRE].repeat(1, groups, 1)
+        others = centres[:, codes.shape[1] :, :2]
+        cell = torch.tensor(grid.cell_size, device=codes.device)
+        others += (2 * torch.rand_like(others) - 1) * self.jitter * cell
+        # A reference exactly on the border would have an infinite logit, which no correction could move.
+        return grid.normalise(centres).clamp(0.001, 0.999)
+
+
+def encode_position(fractions: Tensor) -> Tensor:
+    """Sines and cosines of fractions (..., 3) of the grid: (..., 3 * 2 * FREQUENCIES)."""
+    waves = math.pi * 2 ** torch.arange(FREQUENCIES, dtype=fractions.dtype, device=fractions.device)
+    phases = fractions[..., None] * waves
+    return torch.cat([phases.sin(), phases.cos()], dim=-1).flatten(-2)
+
+
+def logit(probability: float) -> float:
+    """Logit of a probability in (0, 1)."""
+    return math.log(probability / (1 - probability))
+
+
+def _class_prior(seeds: Seeds, num_classes: int) -> Tensor:
+    """(B, Q, K): what turns the detection head's initial logit, that of PRIOR_PROBABILITY, into the peak's."""
+    prior = seeds.logits.new_zeros((*seeds.labels.shape, num_classes))
+    return prior.scatter_(2, seeds.labels[..., None], seeds.logits[..., None] - logit(PRIOR_PROBABILITY))
+
+
+def _output_layer(channels: int, outputs: int, bias: float) -> nn.Conv2d:
+    """1x1 convolution that starts out nearly constant."""
+    layer = nn.Conv2d(channels, outputs, kernel_size=1)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.constant_(layer.bias, bias)
+    return layer

@@ -1,0 +1,72 @@
+"""Object queries: what the decoder starts from.
+
+Shapes: B batch, G query groups (1 outside training), Q queries per group, C channels, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from bev.structures import BEVFeatures
+
+if TYPE_CHECKING:
+    from bev.models.decoders.heatmap_queries import HeatmapProposals
+    from bev.models.heads.detection_targets import DetectionTarget
+
+
+@dataclass
+class Queries:
+    """Queries of all groups, group after group.
+
+    Attributes:
+        content: (B, G * Q, C), what the decoder layers update.
+        position: (B, G * Q, C), added to the content where attention compares places.
+        reference: (B, G * Q, 3) x, y, z of the first guess, as fractions of the grid's bounds.
+        num_groups: G. Groups don't see each other; only the first one predicts outside training.
+        code_prior: (B, G * Q, 10) first guess of size, yaw and velocity, added to what the head regresses; zero for the
+            centre, which starts from `reference`. None where there is no guess.
+        class_prior: (B, G * Q, K), added to the head's class logits; None where there is no guess.
+        proposals: What the loss of the initialisation needs; None for queries that are learned with the decoder alone.
+    """
+
+    content: Tensor
+    position: Tensor
+    reference: Tensor
+    num_groups: int
+    code_prior: Tensor | None = None
+    class_prior: Tensor | None = None
+    proposals: HeatmapProposals | None = None
+
+
+@MODELS.register_module()
+class LearnedQueries(nn.Module):
+    """One learned embedding per query, the same for every sample (groups: Group DETR, arXiv 2207.13085).
+
+    Args:
+        embed_dims: C.
+        num_queries: Q.
+        num_groups: G in training.
+    """
+
+    def __init__(self, embed_dims: int = 256, num_queries: int = 900, num_groups: int = 1) -> None:
+        super().__init__()
+        self.num_queries, self.num_groups = num_queries, num_groups
+        self.embedding = nn.Embedding(num_groups * num_queries, 2 * embed_dims)
+        self.reference = nn.Linear(embed_dims, 3)
+        nn.init.xavier_uniform_(self.reference.weight)
+        nn.init.zeros_(self.reference.bias)
+
+    def forward(self, features: BEVFeatures) -> Queries:
+        """Returns the embeddings, repeated for each sample of `features`."""
+        groups = self.num_groups if self.training else 1
+        embedding = self.embedding.weight[: groups * self.num_queries]
+        position, content = embedding.expand(len(features.map), -1, -1).chunk(2, dim=-1)
+        return Queries(content, position, self.reference(position).sigmoid(), groups)
+
+    def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
+        """No loss of its own."""
+        return {}

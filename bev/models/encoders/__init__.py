@@ -1,0 +1,5 @@
+"""BEV encoders."""
+
+from bev.models.encoders.bevformer import BEVFormerEncoder
+
+__all__ = ["BEVFormerEncoder"]

@@ -1,0 +1,173 @@
+"""BEVFormer's encoder: from the image features of one frame to a bird's-eye-view map (arXiv 2203.17270, section 3).
+
+Shapes: B batch, N cameras, C channels, H, W rows and columns of the BEV grid, Q = H * W queries (row by row), Z
+reference points per pillar, h_i, w_i height and width of feature level i, R cameras of the whole batch that have an
+image, S image features of all levels together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from bev.geometry.grid import BEVGrid
+from bev.models.attention import (
+    FeedForward,
+    SpatialCrossAttention,
+    TemporalSelfAttention,
+    VisiblePillars,
+    gather_visible,
+    project_pillars,
+)
+from bev.models.encoders.positional import LearnedPositionalEncoding
+
+
+class BEVFormerLayer(nn.Module):
+    """Temporal self-attention, spatial cross-attention and a feed-forward block, each followed by layer norm."""
+
+    def __init__(
+        self, temporal: TemporalSelfAttention, spatial: SpatialCrossAttention, feed_forward: FeedForward
+    ) -> None:
+        super().__init__()
+        self.temporal_attention = temporal
+        self.spatial_attention = spatial
+        self.ffn = feed_forward
+        dims = spatial.output_proj.out_features
+        self.norms = nn.ModuleList(nn.LayerNorm(dims) for _ in range(3))
+
+    def forward(
+        self,
+        query: Tensor,
+        position: Tensor,
+        cell_centres: Tensor,
+        grid_shape: tuple[int, int],
+        features: Tensor,
+        spatial_shapes: list[tuple[int, int]],
+        seen: VisiblePillars,
+        queue: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Refine the queries (B, Q, C); the arguments are those of the two attention modules."""
+        query = self.norms[0](self.temporal_attention(query, position, cell_centres, grid_shape, queue))
+        query = self.norms[1](self.spatial_attention(query, features, spatial_shapes, seen))
+        return self.norms[2](self.ffn(query))
+
+
+@MODELS.register_module()
+class BEVFormerEncoder(nn.Module):
+    """Learned BEV queries that read the cameras of one frame, and the previous BEV where there is one.
+
+    Args:
+        grid: The BEV grid, or its constructor's arguments.
+        num_layers: Encoder layers.
+        embed_dims: C.
+        num_heads: Attention heads.
+        num_levels: Image feature levels used, the finest ones.
+        num_cameras: Most cameras a frame can have; each has an embedding of its own.
+        num_pillar_points: Z.
+        num_points_spatial: Points per head and level in spatial cross-attention, a multiple of Z.
+        num_points_temporal: Points per head and map in temporal self-attention.
+        feedforward_channels: Hidden channels of the feed-forward blocks.
+        dropout: Dropout of attention outputs and feed-forward blocks.
+        embedding_std: Initial standard deviation of the BEV queries and of the level and camera embeddings: 1 in the
+            published models, whose backbones come pretrained. Smaller ones let images count sooner in training from
+            scratch.
+    """
+
+    pillar_points: Tensor
+    cell_centres: Tensor
+
+    def __init__(
+        self,
+        grid: BEVGrid | Mapping[str, Any],
+        num_layers: int = 6,
+        embed_dims: int = 256,
+        num_heads: int = 8,
+        num_levels: int = 4,
+        num_cameras: int = 6,
+        num_pillar_points: int = 4,
+        num_points_spatial: int = 8,
+        num_points_temporal: int = 4,
+        feedforward_channels: int = 512,
+        dropout: float = 0.1,
+        embedding_std: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.grid = grid if isinstance(grid, BEVGrid) else BEVGrid(**grid)
+        self.queries = nn.Embedding(self.grid.height * self.grid.width, embed_dims)
+        self.positional_encoding = LearnedPositionalEncoding(self.grid.shape, embed_dims)
+        self.level_embeds = nn.Parameter(torch.empty(num_levels, embed_dims))
+        self.camera_embeds = nn.Parameter(torch.empty(num_cameras, embed_dims))
+        for embeddings in (self.queries.weight, self.level_embeds, self.camera_embeds):
+            nn.init.normal_(embeddings, std=embedding_std)
+        self.layers = nn.ModuleList(
+            BEVFormerLayer(
+                TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout),
+                SpatialCrossAttention(
+                    embed_dims, num_heads, num_levels, num_points_spatial, num_pillar_points, dropout
+                ),
+                FeedForward(embed_dims, feedforward_channels, dropout),
+            )
+            for _ in range(num_layers)
+        )
+        pillars = self.grid.pillar_points(num_pillar_points)
+        self.register_buffer("pillar_points", pillars, persistent=False)
+        self.register_buffer("cell_centres", self.grid.normalise(pillars[0])[:, None, :2][None], persistent=False)
+
+    def forward(
+        self,
+        levels: Sequence[Tensor],
+        pix_T_bev: Tensor,
+        image_sizes: Tensor,
+        padded_size: tuple[int, int],
+        camera_mask: Tensor,
+        previous: Tensor | None = None,
+    ) -> Tensor:
+        """Encode one frame.
+
+        Args:
+            levels: (B, N, C, h_i, w_i) image features, finest first; those beyond `num_levels` are ignored.
+            pix_T_bev: (B, N, 4, 4), bev frame to pixels and depth.
+            image_sizes: (B, N, 2) height and width of each image without its padding, pixels.
+            padded_size: Height and width that the features cover, pixels.
+            camera_mask: (B, N) False where a camera has no image; what its features hold is then never read.
+            previous: (B, C, H, W) BEV map of the previous frame, resampled to the current frame's grid.
+
+        Returns:
+            (B, C, H, W) map in the bev frame, row 0 at y_min and column 0 at x_min.
+
+        Raises:
+            ValueError: If there are too few levels or too many cameras.
+        """
+        coordinates, visible = project_pillars(self.pillar_points, pix_T_bev, image_sizes, padded_size)
+        seen = gather_visible(coordinates, visible, camera_mask)
+        features, spatial_shapes = self._camera_features(levels, seen.cameras)
+        position = self.positional_encoding()
+        query = self.queries.weight.expand(len(pix_T_bev), -1, -1)
+        # Every layer's self-attention reads the queries that entered the first one beside the previous map.
+        queue = None if previous is None else (previous.flatten(2).transpose(1, 2), query)
+        for layer in self.layers:
+            query = layer(query, position, self.cell_centres, self.grid.shape, features, spatial_shapes, seen, queue)
+        return query.transpose(1, 2).unflatten(2, self.grid.shape)
+
+    def _camera_features(self, levels: Sequence[Tensor], cameras: Tensor) -> tuple[Tensor, list[tuple[int, int]]]:
+        """Features (R, S, C) of the cameras with an image, told apart by embeddings, and the shape of each level."""
+        num_levels, most_cameras = len(self.level_embeds), len(self.camera_embeds)
+        if len(levels) < num_levels:
+            raise ValueError(f"the BEV encoder reads {num_levels} feature levels, but the neck made {len(levels)}")
+        num_cameras = levels[0].shape[1]
+        if num_cameras > most_cameras:
+            raise ValueError(
+                f"the clip has {num_cameras} cameras, but the BEV encoder was built for at most {most_cameras}; "
+                "set num_cameras of the encoder"
+            )
+        camera_embeds = self.camera_embeds[cameras % num_cameras][:, None]
+        tokens = [
+            level.flatten(0, 1).index_select(0, cameras).flatten(2).transpose(1, 2) + camera_embeds + level_embed
+            for level, level_embed in zip(levels, self.level_embeds, strict=False)
+        ]
+        shapes = [(level.shape[-2], level.shape[-1]) for level in levels[:num_levels]]
+        return torch.cat(tokens, dim=1), shapes

@@ -1,0 +1,102 @@
+"""Targets of 3D detection heads.
+
+Shapes: M objects of a sample, L decoder layers, B batch, G query groups, Q queries per group, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from mmdet3d.structures import Det3DDataSample
+from torch import Tensor
+
+from bev.geometry.boxes import encode_boxes
+from bev.models.assigners import HungarianAssigner
+
+
+@dataclass(frozen=True)
+class DetectionTarget:
+    """Ground truth of one sample.
+
+    Attributes:
+        codes: (M, 10) float32 box codes of the gravity centres, metres; an unknown velocity is NaN.
+        labels: (M,) int64.
+    """
+
+    codes: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class QueryTargets:
+    """Ground truth dealt out to the queries.
+
+    Attributes:
+        positive: (L, B, G * Q, K) bool, the class that a query should find.
+        codes: (L, B, G * Q, 10); finite.
+        weights: (L, B, G * Q, 10), 1 for the numbers to regress: 0 for background and unknown velocities.
+        objects_per_group: Targets that have a query, over the batch, in each group.
+    """
+
+    positive: Tensor
+    codes: Tensor
+    weights: Tensor
+    objects_per_group: float
+
+
+def detection_targets(
+    samples: Sequence[Det3DDataSample], num_classes: int, device: torch.device
+) -> list[DetectionTarget]:
+    """Reads `gt_instances_3d` of each sample: `bboxes_3d` (bottom centre, 9 numbers) and `labels_3d`.
+
+    Raises:
+        ValueError: A label is not one of the head's classes, or the boxes carry no velocity.
+    """
+    targets = []
+    for sample in samples:
+        boxes, labels = sample.gt_instances_3d.bboxes_3d, sample.gt_instances_3d.labels_3d.to(device)
+        if boxes.tensor.shape[-1] != 9:
+            raise ValueError(
+                f"{_name(sample)}: boxes have {boxes.tensor.shape[-1]} numbers; 9, with velocity, are needed"
+            )
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+            raise ValueError(
+                f"{_name(sample)}: labels {sorted(set(labels.tolist()))} do not fit a head of {num_classes} classes"
+            )
+        gravity = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:]], dim=-1).to(device=device, dtype=torch.float32)
+        targets.append(DetectionTarget(encode_boxes(gravity), labels))
+    return targets
+
+
+def match_queries(
+    assigner: HungarianAssigner, targets: Sequence[DetectionTarget], logits: Tensor, codes: Tensor, num_groups: int
+) -> QueryTargets:
+    """Assigns each sample's objects to the queries of every layer and group.
+
+    Args:
+        assigner: Finds the assignment.
+        targets: B of them.
+        logits: (L, B, G * Q, K) float32.
+        codes: (L, B, G * Q, 10) float32.
+        num_groups: G; every group finds all objects by itself.
+    """
+    positive = torch.zeros_like(logits, dtype=torch.bool)
+    target_codes, weights = torch.zeros_like(codes), torch.zeros_like(codes)
+    matched = 0
+    for index, target in enumerate(targets):
+        grouped = (tensor[:, index].detach().unflatten(1, (num_groups, -1)) for tensor in (logits, codes))
+        assigned = assigner.assign(*grouped, target.labels, target.codes).flatten(1)
+        layer, query = (assigned >= 0).nonzero(as_tuple=True)
+        objects = assigned[layer, query]
+        known = torch.isfinite(target.codes[objects])
+        positive[layer, index, query, target.labels[objects]] = True
+        target_codes[layer, index, query] = target.codes[objects].nan_to_num()
+        weights[layer, index, query] = known.to(weights.dtype)
+        matched += len(objects)
+    return QueryTargets(positive, target_codes, weights, matched / (len(logits) * num_groups))
+
+
+def _name(sample: Det3DDataSample) -> str:
+    return f"sample {sample.metainfo.get('sample_token', '(no token)')}"

@@ -1,0 +1,5 @@
+"""Heads on image features, which supervise the backbone directly (BEVFormer v2, section 3.2)."""
+
+from bev.models.heads.perspective.image_plane_head import ImagePlaneHead, ImagePlaneOutputs
+
+__all__ = ["ImagePlaneHead", "ImagePlaneOutputs"]

@@ -1,0 +1,16 @@
+"""Losses that several heads share. Each returns values per element; the caller sums and normalises."""
+
+from bev.models.losses.box_distance import BoxDistance
+from bev.models.losses.centre_heatmap import CentrePatches, centre_patches, draw_heatmap, gaussian_focal_loss
+from bev.models.losses.focal import FocalLoss
+from bev.models.losses.normaliser import mean_over_ranks
+
+__all__ = [
+    "BoxDistance",
+    "CentrePatches",
+    "FocalLoss",
+    "centre_patches",
+    "draw_heatmap",
+    "gaussian_focal_loss",
+    "mean_over_ranks",
+]

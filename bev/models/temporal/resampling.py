@@ -1,0 +1,38 @@
+"""Moving a BEV map into another frame by resampling it.
+
+Shapes: B batch, C channels, H, W rows and columns of the BEV grid.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bev.geometry.grid import BEVGrid
+
+
+def resample_bev(bev_map: Tensor, grid: BEVGrid, new_T_old: Tensor) -> Tensor:
+    """Bilinear resampling of maps after a motion in the ground plane; what comes from outside is zero.
+
+    Samples whose motion is the identity are returned bit for bit.
+
+    Args:
+        bev_map: (B, C, H, W) in the old frame.
+        grid: Bounds of both the old and the new map.
+        new_T_old: (B, 4, 4), metres; rotation about z, scale, mirroring and translation in x and y count.
+
+    Returns:
+        (B, C, H, W) in the new frame.
+    """
+    identity = torch.eye(4, device=new_T_old.device, dtype=new_T_old.dtype)
+    moved = (new_T_old != identity).flatten(1).any(1)
+    if not moved.any():
+        return bev_map
+    old_T_new = torch.linalg.inv(new_T_old.float())
+    centres = grid.cell_centres(device=bev_map.device)
+    sources = torch.einsum("bij,hwj->bhwi", old_T_new[:, :2, :2], centres) + old_T_new[:, None, None, :2, 3]
+    size = centres.new_tensor([grid.width, grid.height])
+    locations = grid.to_cells(sources) / size * 2 - 1
+    resampled = F.grid_sample(bev_map, locations.to(bev_map.dtype), align_corners=False)
+    return torch.where(moved[:, None, None, None], resampled, bev_map)

@@ -1,0 +1,163 @@
+"""A batch of clips from several cameras, and how single samples are stacked into one.
+
+Shapes: B batch, T frames, N cameras, H, W height and width that all images of the batch are padded to.
+A single sample, before collation, is the same structure without the B axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(eq=False)
+class CameraClip:
+    """Images of T frames and N cameras with the projections that place them in the current sample's bev frame.
+
+    Cameras may be missing, and their number and image sizes may differ between the samples of a batch and inside one
+    sample: `camera_mask` says which entries hold an image, `image_sizes` how much of it is not padding.
+
+    Attributes:
+        images: (B, T, N, 3, H, W), uint8 as loaded and float32 once normalised; zero in the padding (right, bottom).
+        image_sizes: (B, T, N, 2) int64, valid height and width in pixels.
+        pix_T_bev: (B, T, N, 4, 4) float32, homogeneous metres in the current sample's bev frame to (u d, v d, d, 1)
+            in pixels and metres of depth; ego motion and image augmentation are part of it.
+        camera_mask: (B, T, N) bool, True where there is an image.
+        times: (B, T) float32, seconds relative to the current frame.
+        current: Index of the current frame on the T axis, the same for all samples.
+        bev_augmentation: (B, 4, 4) float32, `aug_T_bev`: what BEV features must still undergo to match the ground
+            truth; the identity where nothing is left to do.
+    """
+
+    images: Tensor
+    image_sizes: Tensor
+    pix_T_bev: Tensor
+    camera_mask: Tensor
+    times: Tensor
+    current: int
+    bev_augmentation: Tensor
+
+    def __post_init__(self) -> None:
+        """Check that all tensors agree on B, T and N."""
+        cameras, frames = self.images.shape[:-3], self.images.shape[:-4]
+        expected = {
+            "image_sizes": (*cameras, 2),
+            "pix_T_bev": (*cameras, 4, 4),
+            "camera_mask": tuple(cameras),
+            "times": tuple(frames),
+            "bev_augmentation": (*frames[:-1], 4, 4),
+        }
+        for name, shape in expected.items():
+            found = tuple(getattr(self, name).shape)
+            if found != shape:
+                raise ValueError(
+                    f"CameraClip.{name} has shape {found}, but images of {tuple(self.images.shape)} need {shape}"
+                )
+        if not 0 <= self.current < frames[-1]:
+            raise ValueError(f"CameraClip.current is {self.current}, but the clip has {frames[-1]} frames")
+
+    @property
+    def batch_size(self) -> int:
+        """B."""
+        return self.images.shape[-6]
+
+    @property
+    def num_frames(self) -> int:
+        """T."""
+        return self.images.shape[-5]
+
+    @property
+    def num_cameras(self) -> int:
+        """N, absent cameras included."""
+        return self.images.shape[-4]
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width of the image tensor."""
+        return self.images.shape[-2], self.images.shape[-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the images."""
+        return self.images.device
+
+    @property
+    def frame_mask(self) -> Tensor:
+        """(B, T) bool, True where a frame has at least one image."""
+        return self.camera_mask.any(dim=-1)
+
+    @property
+    def pix_T_aug(self) -> Tensor:
+        """(B, T, N, 4, 4), projections from the augmented bev frame, which ground truth and predictions are in."""
+        bev_T_aug = torch.linalg.inv(self.bev_augmentation)
+        return self.pix_T_bev @ bev_T_aug[..., None, None, :, :]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> CameraClip:
+        """Return the clip on `device`."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> CameraClip:
+        """Return the clip in page-locked memory; torch's DataLoader calls this where `pin_memory=True`."""
+        return self._map(Tensor.pin_memory)
+
+    def select_samples(self, indices: Sequence[int] | slice | Tensor) -> CameraClip:
+        """Return the clips of some samples of the batch, in the order given."""
+        if not isinstance(indices, (slice, Tensor)):
+            indices = torch.as_tensor(indices, dtype=torch.long, device=self.device)
+        return self._map(lambda tensor: tensor[indices])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> CameraClip:
+        """Apply `function` to every tensor."""
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: function(value) for name, value in tensors.items() if isinstance(value, Tensor)})
+
+
+def stack_clips(samples: Sequence[CameraClip]) -> CameraClip:
+    """Stack single samples (no B axis) into a batch, padding images and cameras to the largest of them.
+
+    An added camera has `camera_mask` False, size 0, a black image, and an identity projection, which is finite and
+    never used.
+
+    Raises:
+        ValueError: If there is no sample, or the samples differ in their number of frames, current frame or dtype.
+    """
+    if not samples:
+        raise ValueError("no sample to stack")
+    kinds = {(clip.num_frames, clip.current, clip.images.dtype) for clip in samples}
+    if len(kinds) > 1:
+        described = ", ".join(f"{frames} frames, current {current}, {dtype}" for frames, current, dtype in kinds)
+        raise ValueError(f"clips of one batch must have the same frames and image type, but there are: {described}")
+
+    cameras = max(clip.num_cameras for clip in samples)
+    height, width = (max(sizes) for sizes in zip(*(clip.padded_size for clip in samples), strict=True))
+    return CameraClip(
+        images=_stack_padded([clip.images for clip in samples], (cameras, 3, height, width)),
+        image_sizes=_stack_padded([clip.image_sizes for clip in samples], (cameras, 2)),
+        pix_T_bev=_stack_projections([clip.pix_T_bev for clip in samples], cameras),
+        camera_mask=_stack_padded([clip.camera_mask for clip in samples], (cameras,)),
+        times=torch.stack([clip.times for clip in samples]),
+        current=samples[0].current,
+        bev_augmentation=torch.stack([clip.bev_augmentation for clip in samples]),
+    )
+
+
+def _stack_padded(tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+    """Stack (T, ...) tensors into (B, T, *shape), zero (False) beyond each one's own extent."""
+    if all(tensor.shape[1:] == shape for tensor in tensors):
+        return torch.stack(list(tensors))
+    stacked = tensors[0].new_zeros((len(tensors), tensors[0].shape[0], *shape))
+    for target, tensor in zip(stacked, tensors, strict=True):
+        target[(slice(None), *(slice(size) for size in tensor.shape[1:]))] = tensor
+    return stacked
+
+
+def _stack_projections(matrices: Sequence[Tensor], cameras: int) -> Tensor:
+    """Stack (T, N_i, 4, 4) matrices into (B, T, cameras, 4, 4), identity for added cameras."""
+    stacked = torch.eye(4, dtype=matrices[0].dtype, device=matrices[0].device)
+    stacked = stacked.repeat(len(matrices), matrices[0].shape[0], cameras, 1, 1)
+    for target, matrix in zip(stacked, matrices, strict=True):
+        target[:, : matrix.shape[1]] = matrix
+    return stacked

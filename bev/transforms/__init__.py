@@ -1,0 +1,23 @@
+"""Loading and augmentation of clips of multi-camera images (mmengine TRANSFORMS; `clip.py` says what they pass on)."""
+
+from bev.transforms.bev import BoxRangeFilter, RandomBEVTransform
+from bev.transforms.grid_mask import GridMask
+from bev.transforms.image_files import ImageReadError
+from bev.transforms.loading import LoadMultiCameraImages
+from bev.transforms.normalize import NormalizeImages, PadImages
+from bev.transforms.pack import PackClip
+from bev.transforms.photometric import PhotometricDistortion
+from bev.transforms.resize import ResizeCropFlipImages
+
+__all__ = [
+    "BoxRangeFilter",
+    "GridMask",
+    "ImageReadError",
+    "LoadMultiCameraImages",
+    "NormalizeImages",
+    "PackClip",
+    "PadImages",
+    "PhotometricDistortion",
+    "RandomBEVTransform",
+    "ResizeCropFlipImages",
+]

@@ -1,0 +1,110 @@
+"""Transforms of the ground plane: random rotation, scale and flips, and the range of the ground truth."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmdet3d.structures import LiDARInstance3DBoxes
+from mmengine.registry import TRANSFORMS
+
+from bev.geometry import rotation_z, transform_boxes
+from bev.transforms.clip import Clip, cameras_of
+
+# mmdet3d's boxes have their origin at the bottom; ours are built from the gravity centre.
+GRAVITY_ORIGIN = (0.5, 0.5, 0.5)
+
+
+@TRANSFORMS.register_module()
+class RandomBEVTransform:
+    """Rotates, scales and flips the bev frame, and with it the ground truth (BEVFormer v2's BEV augmentation).
+
+    `aug_T_bev` = flip x rotation x scale about the origin; the scale applies to all three axes, so a pinhole camera
+    cannot tell the difference. Boxes, yaw and velocities follow.
+
+    Args:
+        rotation_degrees: Largest rotation to either side.
+        scale: Lowest and highest scale.
+        flip_x: Probability of a flip that negates x.
+        flip_y: Probability of a flip that negates y.
+        mode: 'features' leaves the images' projections alone and asks the model to resample its BEV features with
+            `bev_augmentation` (official); 'cameras' moves the cameras instead, which costs nothing and never looks
+            beyond the BEV map, and leaves `bev_augmentation` the identity.
+    """
+
+    def __init__(
+        self,
+        rotation_degrees: float = 22.5,
+        scale: tuple[float, float] = (0.95, 1.05),
+        flip_x: float = 0.5,
+        flip_y: float = 0.5,
+        mode: str = "features",
+    ) -> None:
+        if mode not in ("features", "cameras"):
+            raise ValueError(f"mode must be 'features' or 'cameras', not {mode!r}")
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError(f"scale must be 0 < low <= high, not {scale}")
+        self.rotation_degrees = rotation_degrees
+        self.scale = scale
+        self.flip_x = flip_x
+        self.flip_y = flip_y
+        self.mode = mode
+
+    def __call__(self, clip: Clip) -> Clip:
+        """Update `gt_boxes` and, by mode, `bev_augmentation` or every `pix_T_bev`."""
+        aug_T_bev, scale = self._draw()
+        clip["gt_boxes"] = _transform_scaled(clip["gt_boxes"], aug_T_bev, scale)
+        if self.mode == "features":
+            clip["bev_augmentation"] = aug_T_bev @ clip["bev_augmentation"]
+        else:
+            bev_T_aug = np.linalg.inv(aug_T_bev)
+            for camera in cameras_of(clip):
+                camera["pix_T_bev"] = camera["pix_T_bev"] @ bev_T_aug
+        return clip
+
+    def _draw(self) -> tuple[np.ndarray, float]:
+        """A random (4, 4) `aug_T_bev` and the scale in it."""
+        angle = np.radians(random.uniform(-self.rotation_degrees, self.rotation_degrees))
+        scale = float(random.uniform(*self.scale))
+        sign_x = -1.0 if random.random() < self.flip_x else 1.0
+        sign_y = -1.0 if random.random() < self.flip_y else 1.0
+        return np.diag([sign_x * scale, sign_y * scale, scale, 1.0]) @ rotation_z(angle), scale
+
+
+def _transform_scaled(boxes: LiDARInstance3DBoxes, aug_T_bev: np.ndarray, scale: float) -> LiDARInstance3DBoxes:
+    """Move boxes by a transform that scales by `scale`: centres and velocities scale with the matrix, sizes here."""
+    gravity = boxes.tensor.numpy().astype(np.float64)
+    gravity[:, :3] = boxes.gravity_center.numpy()
+    moved = transform_boxes(gravity, aug_T_bev)
+    moved[:, 3:6] *= scale
+    return LiDARInstance3DBoxes(torch.from_numpy(moved).float(), box_dim=9, origin=GRAVITY_ORIGIN)
+
+
+@TRANSFORMS.register_module()
+class BoxRangeFilter:
+    """Drops ground truth whose centre lies outside a box or a circle on the ground; put it after BEV transforms.
+
+    Args:
+        bounds: (x_min, y_min, x_max, y_max), or six numbers as in `BEVGrid.bounds`, whose z is not looked at; metres.
+        radius: Largest distance of the centre from the origin, metres. Exactly one of the two is given.
+    """
+
+    def __init__(self, bounds: Sequence[float] | None = None, radius: float | None = None) -> None:
+        if (bounds is None) == (radius is None):
+            raise ValueError("BoxRangeFilter needs either bounds or radius")
+        if bounds is not None and len(bounds) not in (4, 6):
+            raise ValueError(f"bounds must be 4 or 6 numbers, not {bounds}")
+        half = None if bounds is None else len(bounds) // 2
+        self.low = None if bounds is None else torch.tensor(bounds[:2], dtype=torch.float32)
+        self.high = None if bounds is None else torch.tensor(bounds[half : half + 2], dtype=torch.float32)
+        self.radius = radius
+
+    def __call__(self, clip: Clip) -> Clip:
+        """Reduce `gt_boxes` and `gt_labels`."""
+        xy = clip["gt_boxes"].tensor[:, :2]
+        inside = xy.norm(dim=1) <= self.radius if self.low is None else ((xy >= self.low) & (xy <= self.high)).all(1)
+        clip["gt_boxes"] = clip["gt_boxes"][inside]
+        clip["gt_labels"] = clip["gt_labels"][inside.numpy()]
+        return clip

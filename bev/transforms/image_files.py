@@ -1,0 +1,76 @@
+"""Reading image files, with JPEGs decoded at a fraction of their size where that is enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+_REDUCED_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_PNG_START, _PNG_END = b"\x89PNG", b"IEND"
+_TAIL = 1024  # bytes in which the end marker is sought: writers may append padding or metadata
+
+
+class ImageReadError(RuntimeError):
+    """An image file is missing, truncated, or not what the index says."""
+
+
+def read_image(path: str, size: tuple[int, int], min_scale: float = 1.0) -> tuple[np.ndarray, int]:
+    """Read an image file.
+
+    Calibration belongs to the pixels as stored, so an EXIF orientation is not applied.
+
+    Args:
+        path: A file that OpenCV can decode.
+        size: Height and width in pixels that the index gives for the file.
+        min_scale: JPEGs are decoded at 1/8, 1/4, 1/2 or full size, the smallest that is not below this fraction.
+
+    Returns:
+        The image (h, w, 3), uint8 BGR, and the divisor k of its size: h = ceil(height / k) and pixel coordinates are
+        exactly divided by k.
+
+    Raises:
+        ImageReadError: If the file is missing, truncated, undecodable, or of another size than the index says.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageReadError(f"{path}: cannot be read ({error.strerror or error})") from error
+    _check_complete(data, path)
+
+    divisor = _largest_divisor(min_scale) if data.startswith(_JPEG_START) else 1
+    flags = _REDUCED_FLAGS[divisor] | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageReadError(f"{path}: not an image that OpenCV can decode")
+    expected = (-(-size[0] // divisor), -(-size[1] // divisor))
+    if image.shape[:2] != expected:
+        found = f"{image.shape[1] * divisor}x{image.shape[0] * divisor}"
+        raise ImageReadError(
+            f"{path}: the image is {found} pixels, but calibrated for {size[1]}x{size[0]} by the index"
+        )
+    return image, divisor
+
+
+def _check_complete(data: bytes, path: str) -> None:
+    """Refuse files without an end marker: OpenCV decodes a truncated JPEG and leaves the rest grey."""
+    tail = data[-_TAIL:]
+    jpeg_cut = data.startswith(_JPEG_START) and _JPEG_END not in tail
+    png_cut = data.startswith(_PNG_START) and _PNG_END not in tail
+    if not data or jpeg_cut or png_cut:
+        raise ImageReadError(f"{path}: truncated image file ({len(data)} bytes)")
+
+
+def _largest_divisor(min_scale: float) -> int:
+    """Largest k of 1, 2, 4, 8 with 1 / k >= min_scale."""
+    return max((k for k in _REDUCED_FLAGS if 1 / k >= min_scale), default=1)

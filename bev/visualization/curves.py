@@ -1,0 +1,65 @@
+"""Training curves from the scalars that mmengine's local backend records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib.figure
+import numpy as np
+
+
+def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
+    """Split `vis_data/scalars.json` (a JSON object per line) into training rows and evaluation rows."""
+    rows = [json.loads(line) for line in Path(path).read_text().splitlines() if line.strip()]
+    return [row for row in rows if "loss" in row], [row for row in rows if "loss" not in row]
+
+
+def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[str, ...] = ("mAP", "NDS")) -> Path:
+    """Draw total loss, smoothed, and evaluation metrics over iterations as a PNG.
+
+    Args:
+        scalars: mmengine's `vis_data/scalars.json`.
+        metrics: Endings of the metric names to draw, where evaluation during training recorded any.
+    """
+    training, evaluations = read_scalars(scalars)
+    figure = matplotlib.figure.Figure(figsize=(7.5, 3.6), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    steps = np.array([row["step"] for row in training])
+    losses = np.array([row["loss"] for row in training], dtype=float)
+    axes.plot(steps, losses, color="#9ecbff", linewidth=0.8)
+    axes.plot(steps, _smooth(losses), color="#1f6feb", linewidth=1.8, label="training loss")
+    axes.set(xlabel="iteration", ylabel="loss", ylim=(0, float(np.percentile(losses, 98)) * 1.15))
+    axes.grid(alpha=0.25)
+    per_epoch = training[-1]["step"] / max(training[-1].get("epoch", 1), 1)
+    _draw_metrics(axes, evaluations, metrics, per_epoch)
+    axes.legend(loc="upper right", frameon=False)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def _draw_metrics(axes, evaluations: list[dict], metrics: tuple[str, ...], per_epoch: float) -> None:
+    """Draw metrics on a second axis; evaluation rows count epochs in `step`."""
+    if not evaluations:
+        return
+    right = axes.twinx()
+    for metric, colour in zip(metrics, ("#d1495b", "#edae49", "#66a182"), strict=False):
+        values = [
+            (row["step"] * per_epoch, value)
+            for row in evaluations
+            for key, value in row.items()
+            if key.rsplit("/", 1)[-1] == metric
+        ]
+        if values:
+            right.plot(*zip(*values, strict=True), color=colour, marker="o", markersize=3, label=metric)
+    right.set(ylabel="held-out", ylim=(0, None))
+    right.legend(loc="upper center", frameon=False)
+
+
+def _smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:
+    """Centred moving average over a share of the whole, shortened at the ends."""
+    width = max(1, int(len(values) * share))
+    kernel = np.ones(2 * width + 1)
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")

@@ -1,0 +1,94 @@
+"""Pictures of nuScenes samples from an index and, if given, a submission file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pyquaternion import Quaternion
+
+from bev.datasets.nuscenes.dataset import NuScenesClipDataset
+from bev.datasets.nuscenes.submission import read_submission
+from bev.geometry import invert_pose, transform_boxes
+from bev.visualization.boxes import BoxSet
+from bev.visualization.frame import draw_frame
+
+
+class NuScenesPainter:
+    """Draws the samples of an index.
+
+    Args:
+        index: Index file, as `tools/create_data.py` writes it.
+        root: Data root that its paths start from.
+        results: Submission with predictions to draw; ground truth alone without it.
+        score: Predictions below this score are not drawn.
+        extent: Metres shown in each direction; ground truth beyond it is left out.
+    """
+
+    def __init__(
+        self, index: str | Path, root: str | Path, results: str | Path | None = None, score: float = 0.25, extent: float = 55.0
+    ) -> None:
+        self._dataset = NuScenesClipDataset(
+            ann_file=str(Path(index).absolute()), data_root=str(root), pipeline=[dict(type="LoadMultiCameraImages")], test_mode=True
+        )
+        self._results = read_submission(results)["results"] if results else None
+        self._score, self._extent = score, extent
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def scene_of(self, number: int) -> str:
+        """Scene token of a sample."""
+        return self._dataset.get_data_info(number)["scene_token"]
+
+    def token_of(self, number: int) -> str:
+        """Token of a sample."""
+        return self._dataset.get_data_info(number)["sample_token"]
+
+    def draw(self, number: int, camera_width: int = 480) -> np.ndarray:
+        """Draw one sample: RGB (H, W, 3) uint8."""
+        clip = self._dataset[number]
+        cameras = clip["frames"][clip["current"]]["cameras"]
+        predictions = None if self._results is None else self._predictions(clip)
+        return draw_frame(
+            {name: cv2.cvtColor(camera["image"], cv2.COLOR_BGR2RGB) for name, camera in cameras.items()},
+            {name: camera["pix_T_bev"] for name, camera in cameras.items()},
+            predictions,
+            self._truth(clip),
+            read_lidar(clip["lidar_path"]),
+            extent=self._extent,
+            title=f"{clip['sample_token'][:8]}" + (f"   predictions with score >= {self._score:g}" if self._results else ""),
+            camera_width=camera_width,
+        )
+
+    def frames(self, numbers: Sequence[int], camera_width: int = 400) -> Iterator[np.ndarray]:
+        """Draw several samples, one after the other."""
+        for number in numbers:
+            yield self.draw(number, camera_width)
+
+    def _truth(self, clip: dict) -> BoxSet:
+        boxes = clip["gt_boxes"]
+        gravity = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:].numpy()], axis=1)
+        near = np.abs(gravity[:, :2]).max(axis=1, initial=0) <= self._extent
+        names = [self._dataset.classes[label] for label in clip["gt_labels"][near]]
+        return BoxSet(gravity[near], names)
+
+    def _predictions(self, clip: dict) -> BoxSet:
+        """Predictions of a sample, moved from the global to its bev frame."""
+        records = (self._results or {}).get(clip["sample_token"], [])
+        rows = [
+            [*r["translation"], r["size"][1], r["size"][0], r["size"][2], Quaternion(r["rotation"]).yaw_pitch_roll[0], *r["velocity"]]
+            for r in records
+        ]
+        boxes = transform_boxes(np.array(rows, dtype=float).reshape(-1, 9), invert_pose(clip["global_T_bev"]))
+        scores = np.array([record["detection_score"] for record in records], dtype=float)
+        return BoxSet(boxes, [record["detection_name"] for record in records], scores).above(self._score)
+
+
+def read_lidar(path: str | Path | None) -> np.ndarray | None:
+    """Points (P, 3) of a nuScenes `.pcd.bin` file in the LiDAR frame; None where there is no file."""
+    if path is None or not Path(path).is_file():
+        return None
+    return np.fromfile(path, dtype=np.float32).reshape(-1, 5)[:, :3]

@@ -1,0 +1,41 @@
+"""MP4 files that browsers and players open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, quality: int = 20) -> Path:
+    """Write RGB frames (H, W, 3) uint8 of one size, with even sides, as H.264.
+
+    Args:
+        quality: x264's constant rate factor; lower is better and larger.
+
+    Raises:
+        ValueError: If there are no frames.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.part.mp4")
+    stream = None
+    try:
+        with av.open(str(temporary), "w") as container:
+            for frame in frames:
+                if stream is None:
+                    stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+                    stream.height, stream.width = frame.shape[:2]
+                    stream.pix_fmt = "yuv420p"
+                    stream.options = {"crf": str(quality), "movflags": "+faststart"}
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            if stream is None:
+                raise ValueError(f"no frames to write to {path}")
+            container.mux(stream.encode())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

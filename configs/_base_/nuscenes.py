@@ -1,0 +1,51 @@
+"""nuScenes: where it lies, the classes, the loaders and the metric. Clips, image sizes and augmentation come with the model."""
+
+data_root = "data/nuscenes"
+version = "v1.0-trainval"
+classes = (
+    "barrier", "bicycle", "bus", "car", "construction_vehicle",
+    "motorcycle", "pedestrian", "traffic_cone", "trailer", "truck",
+)  # fmt: skip
+
+# The published models see the lower part of the image: sky and far tree tops hold no objects.
+crop = (0, 260, 1600, 900)
+bev_bounds = (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0)
+
+train_pipeline = [
+    dict(type="LoadMultiCameraImages", num_threads=2, min_decode_scale=1.2),
+    dict(type="ResizeCropFlipImages", crop=crop, heights=[512, 544, 576, 608, 640, 672, 704, 736, 768], flip=0.5),
+    dict(type="RandomBEVTransform", rotation_degrees=22.5, scale=(0.95, 1.05), flip_x=0.5, flip_y=0.5),
+    dict(type="BoxRangeFilter", bounds=bev_bounds),
+    dict(type="PackClip"),
+]
+test_pipeline = [
+    dict(type="LoadMultiCameraImages", num_threads=2),
+    dict(type="ResizeCropFlipImages", crop=crop, heights=[640], training=False),
+    dict(type="PackClip"),
+]
+
+frame_offsets = (-1, 0)
+dataset = dict(type="NuScenesClipDataset", data_root=data_root, classes=classes, frame_offsets=frame_offsets)
+
+train_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    collate_fn=dict(type="collate_clips"),
+    worker_init_fn=dict(type="seed_worker"),
+    dataset=dict(ann_file="nuscenes_infos_train.pkl", pipeline=train_pipeline, **dataset),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="collate_clips"),
+    worker_init_fn=dict(type="seed_worker"),
+    dataset=dict(ann_file="nuscenes_infos_val.pkl", pipeline=test_pipeline, test_mode=True, **dataset),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(type="NuScenesNDS", data_root=data_root, version=version, split="val")
+test_evaluator = val_evaluator
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")

@@ -1,0 +1,96 @@
+"""A BEVFormer v2 + InternImage that two CPU cores train in minutes on the synthetic world: what `make demo` runs.
+
+What makes it learn in that time, as measured in docs/learning_on_two_cores.md: queries from a BEV heatmap, an auxiliary loss
+on the image features from the first step, BatchNorm in the stem, and fine feature strides (4 and 8).
+"""
+
+_base_ = ["_base_/default_runtime.py", "_base_/nuscenes.py"]
+
+data_root = "data/synthetic"
+classes = _base_.classes
+detection_range = 32.0  # metres; ground truth beyond it is neither trained on nor evaluated
+bev_bounds = (-detection_range, -detection_range, -5.0, detection_range, detection_range, 3.0)
+frame_offsets = (0,)
+dims = 64
+
+model = dict(
+    type="BEVPerceptor",
+    data_preprocessor=dict(
+        type="ClipPreprocessor", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), to_rgb=True, pad_divisor=16
+    ),
+    backbone=dict(
+        type="InternImage",
+        channels=32,
+        depths=(1, 1, 2),
+        groups=(2, 4, 8),
+        layer_scale=None,
+        stem_norm="BN",
+        out_indices=(0, 1, 2),
+    ),
+    neck=dict(type="mmdet.FPN", in_channels=[32, 64, 128], out_channels=dims, num_outs=3),
+    encoder=dict(
+        type="BEVFormerEncoder",
+        grid=dict(bounds=bev_bounds, shape=(50, 50)),
+        num_layers=1,
+        embed_dims=dims,
+        num_heads=4,
+        num_levels=2,
+        num_points_spatial=8,
+        feedforward_channels=2 * dims,
+        dropout=0.0,
+    ),
+    heads=dict(
+        detection=dict(
+            type="BEVDetectionHead",
+            num_classes=len(classes),
+            decoder=dict(
+                type="DETRDecoder",
+                queries=dict(type="HeatmapQueries", embed_dims=dims, num_classes=len(classes), num_queries=128),
+                num_layers=3,
+                embed_dims=dims,
+                num_heads=4,
+                feedforward_channels=2 * dims,
+                dropout=0.0,
+            ),
+            box_loss=dict(kind="l1", weight=0.25),
+            max_num=128,
+        ),
+        perspective=dict(type="ImagePlaneHead", embed_dims=dims, num_classes=len(classes), num_levels=3),
+    ),
+)
+
+crop = (0, 300, 1600, 900)
+train_pipeline = [
+    dict(type="LoadMultiCameraImages"),
+    dict(type="ResizeCropFlipImages", crop=crop, size=(96, 256), flip=0.5),
+    dict(type="RandomBEVTransform", rotation_degrees=22.5, scale=(0.95, 1.05), mode="cameras"),
+    dict(type="BoxRangeFilter", radius=detection_range),
+    dict(type="PackClip"),
+]
+test_pipeline = [
+    dict(type="LoadMultiCameraImages"),
+    dict(type="ResizeCropFlipImages", crop=crop, size=(96, 256), training=False),
+    dict(type="PackClip"),
+]
+dataset = dict(data_root=data_root, frame_offsets=frame_offsets)
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline, **dataset))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **dataset))
+test_dataloader = val_dataloader
+val_evaluator = dict(data_root=data_root, class_range_cap=detection_range)
+test_evaluator = val_evaluator
+
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=4, val_interval=4)
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.01),
+    clip_grad=dict(max_norm=35, norm_type=2),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=0, T_max=4, eta_min_ratio=0.01, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(enable=True, base_batch_size=1)
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=0.002, gamma=200, update_buffers=True),
+]

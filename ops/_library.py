@@ -1,0 +1,63 @@
+"""Loads the compiled kernels and says which backend serves each operator."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+OPS = ("dcnv3", "ms_deform_attn")
+# The CUDA kernels have a library of their own, so that the CPU one loads where the CUDA runtime is missing.
+LIBRARIES = {"cpu": "_C", "cuda": "_C_cuda"}
+
+
+def _load(stem: str) -> str:
+    """Load a library; return why that failed, or an empty string."""
+    found = sorted(Path(__file__).parent.glob(f"{stem}.*so"))
+    if not found:
+        return f"no {stem}.*so in {Path(__file__).parent}; build it with `pip install --no-build-isolation -e .`"
+    try:
+        torch.ops.load_library(found[0])
+    except (OSError, RuntimeError) as error:
+        return f"{found[0].name} does not load ({error})"
+    return ""
+
+
+# Why there are no kernels for a device; empty where there are. The CPU library holds all schemas, so it comes first.
+MISSING = {"cpu": _load(LIBRARIES["cpu"])}
+MISSING["cuda"] = MISSING["cpu"] or _load(LIBRARIES["cuda"])
+HAS_SCHEMAS = not MISSING["cpu"]
+
+_warned: set[str] = set()
+
+
+def _warn(device_type: str) -> None:
+    """Say once per kind of device why the reference runs."""
+    if device_type in _warned:
+        return
+    _warned.add(device_type)
+    reason = MISSING.get(device_type, f"there are no kernels for {device_type} devices")
+    warnings.warn(f"bev_ops runs its slow PyTorch reference on {device_type}: {reason}", stacklevel=3)
+
+
+def is_compiled(device_type: str) -> bool:
+    """Whether compiled kernels serve tensors on `device_type`; warns the first time that they don't."""
+    if device_type == "meta":
+        return HAS_SCHEMAS
+    if MISSING.get(device_type) == "":
+        return True
+    if not torch.compiler.is_compiling():
+        _warn(device_type)
+    return False
+
+
+def backends() -> dict[str, dict[str, str]]:
+    """Which backend serves each operator.
+
+    Returns:
+        `{op: {'cpu': 'compiled' | 'reference', 'cuda': the same, 'reason': why, where it is the reference}}`.
+    """
+    served = {device: "reference" if reason else "compiled" for device, reason in MISSING.items()}
+    reason = "; ".join(f"{device}: {why}" for device, why in MISSING.items() if why)
+    return {op: {**served, "reason": reason} for op in OPS}

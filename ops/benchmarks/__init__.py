@@ -1,0 +1,1 @@
+"""Timings of the operators; `python -m bev_ops.benchmarks.run`."""

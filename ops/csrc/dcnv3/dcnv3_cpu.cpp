@@ -1,0 +1,151 @@
+// Deformable convolution v3 on the CPU: describes the window to the common sampling core.
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+
+#include <limits>
+#include <tuple>
+
+#include "common/check.h"
+#include "common/sampling.h"
+
+namespace bev_ops {
+namespace {
+
+struct Axis {
+  int64_t kernel, stride, padding, dilation;
+
+  int64_t half() const { return dilation * (kernel - 1) / 2; }
+  int64_t output_size(int64_t size) const { return (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1; }
+};
+
+struct Window {
+  Axis y, x;
+  int64_t groups;
+  double offset_scale;
+  bool remove_center;
+
+  int64_t points() const { return y.kernel * x.kernel - (remove_center ? 1 : 0); }
+};
+
+// Undisplaced points relative to the window's centre, x-major, for each group.
+template <typename T>
+PointTable<T> make_table(const Window& window, int64_t height, int64_t width) {
+  PointTable<T> table(window.groups * window.points());
+  const int64_t center = window.x.kernel * window.y.kernel / 2;
+  int64_t entry = 0;
+  for (int64_t group = 0; group < window.groups; ++group) {
+    for (int64_t i = 0; i < window.x.kernel * window.y.kernel; ++i) {
+      if (window.remove_center && i == center) continue;
+      const int64_t x = i / window.y.kernel * window.x.dilation - window.x.half();
+      const int64_t y = i % window.y.kernel * window.y.dilation - window.y.half();
+      table.gain_x[entry] = table.gain_y[entry] = static_cast<T>(window.offset_scale);
+      table.bias_x[entry] = static_cast<T>(static_cast<double>(x) * window.offset_scale);
+      table.bias_y[entry] = static_cast<T>(static_cast<double>(y) * window.offset_scale);
+      table.width[entry] = static_cast<Integer<T>>(width);
+      table.height[entry] = static_cast<Integer<T>>(height);
+      table.start[entry] = 0;
+      ++entry;
+    }
+  }
+  return table;
+}
+
+// Contiguous tensors and the sizes that they were checked against.
+struct Arguments {
+  Tensor input, offset, mask;
+  Window window;
+  int64_t height_out, width_out;
+
+  Arguments(const Tensor& input_, const Tensor& offset_, const Tensor& mask_, const Window& window_)
+      : input(torch::stable::contiguous(input_)),
+        offset(torch::stable::contiguous(offset_)),
+        mask(torch::stable::contiguous(mask_)),
+        window(window_) {
+    const char* op = "dcnv3";
+    require(input.dim() == 4, op, ": input must be (N, H, W, C), got ", input.dim(), " dimensions");
+    require_floating(op, input);
+    require(window.groups > 0 && input.size(3) % window.groups == 0, op, ": groups must divide the channels");
+    for (const Axis& axis : {window.y, window.x}) {
+      require(axis.kernel > 0 && axis.stride > 0 && axis.padding >= 0 && axis.dilation > 0,
+              op, ": kernel size, stride and dilation must be positive, padding not negative");
+    }
+    require(!window.remove_center || (window.y.kernel % 2 == 1 && window.x.kernel % 2 == 1),
+            op, ": remove_center needs an odd kernel");
+    require(input.size(1) * input.size(2) <= std::numeric_limits<int32_t>::max(), op, ": more than 2^31 pixels");
+    height_out = window.y.output_size(input.size(1));
+    width_out = window.x.output_size(input.size(2));
+    require(height_out > 0 && width_out > 0, op, ": the input is smaller than the window");
+    const int64_t entries = input.size(0) * height_out * width_out * window.groups * window.points();
+    require_cpu(op, "offset", offset, input.scalar_type(), 2 * entries);
+    require_cpu(op, "mask", mask, input.scalar_type(), entries);
+  }
+
+  template <typename T>
+  Sampling<T> sampling(const PointTable<T>& table) const {
+    return {
+        input.size(0), height_out * width_out, window.groups, window.points(), input.size(3) / window.groups,
+        input.size(1) * input.size(2),
+        input.const_data_ptr<T>(), offset.const_data_ptr<T>(), mask.const_data_ptr<T>(), &table,
+        {width_out, static_cast<T>(window.x.stride), static_cast<T>(window.y.stride),
+         static_cast<T>(window.x.half() - window.x.padding), static_cast<T>(window.y.half() - window.y.padding)}};
+  }
+
+  template <typename T>
+  void forward(Tensor& output) const {
+    const auto table = make_table<T>(window, input.size(1), input.size(2));
+    sample_forward(sampling(table), output.mutable_data_ptr<T>());
+  }
+
+  template <typename T>
+  void backward(const Tensor& grad, Tensor& grad_input, Tensor& grad_offset, Tensor& grad_mask) const {
+    const auto table = make_table<T>(window, input.size(1), input.size(2));
+    sample_backward<T>(sampling(table), {grad.const_data_ptr<T>(), grad_input.mutable_data_ptr<T>(),
+                                         grad_offset.mutable_data_ptr<T>(), grad_mask.mutable_data_ptr<T>()});
+  }
+};
+
+Tensor dcnv3(const Tensor& input, const Tensor& offset, const Tensor& mask, int64_t kernel_h, int64_t kernel_w,
+             int64_t stride_h, int64_t stride_w, int64_t padding_h, int64_t padding_w, int64_t dilation_h,
+             int64_t dilation_w, int64_t groups, double offset_scale, bool remove_center) {
+  const Arguments arguments(input, offset, mask,
+                            {{kernel_h, stride_h, padding_h, dilation_h},
+                             {kernel_w, stride_w, padding_w, dilation_w}, groups, offset_scale, remove_center});
+  Tensor output = torch::stable::new_empty(
+      input, {input.size(0), arguments.height_out, arguments.width_out, input.size(3)});
+  if (input.scalar_type() == ScalarType::Float) {
+    arguments.forward<float>(output);
+  } else {
+    arguments.forward<double>(output);
+  }
+  return output;
+}
+
+std::tuple<Tensor, Tensor, Tensor> dcnv3_backward(
+    const Tensor& grad, const Tensor& input, const Tensor& offset, const Tensor& mask, int64_t kernel_h,
+    int64_t kernel_w, int64_t stride_h, int64_t stride_w, int64_t padding_h, int64_t padding_w, int64_t dilation_h,
+    int64_t dilation_w, int64_t groups, double offset_scale, bool remove_center) {
+  const Arguments arguments(input, offset, mask,
+                            {{kernel_h, stride_h, padding_h, dilation_h},
+                             {kernel_w, stride_w, padding_w, dilation_w}, groups, offset_scale, remove_center});
+  const Tensor grad_output = torch::stable::contiguous(grad);
+  require_cpu("dcnv3", "grad", grad_output, input.scalar_type(),
+              input.size(0) * arguments.height_out * arguments.width_out * input.size(3));
+  Tensor grad_input = torch::stable::new_zeros(input, input.sizes());
+  Tensor grad_offset = torch::stable::new_empty(offset, offset.sizes());
+  Tensor grad_mask = torch::stable::new_empty(mask, mask.sizes());
+  if (input.scalar_type() == ScalarType::Float) {
+    arguments.backward<float>(grad_output, grad_input, grad_offset, grad_mask);
+  } else {
+    arguments.backward<double>(grad_output, grad_input, grad_offset, grad_mask);
+  }
+  return {grad_input, grad_offset, grad_mask};
+}
+
+STABLE_TORCH_LIBRARY_IMPL(bev_ops, CPU, m) {
+  m.impl("dcnv3", TORCH_BOX(&dcnv3));
+  m.impl("dcnv3_backward", TORCH_BOX(&dcnv3_backward));
+}
+
+}  // namespace
+}  // namespace bev_ops

@@ -1,0 +1,1 @@
+"""Deformable convolution v3: operator, reference and layer."""

@@ -1,0 +1,27 @@
+"""Fixtures shared by all tests: where golden files and the small real data are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+sys.path.insert(0, str(TESTS / "goldens"))
+
+
+@pytest.fixture(scope="session")
+def goldens() -> Path:
+    """Folder with what the official implementations compute, and `golden.py`, which is importable as `golden`."""
+    return TESTS / "goldens"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with small real data: `BEV_TEST_DATA`, or `shared/data` beside the checkout. Skips where it is absent."""
+    root = Path(os.environ.get("BEV_TEST_DATA", TESTS.parents[1] / "shared" / "data"))
+    if not root.is_dir():
+        pytest.skip(f"real data not found at {root}; set BEV_TEST_DATA to the folder that holds nuscenes-mini-val")
+    return root

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import bev
+from bev.engine.config import ConfigError, load_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NANO = CONFIGS / "bevformerv2_internimage_nano_synthetic.py"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    bev.register_all()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)
+def test_every_config_names_only_arguments_that_exist(path):
+    config = load_config(path)
+    assert config.model.type == "BEVPerceptor"
+
+
+def test_override_of_an_existing_key():
+    assert load_config(NANO, {"model.encoder.num_layers": 3}).model.encoder.num_layers == 3
+
+
+def test_override_of_an_argument_that_the_config_leaves_at_its_default():
+    assert load_config(NANO, {"model.train_history": True}).model.train_history is True
+
+
+def test_override_into_a_list():
+    assert load_config(NANO, {"train_pipeline.1.flip": 0.0}).train_pipeline[1].flip == 0.0
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("model.encoder.num_layer", "did you mean num_layers"),
+        ("trian_cfg.max_epochs", "did you mean train_cfg"),
+        ("train_pipeline.99.flip", "no index of it"),
+        ("model.encoder.num_layers.deep", "is a value, not a dict"),
+    ],
+)
+def test_override_that_does_not_exist_is_refused(key, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(NANO, {key: 1})
+
+
+def test_unknown_argument_in_a_file_is_found_with_its_place(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text("model = dict(type='BEVPerceptor', heads=dict(a=dict(type='ImagePlaneHead', num_clases=10)))")
+    with pytest.raises(ConfigError, match=r"model\.heads\.a\.num_clases.*did you mean num_classes"):
+        load_config(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "none.py")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from bev_ops.reference import ms_deform_attn
+from torch import nn
+
+from bev.models.attention import TemporalSelfAttention
+
+B, H, W, C, HEADS, POINTS = 2, 3, 5, 8, 2, 4
+Q = H * W
+
+
+@pytest.fixture
+def attention() -> TemporalSelfAttention:
+    torch.manual_seed(0)
+    module = TemporalSelfAttention(C, HEADS, POINTS, dropout=0.0)
+    for layer in (module.sampling.sampling_offsets, module.sampling.attention_weights):
+        nn.init.normal_(layer.weight)
+    return module.double()
+
+
+def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    y, x = torch.meshgrid((torch.arange(H) + 0.5) / H, (torch.arange(W) + 0.5) / W, indexing="ij")
+    centres = torch.stack([x, y], -1).reshape(1, Q, 1, 2).double()
+    query = torch.randn(B, Q, C, generator=generator, dtype=torch.double)
+    return query, torch.randn(Q, C, generator=generator, dtype=torch.double), centres
+
+
+def attend_map_by_map(attention: TemporalSelfAttention, previous, current, query, position, centres) -> torch.Tensor:
+    """Attend to each map with its own softmax, then average (BEVFormer, equation 5)."""
+    sampling = attention.sampling
+    conditioned = torch.cat([previous, query + position], -1)
+    offsets = sampling.sampling_offsets(conditioned).view(B, Q, HEADS, 2, POINTS, 2)
+    scores = sampling.attention_weights(conditioned).view(B, Q, HEADS, 2, POINTS)
+    size = torch.tensor([W, H], dtype=torch.double)
+    reads = [
+        ms_deform_attn(
+            sampling.value_proj(values).view(B, Q, HEADS, -1),
+            [(H, W)],
+            centres[:, :, None, None] + offsets[:, :, :, i, None] / size,
+            scores[:, :, :, i, None].softmax(-1),
+        )
+        for i, values in enumerate((previous, current))
+    ]
+    return query + attention.output_proj(sum(reads) / 2)
+
+
+def test_averages_the_readings_of_both_maps(attention):
+    query, position, centres = inputs()
+    previous, current = torch.randn_like(query), torch.randn_like(query)
+    expected = attend_map_by_map(attention, previous, current, query, position, centres)
+    torch.testing.assert_close(attention(query, position, centres, (H, W), (previous, current)), expected)
+
+
+def test_without_a_previous_map_both_are_the_queries(attention):
+    query, position, centres = inputs()
+    expected = attend_map_by_map(attention, query, query, query, position, centres)
+    torch.testing.assert_close(attention(query, position, centres, (H, W)), expected)
+
+
+def test_a_batch_of_two_equals_two_single_runs(attention):
+    query, position, centres = inputs()
+    queue = (torch.randn_like(query), torch.randn_like(query))
+    both = attention(query, position, centres, (H, W), queue)
+    for b in range(B):
+        single = attention(query[b : b + 1], position, centres, (H, W), tuple(part[b : b + 1] for part in queue))
+        torch.testing.assert_close(single, both[b : b + 1])

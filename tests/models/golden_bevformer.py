@@ -1,0 +1,134 @@
+"""The detector of the BEVFormer v2 goldens, whole or in parts, with the weights that its official names give.
+
+Sizes are those of the golden files: 20 x 20 cells (or another shape), 60 queries, images of 96 x 160 pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import golden
+import numpy as np
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+import bev
+from bev.engine.official_names import bevformerv2_official_name
+from bev.models.perceptor import BEVPerceptor
+from bev.structures import CameraClip
+
+BOUNDS = (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0)
+IMAGE_SIZE = (96, 160)
+FEATURE_SHAPES = ((12, 20), (6, 10), (3, 5), (2, 3))
+
+BACKBONE = {
+    "type": "mmdet.ResNet",
+    "depth": 50,
+    "num_stages": 4,
+    "out_indices": (1, 2, 3),
+    "norm_cfg": {"type": "BN"},
+    "norm_eval": False,
+    "style": "caffe",
+}
+NECK = {
+    "type": "mmdet.FPN",
+    "in_channels": [512, 1024, 2048],
+    "out_channels": 256,
+    "start_level": 0,
+    "add_extra_convs": "on_output",
+    "num_outs": 5,
+    "relu_before_extra_convs": True,
+}
+
+
+def encoder_config(bev_shape: tuple[int, int] = (20, 20)) -> dict[str, Any]:
+    """Published encoder on a grid of `bev_shape`."""
+    return {"type": "BEVFormerEncoder", "grid": {"bounds": BOUNDS, "shape": bev_shape}}
+
+
+def fusion_config(num_frames: int, hidden_dims: int | None = None) -> dict[str, Any]:
+    """Published fusion of `num_frames` frames."""
+    return {"type": "TemporalFusion", "num_frames": num_frames, "hidden_dims": hidden_dims}
+
+
+def detection_config(num_queries: int = 60, num_groups: int = 1) -> dict[str, Any]:
+    """Published detection head with `num_queries` queries in each of `num_groups` groups."""
+    queries = {"type": "LearnedQueries", "num_queries": num_queries, "num_groups": num_groups}
+    return {"type": "BEVDetectionHead", "num_classes": 10, "decoder": {"type": "DETRDecoder", "queries": queries}}
+
+
+def build_part(config: dict[str, Any], own_prefix: str) -> nn.Module:
+    """A filled part in evaluation mode.
+
+    Args:
+        config: What `MODELS` builds.
+        own_prefix: Where a `BEVPerceptor` has this part: "encoder.", "temporal.", "heads.detection.".
+    """
+    bev.register_all()
+    part = MODELS.build(config)
+    fill(part, own_prefix)
+    return part.eval()
+
+
+def build_detector(
+    bev_shape: tuple[int, int] = (20, 20),
+    num_queries: int = 60,
+    num_groups: int = 1,
+    num_frames: int = 1,
+    hidden_dims: int | None = None,
+    filled: bool = True,
+) -> BEVPerceptor:
+    """The whole detector in evaluation mode: ResNet-50, FPN, encoder, fusion of several frames, detection head."""
+    bev.register_all()
+    detector = BEVPerceptor(
+        backbone=BACKBONE,
+        neck=NECK,
+        encoder=encoder_config(bev_shape),
+        temporal=fusion_config(num_frames, hidden_dims) if num_frames > 1 else None,
+        heads={"detection": detection_config(num_queries, num_groups)},
+    )
+    if filled:
+        fill(detector)
+    return detector.eval()
+
+
+def fill(module: nn.Module, own_prefix: str = "") -> None:
+    """Give every parameter the values of its official name, and switch dropout off."""
+    golden.fill(module, bev=True, rename=lambda key: bevformerv2_official_name(own_prefix + key))
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+        elif isinstance(part, nn.MultiheadAttention):
+            part.dropout = 0.0
+
+
+def image_features(name: str = "bevformerv2", batch_size: int = 1) -> list[Tensor]:
+    """Four feature levels (B, 6, 256, h, w) of golden inputs `name/feat{i}`."""
+    return [golden.inp(f"{name}/feat{i}", (batch_size, 6, 256, *shape)) for i, shape in enumerate(FEATURE_SHAPES)]
+
+
+def encode(encoder: nn.Module, levels: list[Tensor], pix_T_bev: Tensor) -> Tensor:
+    """BEV map (B, C, H, W) of six cameras whose images fill the padded size; `pix_T_bev` is (B, 6, 4, 4)."""
+    batch_size = len(pix_T_bev)
+    sizes = torch.tensor(IMAGE_SIZE).expand(batch_size, 6, 2)
+    return encoder(levels, pix_T_bev, sizes, IMAGE_SIZE, torch.ones(batch_size, 6, dtype=torch.bool))
+
+
+def as_tokens(bev_map: Tensor) -> Tensor:
+    """(B, C, H, W) to the official (B, H * W, C)."""
+    return bev_map.flatten(2).transpose(1, 2)
+
+
+def clip_of(images: Tensor, pix_T_bev: np.ndarray | Tensor, current: int = 0) -> CameraClip:
+    """A clip of images (B, T, 6, 3, 96, 160) in which every camera sees; `pix_T_bev` is (B, T, 6, 4, 4)."""
+    cameras = images.shape[:3]
+    return CameraClip(
+        images=images,
+        image_sizes=torch.tensor(images.shape[-2:]).expand(*cameras, 2),
+        pix_T_bev=torch.as_tensor(pix_T_bev),
+        camera_mask=torch.ones(cameras, dtype=torch.bool),
+        times=(torch.arange(cameras[1]) - current).expand(cameras[:2]) * 0.5,
+        current=current,
+        bev_augmentation=torch.eye(4).repeat(cameras[0], 1, 1),
+    )

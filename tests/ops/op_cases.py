@@ -1,0 +1,51 @@
+"""Inputs of the official goldens, and of the comparisons with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from golden import inp
+from torch import Tensor
+
+
+def dcnv3_golden(name: str, case: dict) -> tuple[list[Tensor], Tensor, dict]:
+    """[input, offset, mask], the output's gradient, and the arguments of a golden case of dcnv3."""
+    points = case["kernel"] ** 2 - case["remove_center"]
+    channels = case["group"] * case["group_channels"]
+    pixels = (case["N"], case["H_out"], case["W_out"])
+    tensors = [
+        inp(f"dcnv3_op/{name}/input", (case["N"], case["H"], case["W"], channels)),
+        case["offset_std"] * inp(f"dcnv3_op/{name}/offset", (*pixels, case["group"] * points * 2)),
+        inp(f"dcnv3_op/{name}/mask", (*pixels, case["group"] * points)),
+    ]
+    arguments = {
+        "kernel_size": case["kernel"],
+        "stride": case["stride"],
+        "padding": case["pad"],
+        "dilation": case["dilation"],
+        "groups": case["group"],
+        "offset_scale": case["offset_scale"],
+        "remove_center": bool(case["remove_center"]),
+    }
+    return tensors, inp(f"dcnv3_op/{name}/grad_output", (*pixels, channels)), arguments
+
+
+def msda_golden(name: str, case: dict) -> tuple[list[Tensor], Tensor, list[list[int]]]:
+    """[value, locations, weights], the output's gradient, and the level sizes of a golden case of ms_deform_attn."""
+    shapes, levels, points = case["spatial_shapes"], len(case["spatial_shapes"]), case["num_points"]
+    batch, queries, heads, depth = case["bs"], case["num_query"], case["heads"], case["head_dim"]
+    logits = inp(f"msda/{name}/weight_logits", (batch, queries, heads, levels * points))
+    tensors = [
+        inp(f"msda/{name}/value", (batch, sum(h * w for h, w in shapes), heads, depth)),
+        0.5 + 0.4 * inp(f"msda/{name}/loc", (batch, queries, heads, levels, points, 2)),
+        logits.softmax(-1).view(batch, queries, heads, levels, points),
+    ]
+    return tensors, inp(f"msda/{name}/grad_output", (batch, queries, heads * depth)), shapes
+
+
+def run(function: Callable[..., Tensor], tensors: list[Tensor], grad_output: Tensor) -> list[Tensor]:
+    """Output of `function`, and the gradients of its tensors."""
+    leaves = [tensor.detach().clone().requires_grad_() for tensor in tensors]
+    output = function(*leaves)
+    return [output.detach(), *torch.autograd.grad(output, leaves, grad_output)]

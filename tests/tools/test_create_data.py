@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import resource
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_nuscenes import write_tables
+
+from bev.datasets.index_io import read_index
+
+TOOL = Path(__file__).parents[2] / "tools" / "create_data.py"
+
+
+@pytest.fixture(scope="module")
+def main() -> Callable:
+    return runpy.run_path(str(TOOL))["main"]
+
+
+def test_builds_an_index_and_says_so(main: Callable, tmp_path: Path, capsys: pytest.CaptureFixture):
+    root = write_tables(tmp_path)
+    assert main(["nuscenes", "--root", str(root), "--version", "v1.0-mini", "--workers", "2"]) == 0
+    output = capsys.readouterr()
+    assert "2 scenes, 6 samples, 30 boxes, 6 without LiDAR file" in output.out
+    assert "2/2" in output.err  # The progress bar.
+    assert len(read_index(root / "nuscenes_infos_mini_val.pkl")["data_list"]) == 6
+
+
+def test_a_root_without_tables_is_one_line(main: Callable, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main(["nuscenes", "--root", str(tmp_path), "--version", "v1.0-trainval"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: data root {tmp_path} has no tables of v1.0-trainval "
+        f"(expected {tmp_path}/v1.0-trainval/sample.json); releases found there: none"
+    ]
+
+
+def test_a_disk_that_is_too_small_is_one_line(main: Callable, tmp_path: Path):
+    root = write_tables(tmp_path)
+    arguments = ["nuscenes", "--root", str(root), "--version", "v1.0-mini", "--workers", "2"]
+    failed = subprocess.run(
+        [sys.executable, str(TOOL), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+        env={**os.environ, "PYTHONPATH": str(TOOL.parents[1])},
+    )
+    assert failed.returncode == 1
+    error = failed.stderr.splitlines()[-1]
+    assert error.startswith("error: cannot write")
+    assert "free space or choose another folder" in error
+    assert "Traceback" not in failed.stderr
+    assert not [path for path in root.rglob("*") if path.suffix in (".pkl", ".tmp")]
+    # With room again, the same command succeeds.
+    assert main(arguments) == 0

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bev.compat.packages import Finding, Severity
+from bev.compat.report import Report
+
+TOOL = Path(__file__).parents[2] / "tools" / "doctor.py"
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("doctor_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(sys, "argv", ["doctor.py"])
+    return module
+
+
+@pytest.mark.parametrize(
+    ("severity", "status", "verdict"),
+    [(Severity.ERROR, 1, "can NOT run: 1 error above."), (Severity.WARNING, 0, "The main job can run.")],
+)
+def test_exit_status_says_whether_the_main_job_can_run(
+    severity: Severity,
+    status: int,
+    verdict: str,
+    doctor: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = Report({}, findings=[Finding(severity, "something is odd")])
+    monkeypatch.setattr(doctor, "collect", lambda: report)
+    assert doctor.main() == status
+    printed = capsys.readouterr().out
+    assert f"{severity.value}: something is odd" in printed
+    assert printed.rstrip().endswith(verdict)

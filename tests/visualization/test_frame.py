@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+
+from bev.visualization import BoxSet, draw_bev, draw_frame
+from bev.visualization.palette import CLASS_COLOURS, TRUTH
+
+CAMERAS = ("CAM_FRONT", "CAM_FRONT_LEFT", "CAM_BACK", "SIDE")
+
+
+def boxes(x: float, y: float, name: str) -> BoxSet:
+    return BoxSet(np.array([[x, y, 0, 4, 4, 2, 0.0]]), [name], np.array([0.9]))
+
+
+def near(panel: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """Mean (row, column) of the pixels close to a colour."""
+    return np.argwhere(np.abs(panel.astype(int) - colour).max(axis=2) < 24).mean(axis=0)
+
+
+def test_bev_panel_puts_forward_up_and_right_right():
+    panel = draw_bev(200, 20, boxes(10, 10, "car"))
+    row, column = near(panel, CLASS_COLOURS["car"])
+    np.testing.assert_allclose([row, column], [50, 150], atol=6)
+
+
+def test_bev_panel_with_an_ego_frame():
+    panel = draw_bev(200, 20, boxes(10, 10, "car"), forward=(1.0, 0.0))
+    row, column = near(panel, CLASS_COLOURS["car"])
+    np.testing.assert_allclose([row, column], [50, 50], atol=6)
+
+
+def test_truth_is_outlined_in_white():
+    panel = draw_bev(200, 20, None, boxes(-10, -10, "car"))
+    assert (np.abs(panel[140:160, 40:60].astype(int) - TRUTH).max(axis=2) < 40).any()
+
+
+def test_frame_of_any_set_of_cameras():
+    images = {name: np.full((90, 160, 3), 90, np.uint8) for name in CAMERAS}
+    projections = {name: np.eye(4) for name in CAMERAS}
+    points = np.random.default_rng(0).uniform(-20, 20, (500, 3))
+    picture = draw_frame(images, projections, boxes(3, 3, "bus"), boxes(3, 3, "bus"), points, title="x", camera_width=161)
+    assert picture.dtype == np.uint8
+    assert picture.ndim == 3
+    assert picture.shape[0] % 2 == 0
+    assert picture.shape[1] % 2 == 0

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from bev.visualization import write_mp4
+
+
+def test_round_trip(tmp_path):
+    frames = [np.full((64, 96, 3), value, np.uint8) for value in (20, 120, 220)]
+    path = write_mp4(tmp_path / "clip.mp4", frames, fps=2)
+    with av.open(str(path)) as container:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert container.streams.video[0].codec_context.name == "h264"
+    assert len(decoded) == 3
+    for original, copy in zip(frames, decoded, strict=True):
+        assert np.abs(original.astype(int) - copy).mean() < 6
+    assert [entry.name for entry in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_no_frames(tmp_path):
+    with pytest.raises(ValueError, match="no frames"):
+        write_mp4(tmp_path / "clip.mp4", [])
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Builds index files from a data set's own tables.
+
+tools/create_data.py nuscenes --root data/nuscenes --version v1.0-trainval
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from tqdm import tqdm
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description="Build index files from a data set's own tables. Resumable.")
+    datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
+    nuscenes = datasets.add_parser("nuscenes", help="nuScenes, or any data in its format")
+    nuscenes.add_argument("--root", required=True, help="folder that holds samples/, maps/ and the tables' folder")
+    nuscenes.add_argument(
+        "--version", required=True, help="v1.0-trainval, v1.0-test, v1.0-mini or another tables' folder"
+    )
+    nuscenes.add_argument("--splits", metavar="FILE", help='custom splits: {"split": ["scene-0001", ...]} (JSON)')
+    nuscenes.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
+    nuscenes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
+    nuscenes.set_defaults(run=create_nuscenes)
+    return parser.parse_args(arguments)
+
+
+def create_nuscenes(options: argparse.Namespace) -> None:
+    """Builds the nuScenes indexes and prints one line for each."""
+    from bev.datasets.nuscenes.index_build import build_indexes
+
+    def progress(items: Iterable, total: int) -> Iterable:
+        return tqdm(items, total=total, desc="scenes", unit="scene")
+
+    summaries = build_indexes(
+        options.root, options.version, options.out, options.splits, workers=options.workers, progress=progress
+    )
+    for summary in summaries:
+        lidar = f", {summary.lidar_files_missing} without LiDAR file" if summary.lidar_files_missing else ""
+        print(f"{summary.path}: {summary.scenes} scenes, {summary.samples} samples, {summary.boxes} boxes{lidar}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the tool; bad input ends it with one line and status 1."""
+    options = parse_arguments(arguments)
+    try:
+        options.run(options)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error.strerror if isinstance(error, OSError) and error.strerror else error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Validates predictions and packs them for a challenge server.
+
+tools/submit.py nuscenes --results work_dirs/.../results_nusc.json --root data/nuscenes --version v1.0-test \
+    --split test --out work_dirs/submission
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description="Validate predictions and pack them for a challenge server.")
+    datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
+    nuscenes = datasets.add_parser("nuscenes", help="nuScenes detection")
+    nuscenes.add_argument(
+        "--results", "--predictions", required=True, metavar="FILE", help="results_nusc.json, as tools/test.py writes it"
+    )
+    nuscenes.add_argument("--root", required=True, help="data root; only two small tables are read, no annotations")
+    nuscenes.add_argument("--version", required=True, help="v1.0-test, v1.0-trainval or another tables' folder")
+    nuscenes.add_argument("--split", required=True, help="test, val, mini_val or a custom split")
+    nuscenes.add_argument("--splits", metavar="FILE", help='custom splits: {"split": ["scene-0001", ...]} (JSON)')
+    nuscenes.add_argument("--out", required=True, metavar="DIR", help="gets results_nusc.json and results_nusc.zip")
+    for source in ("lidar", "radar", "map", "external"):
+        nuscenes.add_argument(f"--use-{source}", action="store_true", help=f"declare that the method uses {source} data")
+    nuscenes.set_defaults(run=submit_nuscenes)
+    return parser.parse_args(arguments)
+
+
+def submit_nuscenes(options: argparse.Namespace) -> None:
+    """Validates, writes and packs a nuScenes submission, and prints one line."""
+    from bev.datasets.nuscenes.index_tables import sample_tokens
+    from bev.datasets.nuscenes.submission import (
+        read_submission,
+        validate_submission,
+        write_submission,
+        zip_submission,
+    )
+
+    tokens = sample_tokens(options.root, options.version, options.split, options.splits)
+    submission = read_submission(options.results)
+    boxes = validate_submission(submission, tokens, options.results)
+    declared = {name: True for name in ("use_lidar", "use_radar", "use_map", "use_external") if getattr(options, name)}
+    written, archive = Path(options.out) / "results_nusc.json", Path(options.out) / "results_nusc.zip"
+    write_submission(written, submission["results"], {**submission["meta"], **declared})
+    zip_submission(written, archive)
+    megabytes = archive.stat().st_size / 1e6
+    print(f"{archive}: valid for {options.split}: {len(tokens)} samples, {boxes} boxes, {megabytes:.1f} MB")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the tool; bad input ends it with one message and status 1."""
+    options = parse_arguments(arguments)
+    try:
+        options.run(options)
+    except (OSError, ValueError) as error:
+        print(f"error: {error.strerror if isinstance(error, OSError) and error.strerror else error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
