@@ -9,6 +9,7 @@ Environment:
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from setuptools import Extension, find_packages, setup
 from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
 
 ROOT = Path(__file__).parent
+VERSION = runpy.run_path(str(ROOT / "bev" / "version.py"))["__version__"]
+REQUIRE_BUILD = os.environ.get("BEV_OPS_REQUIRE_BUILD") == "1"
 # torch's stable ABI of 2.10: the library loads in every later version of torch, and in every Python.
 STABLE_ABI = ["-DTORCH_STABLE_ONLY", "-DTORCH_TARGET_VERSION=0x020a000000000000"]
 CPU_FLAGS = [
@@ -34,7 +37,7 @@ class build_ext(BuildExtension):  # noqa: N801 (setuptools' name for the command
         try:
             super().run()
         except Exception as error:
-            if os.environ.get("BEV_OPS_REQUIRE_BUILD") == "1":
+            if REQUIRE_BUILD:
                 raise
             print(
                 f"\nwarning: the operators were not compiled: {error}\n"
@@ -51,7 +54,7 @@ def sources(suffix: str) -> list[str]:
 
 def extensions() -> list[Extension]:
     """The CPU library, and the CUDA library where there are kernels for it and an nvcc."""
-    common = {"include_dirs": [str(ROOT / "ops" / "csrc")], "py_limited_api": True, "optional": True}
+    common = {"include_dirs": [str(ROOT / "ops" / "csrc")], "py_limited_api": True, "optional": not REQUIRE_BUILD}
     found = [CppExtension("bev_ops._C", sources(".cpp"), extra_compile_args=[*CPU_FLAGS, *STABLE_ABI], **common)]
     if sources(".cu") and CUDA_HOME and os.environ.get("BEV_OPS_CUDA") != "0":
         flags = {"cxx": [*CPU_FLAGS, *STABLE_ABI], "nvcc": [*CUDA_FLAGS, *STABLE_ABI]}
@@ -62,7 +65,7 @@ def extensions() -> list[Extension]:
 
 
 setup(
-    version="0.1.0",
+    version=VERSION,
     packages=[
         *find_packages(include=["bev", "bev.*"]),
         "bev_ops",

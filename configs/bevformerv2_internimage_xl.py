@@ -1,9 +1,9 @@
-"""BEVFormer v2 with InternImage-XL: the headline model (63.4 NDS on the nuScenes test set, arXiv 2211.05778 and 2211.10439).
+"""BEVFormer v2 with InternImage-XL: the headline model, 63.4 NDS on the nuScenes test set (arXiv 2211.10439).
 
-Its configuration was never released. Known: images of 640 x 1600 and future frames on the test set. Taken from the
-published parts: eight frames as in BEVFormer v2's t8, hidden width 512 in the fusion, layer decay 0.94 and drop path 0.4
-as InternImage-XL as a detector backbone. `bevformerv2_internimage_xl` at test time with future frames is not allowed
-where a challenge asks for online methods, so the frames here are all in the past.
+Its configuration was never released. Known: images of 640 x 1600, and future frames on the test set. Taken from the
+published parts: eight frames and hidden width 512 in the fusion as in BEVFormer v2's t8, layer decay 0.94 and drop
+path 0.4 as for InternImage-XL in a detector. Challenges that ask for online methods do not allow future frames, so all
+frames here are past ones; for others, give `frame_offsets` such as (-3, ..., 3).
 """
 
 _base_ = ["_base_/bevformerv2.py"]
@@ -18,7 +18,7 @@ model = dict(
 
 optim_wrapper = dict(
     constructor="LayerDecayOptimWrapperConstructor",
-    paramwise_cfg=dict(_delete_=True, layer_decay=0.94, num_layers=39, backbone_lr_mult=0.5),
+    paramwise_cfg=dict(_delete_=True, layer_decay_rate=0.94, backbone_lr_mult=0.5),
 )
 train_dataloader = dict(batch_size=1, dataset=dict(frame_offsets=frame_offsets))
 val_dataloader = dict(dataset=dict(frame_offsets=frame_offsets))

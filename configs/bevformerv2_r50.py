@@ -1,4 +1,4 @@
-"""BEVFormer v2 with ResNet-50, two frames: the published R50 t2 setting (val NDS 51.8, mAP 42.0 in 24 epochs, arXiv 2211.10439).
+"""BEVFormer v2 with ResNet-50, two frames: the published R50 t2 setting (val NDS 51.8, mAP 42.0 in 24 epochs).
 
 The published model starts from a COCO FCOS checkpoint in caffe style: set model.backbone.init_cfg to yours.
 """

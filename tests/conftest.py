@@ -7,9 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+import bev  # noqa: F401  (lets mmdet3d import without mmcv's compiled extension)
 
 TESTS = Path(__file__).parent
-sys.path.insert(0, str(TESTS / "goldens"))
+# What several rooms' tests import: tiny_nuscenes, golden, golden_bevformer.
+sys.path[:0] = [str(TESTS), str(TESTS / "goldens"), str(TESTS / "models")]
+
+# A busy machine must not fail property tests.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
+
+from bev.datasets.index_io import read_index
 
 SPACING = 0.5  # seconds between samples
 EGO_SPEED = 4.0  # m/s along global x
@@ -56,6 +59,19 @@ def write_tables(
         (folder / f"{name}.json").write_text(json.dumps(records), encoding="utf-8")
     (root / "maps").mkdir(exist_ok=True)
     (root / "maps" / "map.png").write_bytes(b"")
+    return root
+
+
+def write_pictures(root: Path, index: str = "nuscenes_infos_mini_val.pkl") -> Path:
+    """Writes a picture of noise for every camera of an index under `root`, and returns `root`."""
+    random = np.random.default_rng(0)
+    picture = cv2.resize(random.integers(0, 255, (90, 160, 3), np.uint8), (1600, 900))
+    encoded = cv2.imencode(".jpg", picture)[1].tobytes()
+    for record in read_index(root / index)["data_list"]:
+        for image in record["images"].values():
+            path = root / image["img_path"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded)
     return root
 
 

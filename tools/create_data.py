@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
+
+from bev.engine.cli import run_main
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,16 +48,11 @@ def create_nuscenes(options: argparse.Namespace) -> None:
         print(f"{summary.path}: {summary.scenes} scenes, {summary.samples} samples, {summary.boxes} boxes{lidar}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the tool; bad input ends it with one line and status 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the tool with these arguments, or the command line's."""
     options = parse_arguments(arguments)
-    try:
-        options.run(options)
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error.strerror if isinstance(error, OSError) and error.strerror else error}", file=sys.stderr)
-        return 1
-    return 0
+    options.run(options)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

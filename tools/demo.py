@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bev
+from bev.datasets.nuscenes.classes import CLASSES
 from bev.engine.cli import run_main
 
 TOOLS = Path(__file__).resolve().parent
@@ -50,8 +51,8 @@ def plan(args: argparse.Namespace) -> list[Step]:
     work, root, config = args.work_dir, args.data_root, str(args.config)
     version, checkpoint = "v1.0-trainval", work / "train" / "final.pth"
     index, results = root / "nuscenes_infos_val.pkl", work / "test" / "results_nusc.json"
-    data = [f"data_root={root}"]
-    schedule = [f"train_cfg.max_epochs={args.epochs}"] if args.epochs else []
+    data = ["--data-root", str(root)]
+    schedule = ["--cfg-options", f"train_cfg.max_epochs={args.epochs}"] if args.epochs else []
     drawing = ["--root", str(root), "--index", str(index), "--results", str(results)]
     return [
         Step(
@@ -67,17 +68,17 @@ def plan(args: argparse.Namespace) -> list[Step]:
         ),
         Step(
             "evaluate the untrained model",
-            ["test.py", config, "--work-dir", str(work / "untrained"), "--cfg-options", *data],
+            ["test.py", config, "--work-dir", str(work / "untrained"), *data],
             work / "untrained" / "test_metrics.json",
         ),
         Step(
             "train",
-            ["train.py", config, "--work-dir", str(work / "train"), "--resume", "--cfg-options", *data, *schedule],
+            ["train.py", config, "--work-dir", str(work / "train"), "--resume", *data, *schedule],
             checkpoint,
         ),
         Step(
             "evaluate on held-out scenes",
-            ["test.py", config, str(checkpoint), "--work-dir", str(work / "test"), "--cfg-options", *data],
+            ["test.py", config, str(checkpoint), "--work-dir", str(work / "test"), *data],
             work / "test" / "test_metrics.json",
         ),
         Step(
@@ -117,11 +118,10 @@ def collect_metrics(work_dir: Path) -> dict:
     """Join the evaluations before and after training and the training time into the demo's metrics."""
     trained = _without_prefix(json.loads((work_dir / "test" / "test_metrics.json").read_text()))
     untrained = _without_prefix(json.loads((work_dir / "untrained" / "test_metrics.json").read_text()))
-    per_class: dict[str, dict[str, float]] = {}
-    for key, value in trained.items():
-        name, _, measure = key.partition("/")
-        if measure:
-            per_class.setdefault(name, {})[measure] = value
+    per_class = {
+        name: {key.removeprefix(f"{name}_"): value for key, value in trained.items() if key.startswith(f"{name}_")}
+        for name in CLASSES
+    }
     summary = {key: trained[key] for key in ("NDS", "mAP", *TP_ERRORS)}
     return summary | {
         "per_class": per_class,
@@ -150,7 +150,9 @@ def main() -> None:
     print(f"\nheld-out mAP {metrics['mAP']:.3f} (untrained {metrics['baseline_mAP']:.3f}), NDS {metrics['NDS']:.3f}")
     for name, values in metrics["per_class"].items():
         print(f"    {name:22s} AP {values['AP']:.3f}")
-    print(f"trained in {metrics['train_seconds'] / 60:.1f} min; all steps took {(time.monotonic() - start) / 60:.1f} min")
+    print(
+        f"trained in {metrics['train_seconds'] / 60:.1f} min; all steps took {(time.monotonic() - start) / 60:.1f} min"
+    )
     print(f"look at {args.work_dir}/figures, {args.work_dir}/demo.mp4 and {args.work_dir}/metrics.json")
 
 

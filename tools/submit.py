@@ -8,9 +8,10 @@ tools/submit.py nuscenes --results work_dirs/.../results_nusc.json --root data/n
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from bev.engine.cli import run_main
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -19,7 +20,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
     nuscenes = datasets.add_parser("nuscenes", help="nuScenes detection")
     nuscenes.add_argument(
-        "--results", "--predictions", required=True, metavar="FILE", help="results_nusc.json, as tools/test.py writes it"
+        "--results",
+        "--predictions",
+        required=True,
+        metavar="FILE",
+        help="results_nusc.json, as tools/test.py writes it",
     )
     nuscenes.add_argument("--root", required=True, help="data root; only two small tables are read, no annotations")
     nuscenes.add_argument("--version", required=True, help="v1.0-test, v1.0-trainval or another tables' folder")
@@ -27,7 +32,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     nuscenes.add_argument("--splits", metavar="FILE", help='custom splits: {"split": ["scene-0001", ...]} (JSON)')
     nuscenes.add_argument("--out", required=True, metavar="DIR", help="gets results_nusc.json and results_nusc.zip")
     for source in ("lidar", "radar", "map", "external"):
-        nuscenes.add_argument(f"--use-{source}", action="store_true", help=f"declare that the method uses {source} data")
+        nuscenes.add_argument(
+            f"--use-{source}", action="store_true", help=f"declare that the method uses {source} data"
+        )
     nuscenes.set_defaults(run=submit_nuscenes)
     return parser.parse_args(arguments)
 
@@ -53,16 +60,11 @@ def submit_nuscenes(options: argparse.Namespace) -> None:
     print(f"{archive}: valid for {options.split}: {len(tokens)} samples, {boxes} boxes, {megabytes:.1f} MB")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the tool; bad input ends it with one message and status 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the tool with these arguments, or the command line's."""
     options = parse_arguments(arguments)
-    try:
-        options.run(options)
-    except (OSError, ValueError) as error:
-        print(f"error: {error.strerror if isinstance(error, OSError) and error.strerror else error}", file=sys.stderr)
-        return 1
-    return 0
+    options.run(options)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -1,6 +1,6 @@
 """Draw samples: cameras with 3D boxes beside bird's-eye view, as PNG and MP4.
 
-`python tools/visualize.py nuscenes --root data/nuscenes --index data/nuscenes/nuscenes_infos_val.pkl --results results_nusc.json`
+`python tools/visualize.py nuscenes --root ROOT --index ROOT/nuscenes_infos_val.pkl --results results_nusc.json`
 """
 
 from __future__ import annotations

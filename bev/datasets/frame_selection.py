@@ -68,10 +68,9 @@ class FrameSelector:
 
 
 def nearest_to_current(rows: Sequence[int | None], current: int) -> list[int]:
-    """For every frame, its own row, or that of the nearest existing frame on the way to the current one."""
-    filled = list(rows)
-    for t in range(current - 1, -1, -1):
-        filled[t] = filled[t + 1] if filled[t] is None else filled[t]
-    for t in range(current + 1, len(filled)):
-        filled[t] = filled[t - 1] if filled[t] is None else filled[t]
+    """For every frame, its own row, or that of the nearest frame that exists on the way to the current one."""
+    filled = []
+    for t in range(len(rows)):
+        way = range(t, current + 1) if t <= current else range(t, current - 1, -1)
+        filled.append(next(row for row in (rows[step] for step in way) if row is not None))
     return filled

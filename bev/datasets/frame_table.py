@@ -91,9 +91,6 @@ def build_frame_table(
     owners = [f"sample {record['token']}" for record in records]
     _check_poses(global_T_ego, owners, "ego2global")
     _check_poses(ego_T_lidar, owners, "lidar2ego")
-    # Boxes are in the LiDAR frame; None tells that they already are where they should be.
-    box_moves = ego_T_lidar if bev_frame == "ego" else [None] * len(records)
-    ground_truth = [_ground_truth(record, box_filter, move) for record, move in zip(records, box_moves, strict=True)]
     return FrameTable(
         tokens=_strings([record["token"] for record in records]),
         scenes=_strings([record["scene_token"] or "" for record in records]),
@@ -101,9 +98,7 @@ def build_frame_table(
         lidar_paths=_strings([record["lidar_points"].get("lidar_path") or "" for record in records]),
         global_T_bev=global_T_ego if bev_frame == "ego" else global_T_ego @ ego_T_lidar,
         **_camera_columns(records, cameras),
-        first_box=_firsts([len(labels) for _, labels in ground_truth]),
-        boxes=np.concatenate([boxes for boxes, _ in ground_truth]).astype(np.float32),
-        labels=np.concatenate([labels for _, labels in ground_truth]),
+        **_box_columns(records, box_filter, ego_T_lidar if bev_frame == "ego" else None),
     )
 
 
@@ -134,25 +129,35 @@ def _camera_columns(records: Sequence[Record], names: Sequence[str] | None) -> d
     }
 
 
-def _ground_truth(
-    record: Record, box_filter: BoxFilter, bev_T_lidar: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (m, 9) and labels (m,) of one frame that pass the filter."""
-    kept, labels = [], []
-    for instance in record.get("instances") or ():
-        label = box_filter.label_mapping[instance["bbox_label_3d"]]
-        if label >= 0 and instance["num_lidar_pts"] >= box_filter.min_lidar_points and _visible(instance, box_filter):
-            kept.append((*instance["bbox_3d"][:7], *instance.get("velocity", (np.nan, np.nan))))
-            labels.append(label)
+def _box_columns(
+    records: Sequence[Record], box_filter: BoxFilter, bev_T_lidar: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """The columns of a table that have one row per box; `bev_T_lidar` is (F, 4, 4), None for the identity."""
+    kept: list[tuple[float, ...]] = []
+    labels: list[int] = []
+    counts: list[int] = []
+    for record in records:
+        before = len(kept)
+        for instance in record.get("instances") or ():
+            label = box_filter.label_mapping[instance["bbox_label_3d"]]
+            if label >= 0 and _is_seen(instance, box_filter):
+                kept.append((*instance["bbox_3d"][:7], *instance.get("velocity", (np.nan, np.nan))))
+                labels.append(label)
+        counts.append(len(kept) - before)
+    first = _firsts(counts)
     boxes = np.array(kept, dtype=np.float64).reshape(-1, 9)
     # A track of a single annotation has no velocity. Zero, as in mmdet3d: a NaN would spread through the loss.
     boxes[:, 7:] = np.nan_to_num(boxes[:, 7:])
     if bev_T_lidar is not None:
-        boxes = transform_boxes(boxes, bev_T_lidar)
-    return boxes, np.array(labels, dtype=np.int64)
+        for begin, end, matrix in zip(first[:-1], first[1:], bev_T_lidar, strict=True):
+            boxes[begin:end] = transform_boxes(boxes[begin:end], matrix)
+    return {"first_box": first, "boxes": boxes.astype(np.float32), "labels": np.array(labels, dtype=np.int64)}
 
 
-def _visible(instance: Record, box_filter: BoxFilter) -> bool:
+def _is_seen(instance: Record, box_filter: BoxFilter) -> bool:
+    """Whether a box has LiDAR points and visibility enough."""
+    if instance["num_lidar_pts"] < box_filter.min_lidar_points:
+        return False
     visibility = instance.get("visibility")
     return box_filter.min_visibility is None or visibility is None or visibility >= box_filter.min_visibility
 

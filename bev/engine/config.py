@@ -52,6 +52,21 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     return config
 
 
+def set_data_root(node: Any, root: str | Path) -> None:
+    """Point every `data_root` of a config, of datasets and of metrics, at another folder, in place."""
+    if isinstance(node, Config):
+        node = node._cfg_dict
+    if isinstance(node, Mapping):
+        for key in node:
+            if key == "data_root":
+                node[key] = str(root)  # type: ignore[index]
+            else:
+                set_data_root(node[key], root)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            set_data_root(value, root)
+
+
 def unknown_override(config: Config, key: str) -> str | None:
     """Say what is wrong with a dotted override, or None if it names a key that exists or that its class accepts."""
     node: Any = config._cfg_dict
@@ -130,4 +145,3 @@ def _suggestion(word: str, known: list[str]) -> str:
     if close:
         return f" (did you mean {' or '.join(close)}?)"
     return f" (it has: {', '.join(dict.fromkeys(known))})"
-

@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 def random_state() -> dict:
     """State of this process's Python, NumPy and torch generators, in types that a weights-only load accepts."""
     version, values, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
         "python": [version, list(values), gauss],
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
@@ -35,7 +35,7 @@ def restore_random_state(state: dict) -> None:
     version, values, gauss = state["python"]
     random.setstate((version, tuple(values), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))  # noqa: NPY002
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"].cpu())
     if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([device_state.cpu() for device_state in state["cuda"]])
@@ -84,6 +84,6 @@ def seed_worker(worker_id: int) -> None:
     """
     seed = torch.initial_seed() % 2**32
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

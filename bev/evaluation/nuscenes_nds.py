@@ -14,7 +14,7 @@ from mmengine.registry import METRICS
 
 from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes.classes import CLASSES
-from bev.datasets.nuscenes.index_tables import open_tables, sample_tokens
+from bev.datasets.nuscenes.index_tables import TablesError, open_tables, sample_tokens
 from bev.datasets.nuscenes.submission import format_boxes, read_submission, validate_submission, write_submission
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class NuScenesNDS(BaseMetric):
     def _version_and_tokens(self) -> tuple[str, list[str]]:
         if self.split is not None and self.version is not None:
             return self.version, sample_tokens(self.data_root, self.version, self.split, self.splits_file)
-        index = read_index(self.ann_file)
+        index = read_index(str(self.ann_file))
         return self.version or index["metainfo"]["version"], [entry["token"] for entry in index["data_list"]]
 
 
@@ -144,16 +144,20 @@ def evaluate_results(
 
     Raises:
         SubmissionError: the file is not a valid submission for these samples.
-        ValueError: neither split nor samples, no samples in it, or tables without annotations.
+        TablesError: no samples, or tables without annotations.
+        ValueError: neither split nor samples given.
     """
-    if samples is None and split is None:
+    if samples is not None:
+        tokens = samples
+    elif split is not None:
+        tokens = sample_tokens(nusc.dataroot, nusc.version, split, splits_file)
+    else:
         raise ValueError("evaluate_results needs a split or samples")
-    tokens = samples if samples is not None else sample_tokens(nusc.dataroot, nusc.version, split, splits_file)
     validate_submission(read_submission(results_path), tokens, results_path)
     if not tokens:
-        raise ValueError(f"{results_path}: no samples to evaluate")
+        raise TablesError(f"{results_path}: no samples to evaluate")
     if not nusc.sample_annotation:
-        raise ValueError(
+        raise TablesError(
             f"{nusc.version} has no annotations to evaluate against; write a submission instead (format_only=True, "
             "then tools/submit.py nuscenes)"
         )

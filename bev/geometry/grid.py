@@ -46,10 +46,11 @@ class BEVGrid:
             ValueError: the bounds do not hold a whole number of cells.
         """
         dx, dy = (resolution, resolution) if isinstance(resolution, (int, float)) else resolution
-        width, height = (bounds[3] - bounds[0]) / dx, (bounds[4] - bounds[1]) / dy
+        x_min, y_min, z_min, x_max, y_max, z_max = bounds
+        width, height = (x_max - x_min) / dx, (y_max - y_min) / dy
         if abs(width - round(width)) > 1e-4 or abs(height - round(height)) > 1e-4:
             raise ValueError(f"cells of {dx} x {dy} m do not fill bounds {tuple(bounds)}: {width:g} x {height:g} cells")
-        return cls(tuple(bounds), (round(height), round(width)))
+        return cls((x_min, y_min, z_min, x_max, y_max, z_max), (round(height), round(width)))
 
     @property
     def height(self) -> int:

@@ -49,7 +49,7 @@ class ClipPreprocessor(BaseDataPreprocessor):
         super().__init__(non_blocking=non_blocking)
         if (mean is None) != (std is None):
             raise ValueError("ClipPreprocessor needs mean and std, or neither")
-        if mean is not None and (len(mean) != 3 or len(std) != 3 or min(std) <= 0):
+        if mean is not None and std is not None and (len(mean) != 3 or len(std) != 3 or min(std) <= 0):
             raise ValueError(f"mean and std need three numbers each and std positive ones, not {mean} and {std}")
         if pad_divisor < 1:
             raise ValueError(f"pad_divisor must be at least 1, not {pad_divisor}")
@@ -81,7 +81,7 @@ class ClipPreprocessor(BaseDataPreprocessor):
         if not full:
             images *= _valid_pixels(clip).unsqueeze(-3)
         if training and self.grid_mask is not None:
-            images *= ~self._draw_blank(clip).unsqueeze(-3)
+            images *= ~self._draw_blank(self.grid_mask, clip).unsqueeze(-3)
         images = _pad(images, self.pad_divisor)
         return {"inputs": replace(clip, images=images), "data_samples": self.cast_data(data.get("data_samples"))}
 
@@ -93,14 +93,14 @@ class ClipPreprocessor(BaseDataPreprocessor):
             images.sub_(self.mean).div_(self.std)
         return images
 
-    def _draw_blank(self, clip: CameraClip) -> Tensor:
+    def _draw_blank(self, grid_mask: GridMask, clip: CameraClip) -> Tensor:
         """Pixels that GridMask blanks: (B, T, 1, H, W) bool."""
         blank = torch.zeros(
             clip.batch_size, clip.num_frames, 1, *clip.padded_size, dtype=torch.bool, device=clip.device
         )
         frames = slice(None) if self.mask_history else slice(clip.current, clip.current + 1)
         for sample in blank:
-            drawn = self.grid_mask.draw(*clip.padded_size)
+            drawn = grid_mask.draw(*clip.padded_size)
             if drawn is not None:
                 rows, columns = (torch.from_numpy(part).to(clip.device) for part in drawn)
                 sample[frames] = rows[:, None] & columns

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -111,8 +112,9 @@ class CameraClip:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> CameraClip:
         """Apply `function` to every tensor."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: function(value) for name, value in tensors.items() if isinstance(value, Tensor)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed: dict[str, Any] = {name: function(v) for name, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **changed)
 
 
 def stack_clips(samples: Sequence[CameraClip]) -> CameraClip:
@@ -150,7 +152,8 @@ def _stack_padded(tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
         return torch.stack(list(tensors))
     stacked = tensors[0].new_zeros((len(tensors), tensors[0].shape[0], *shape))
     for target, tensor in zip(stacked, tensors, strict=True):
-        target[(slice(None), *(slice(size) for size in tensor.shape[1:]))] = tensor
+        extent = tuple(slice(size) for size in tensor.shape)
+        target[extent] = tensor
     return stacked
 
 

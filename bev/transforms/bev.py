@@ -96,15 +96,17 @@ class BoxRangeFilter:
             raise ValueError("BoxRangeFilter needs either bounds or radius")
         if bounds is not None and len(bounds) not in (4, 6):
             raise ValueError(f"bounds must be 4 or 6 numbers, not {bounds}")
-        half = None if bounds is None else len(bounds) // 2
-        self.low = None if bounds is None else torch.tensor(bounds[:2], dtype=torch.float32)
-        self.high = None if bounds is None else torch.tensor(bounds[half : half + 2], dtype=torch.float32)
+        self.bounds = None if bounds is None else (*bounds[:2], *bounds[len(bounds) // 2 :][:2])
         self.radius = radius
 
     def __call__(self, clip: Clip) -> Clip:
         """Reduce `gt_boxes` and `gt_labels`."""
         xy = clip["gt_boxes"].tensor[:, :2]
-        inside = xy.norm(dim=1) <= self.radius if self.low is None else ((xy >= self.low) & (xy <= self.high)).all(1)
+        if self.bounds is None:
+            inside = xy.norm(dim=1) <= self.radius
+        else:
+            low, high = xy.new_tensor(self.bounds).split(2)
+            inside = ((xy >= low) & (xy <= high)).all(dim=1)
         clip["gt_boxes"] = clip["gt_boxes"][inside]
         clip["gt_labels"] = clip["gt_labels"][inside.numpy()]
         return clip

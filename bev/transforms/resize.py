@@ -121,12 +121,11 @@ class ResizeCropFlipImages:
 
     def _target_size(self, height: int, width: int, draw: _Draw) -> tuple[int, int]:
         """Height and width in pixels that a crop of the given size is resized to."""
+        target: tuple[float, float] = (height, width)
         if self.size is not None:
             target = self.size
         elif draw.height is not None:
             target = (draw.height, draw.height * width / height)
-        else:
-            target = (height, width)
         return max(1, round(target[0] * draw.factor)), max(1, round(target[1] * draw.factor))
 
 

@@ -6,4 +6,12 @@ from bev.visualization.curves import draw_training_curves
 from bev.visualization.frame import draw_frame
 from bev.visualization.video import write_mp4
 
-__all__ = ["BoxSet", "box_corners", "draw_bev", "draw_boxes_on_image", "draw_frame", "draw_training_curves", "write_mp4"]
+__all__ = [
+    "BoxSet",
+    "box_corners",
+    "draw_bev",
+    "draw_boxes_on_image",
+    "draw_frame",
+    "draw_training_curves",
+    "write_mp4",
+]

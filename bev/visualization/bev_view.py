@@ -25,7 +25,8 @@ def draw_bev(
     Args:
         extent: Metres from the vehicle to the panel's edge.
         points: LiDAR points (P, 3+) in the bev frame.
-        forward: Unit vector of the driving direction in the bev frame: nuScenes' LiDAR looks along +y, an ego frame along +x.
+        forward: Unit vector of the driving direction in the bev frame: nuScenes' LiDAR looks along +y, an ego frame
+            along +x.
     """
     scale = size * SUPERSAMPLING / (2 * extent)
     to_panel = _panel_transform(scale, size * SUPERSAMPLING, forward)
@@ -82,7 +83,9 @@ def _draw_vehicle(canvas: np.ndarray, scale: float) -> None:
     half = np.array([0.95, 2.1]) * scale
     low, high = (middle - half).round().astype(int), (middle + half).round().astype(int)
     cv2.rectangle(canvas, low.tolist(), high.tolist(), TEXT, -1, cv2.LINE_AA)
-    nose = np.array([[middle, low[1] + scale * 0.3], [middle - half[0] * 0.6, middle], [middle + half[0] * 0.6, middle]])
+    nose = np.array(
+        [[middle, low[1] + scale * 0.3], [middle - half[0] * 0.6, middle], [middle + half[0] * 0.6, middle]]
+    )
     cv2.fillConvexPoly(canvas, nose.round().astype(np.int32), PANEL, cv2.LINE_AA)
 
 
@@ -92,7 +95,9 @@ def _label_rings(panel: np.ndarray, rings: range, scale: float, with_truth: bool
     size = panel.shape[0]
     for radius in rings:
         if radius * scale < size / 2 - 14:
-            draw.text((size / 2 + 4, size / 2 - radius * scale + 2), f"{radius} m", FAINT_TEXT, font(max(10, size // 60)))
+            draw.text(
+                (size / 2 + 4, size / 2 - radius * scale + 2), f"{radius} m", FAINT_TEXT, font(max(10, size // 60))
+            )
     if with_truth:
         draw.text((10, size - 10), "white: ground truth", FAINT_TEXT, font(max(11, size // 50)), anchor="ls")
     return np.asarray(image)

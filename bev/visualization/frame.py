@@ -50,7 +50,9 @@ def draw_frame(
     body = _join([mosaic, panel], axis=1)
     header = _header(body.shape[1], title, shown)
     picture = np.concatenate([header, body], axis=0)
-    return np.pad(picture, ((0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)), constant_values=BACKGROUND[0])
+    return np.pad(
+        picture, ((0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)), constant_values=BACKGROUND[0]
+    )
 
 
 def _camera_rows(names: list[str]) -> list[list[str]]:

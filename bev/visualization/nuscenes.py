@@ -28,10 +28,18 @@ class NuScenesPainter:
     """
 
     def __init__(
-        self, index: str | Path, root: str | Path, results: str | Path | None = None, score: float = 0.25, extent: float = 55.0
+        self,
+        index: str | Path,
+        root: str | Path,
+        results: str | Path | None = None,
+        score: float = 0.25,
+        extent: float = 55.0,
     ) -> None:
         self._dataset = NuScenesClipDataset(
-            ann_file=str(Path(index).absolute()), data_root=str(root), pipeline=[dict(type="LoadMultiCameraImages")], test_mode=True
+            ann_file=str(Path(index).absolute()),
+            data_root=str(root),
+            pipeline=[dict(type="LoadMultiCameraImages")],
+            test_mode=True,
         )
         self._results = read_submission(results)["results"] if results else None
         self._score, self._extent = score, extent
@@ -59,7 +67,8 @@ class NuScenesPainter:
             self._truth(clip),
             read_lidar(clip["lidar_path"]),
             extent=self._extent,
-            title=f"{clip['sample_token'][:8]}" + (f"   predictions with score >= {self._score:g}" if self._results else ""),
+            title=f"{clip['sample_token'][:8]}"
+            + (f"   predictions with score >= {self._score:g}" if self._results else ""),
             camera_width=camera_width,
         )
 
@@ -79,7 +88,14 @@ class NuScenesPainter:
         """Predictions of a sample, moved from the global to its bev frame."""
         records = (self._results or {}).get(clip["sample_token"], [])
         rows = [
-            [*r["translation"], r["size"][1], r["size"][0], r["size"][2], Quaternion(r["rotation"]).yaw_pitch_roll[0], *r["velocity"]]
+            [
+                *r["translation"],
+                r["size"][1],
+                r["size"][0],
+                r["size"][2],
+                Quaternion(r["rotation"]).yaw_pitch_roll[0],
+                *r["velocity"],
+            ]
             for r in records
         ]
         boxes = transform_boxes(np.array(rows, dtype=float).reshape(-1, 9), invert_pose(clip["global_T_bev"]))

@@ -1,4 +1,4 @@
-"""BEVFormer v2 as published (arXiv 2211.10439): encoder, group DETR decoder, losses and schedule; backbones come on top.
+"""BEVFormer v2 as published (arXiv 2211.10439): encoder, group DETR decoder, losses, schedule; backbones come on top.
 
 Learning rate: 4e-4 at 16 samples per step (8 GPUs x 2); other totals are scaled linearly and the factor is printed.
 """
@@ -21,7 +21,11 @@ model = dict(
         grid_mask=dict(ratio=0.5, probability=0.7),
     ),
     neck=dict(
-        type="mmdet.FPN", out_channels=dims, num_outs=4, start_level=0, add_extra_convs="on_output", relu_before_extra_convs=True
+        type="mmdet.FPN",
+        out_channels=dims,
+        num_outs=4,
+        add_extra_convs="on_output",
+        relu_before_extra_convs=True,
     ),
     encoder=dict(
         type="BEVFormerEncoder",
@@ -37,7 +41,7 @@ model = dict(
         feedforward_channels=512,
         dropout=0.1,
     ),
-    temporal=dict(type="TemporalFusion", num_frames=len(_base_.frame_offsets), embed_dims=dims, norm_cfg=dict(type="SyncBN")),
+    temporal=dict(type="TemporalFusion", num_frames=len(_base_.frame_offsets), embed_dims=dims),
     heads=dict(
         detection=dict(
             type="BEVDetectionHead",
@@ -57,7 +61,7 @@ model = dict(
             max_num=300,
             centre_range=(-61.2, -61.2, -10.0, 61.2, 61.2, 10.0),
         ),
-        perspective=dict(type="ImagePlaneHead", embed_dims=dims, num_classes=num_classes, num_levels=3),
+        perspective=dict(type="ImagePlaneHead", embed_dims=dims, num_classes=num_classes, levels=(0, 1, 2)),
     ),
 )
 

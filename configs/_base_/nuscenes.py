@@ -1,4 +1,4 @@
-"""nuScenes: where it lies, the classes, the loaders and the metric. Clips, image sizes and augmentation come with the model."""
+"""nuScenes: where it lies, the classes, clips, augmentation, the loaders and the metric."""
 
 data_root = "data/nuscenes"
 version = "v1.0-trainval"

@@ -2,8 +2,8 @@
 
     python -m bev_ops.benchmarks.run [--threads 2] [--device cpu] [--op dcnv3] [--json FILE]
 
-Each line: operator, shape, type, device, pass, milliseconds, the reference's milliseconds, and their ratio. Times are the
-best of several rounds, taken by turns, so that other work on the machine disturbs both alike.
+Each line: operator, shape, type, device, pass, milliseconds, the reference's milliseconds, and their ratio. Times are
+the best of several rounds, taken by turns, so that other work on the machine disturbs both alike.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
-
 from bev_ops import backends, functional, reference
+from torch import Tensor
 
 # Name: images, height, width, groups, channels per group of a 3 x 3 window.
 DCNV3_SHAPES = {
@@ -86,8 +85,10 @@ def dcnv3_cases(dtype: torch.dtype, device: str) -> Iterator[Case]:
 def msda_cases(dtype: torch.dtype, device: str) -> Iterator[Case]:
     for name, (batch, queries, heads, depth, shapes, points) in MSDA_SHAPES.items():
         levels = len(shapes)
-        # Points of a query lie near each other, as they do around a reference point.
-        centres = torch.rand(batch, queries, 1, 1, 1, 2)
+        # Neighbouring queries look at neighbouring places, and the points of a query lie near each other.
+        side = round(queries**0.5)
+        steps = torch.arange(queries)
+        centres = torch.stack((steps % side, steps // side), -1).view(1, queries, 1, 1, 1, 2) / side
         tensors = [
             torch.randn(batch, sum(h * w for h, w in shapes), heads, depth),
             centres + 0.05 * torch.randn(batch, queries, heads, levels, points, 2),
@@ -116,7 +117,7 @@ def forward_backward(function: Callable[..., Tensor], tensors: list[Tensor]) -> 
     function(*leaves).sum().backward()
 
 
-def best_milliseconds(calls: list[Callable[[], None]], device: str, rounds: int) -> list[float]:
+def best_milliseconds(calls: Sequence[Callable[[], None]], device: str, rounds: int) -> list[float]:
     """Best time of each call; the calls take turns."""
     best = [float("inf")] * len(calls)
     for _ in range(rounds + 1):

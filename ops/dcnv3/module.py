@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from bev_ops.dcnv3.op import dcnv3
+from torch import Tensor, nn
 
 
 class _ToChannelsLast(nn.Module):

@@ -5,14 +5,15 @@ Shape glossary: N images, H x W input pixels, Ho x Wo output pixels, C channels,
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Any
 
+import torch
 from bev_ops._autograd import refuse_second_derivative
 from bev_ops._dtypes import compute_dtype
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.dcnv3 import reference
 from bev_ops.dcnv3.arguments import IntPair, make_window
+from torch import Tensor
 
 
 def dcnv3(
@@ -30,8 +31,8 @@ def dcnv3(
 ) -> Tensor:
     """Sum of P sampled points per output pixel and group, each weighted by `mask`.
 
-    A point samples at p0 + (k * dilation + offset) * offset_scale, bilinearly and zero outside of the image, where p0 is
-    the window's centre and k counts from it. Points run x-major (the outer loop is over the kernel's width). A NaN
+    A point samples at p0 + (k * dilation + offset) * offset_scale, bilinearly and zero outside of the image, where p0
+    is the window's centre and k counts from it. Points run x-major (the outer loop is over the kernel's width). A NaN
     offset samples outside. Sizes are one integer or (height, width). 16-bit tensors are computed with in float32.
 
     Args:
@@ -67,18 +68,16 @@ def _fake(input: Tensor, offset: Tensor, mask: Tensor, *arguments: object) -> Te
     return input.new_empty(*offset.shape[:3], input.shape[3])
 
 
-def _fake_backward(
-    grad: Tensor, input: Tensor, offset: Tensor, mask: Tensor, *arguments: object
-) -> tuple[Tensor, Tensor, Tensor]:
+def _fake_backward(grad: Tensor, input: Tensor, offset: Tensor, mask: Tensor, *arguments: object) -> tuple[Tensor, ...]:
     return tuple(torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in (input, offset, mask))
 
 
-def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
+def _save(ctx: Any, inputs: tuple, output: Tensor) -> None:
     ctx.save_for_backward(*inputs[:3])
     ctx.arguments = inputs[3:]
 
 
-def _backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     grads = torch.ops.bev_ops.dcnv3_backward(grad, *ctx.saved_tensors, *ctx.arguments)
     return *grads, *(None for _ in ctx.arguments)
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
 from bev_ops.dcnv3.arguments import IntPair, Window, make_window
+from torch import Tensor
 
 
 def _points(window: Window, like: Tensor) -> tuple[Tensor, Tensor]:

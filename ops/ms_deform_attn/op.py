@@ -1,18 +1,19 @@
 """Multi-scale deformable attention (Deformable DETR, arXiv 2010.04159, section 4.1).
 
-Shape glossary: B samples, S pixels of all levels, H heads, D channels per head, Q queries, L levels, P points per level.
+Shape glossary: B samples, S pixels of all levels, H heads, D channels per head, Q queries, L levels, P points a level.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Any
 
+import torch
 from bev_ops._autograd import refuse_second_derivative
 from bev_ops._dtypes import compute_dtype
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.ms_deform_attn import reference
 from bev_ops.ms_deform_attn.arguments import SpatialShapes, check_shapes, shapes_tensor
+from torch import Tensor
 
 
 def ms_deform_attn(
@@ -25,8 +26,8 @@ def ms_deform_attn(
     Args:
         value: (B, S, H, D), the levels one after another, each row by row.
         spatial_shapes: (L, 2), height and width of each level in pixels, as a tensor or a list of pairs.
-        sampling_locations: (B, Q, H, L, P, 2), (x, y) with (0, 0) the top left corner of a level's first pixel and (1, 1)
-            the bottom right corner of its last.
+        sampling_locations: (B, Q, H, L, P, 2), (x, y) with (0, 0) the top left corner of a level's first pixel and
+            (1, 1) the bottom right corner of its last.
         attention_weights: (B, Q, H, L, P), any weights (attention gives a softmax over L * P).
 
     Returns:
@@ -57,11 +58,11 @@ def _fake_backward(
     return tuple(torch.empty_like(like, memory_format=torch.contiguous_format) for like in (value, locations, weights))
 
 
-def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
+def _save(ctx: Any, inputs: tuple, output: Tensor) -> None:
     ctx.save_for_backward(*inputs)
 
 
-def _backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     value, locations, weights = torch.ops.bev_ops.ms_deform_attn_backward(grad, *ctx.saved_tensors)
     return value, None, locations, weights
 

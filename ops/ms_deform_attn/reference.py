@@ -1,15 +1,14 @@
 """Multi-scale deformable attention in plain PyTorch.
 
-Shape glossary: B samples, S pixels of all levels, H heads, D channels per head, Q queries, L levels, P points per level.
+Shape glossary: B samples, S pixels of all levels, H heads, D channels per head, Q queries, L levels, P points a level.
 """
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
 from bev_ops.ms_deform_attn.arguments import SpatialShapes, check_pixels, check_shapes, shapes_tensor
+from torch import Tensor
 
 
 def ms_deform_attn(

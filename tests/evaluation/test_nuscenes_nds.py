@@ -154,7 +154,7 @@ def test_format_only_serves_releases_without_annotations(tmp_path: Path):
 def test_a_prediction_that_is_not_finite_is_reported(tiny: Path):
     samples = _data_samples(tiny / "nuscenes_infos_mini_val.pkl")
     samples[0].pred_instances_3d.bboxes_3d.tensor[0, 0] = math.nan
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(SubmissionError, match="sample scene-0103-0, box 0: translation must be 3 finite numbers"):
         _evaluate(NuScenesNDS(str(tiny), "v1.0-mini", "mini_val"), samples)
 
 

@@ -1,14 +1,11 @@
-"""Makes `golden_bevformer` importable from the tests of all model parts."""
+"""The golden arrays of BEVFormer v2."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -49,3 +49,56 @@ def run(function: Callable[..., Tensor], tensors: list[Tensor], grad_output: Ten
     leaves = [tensor.detach().clone().requires_grad_() for tensor in tensors]
     output = function(*leaves)
     return [output.detach(), *torch.autograd.grad(output, leaves, grad_output)]
+
+
+def random_dcnv3(
+    images: int,
+    size: tuple[int, int],
+    groups: int,
+    depth: int,
+    dtype: torch.dtype = torch.float64,
+    spread: float = 1.5,
+    seed: int = 0,
+    **window: object,
+) -> tuple[list[Tensor], dict]:
+    """[input, offset, mask] that fit a window, and the arguments; `spread` is the offsets' standard deviation."""
+    generator = torch.Generator().manual_seed(seed)
+    arguments = {"kernel_size": 3, "stride": 1, "padding": 0, "dilation": 1, "groups": groups, **window}
+    pairs = [arguments[key] for key in ("kernel_size", "stride", "padding", "dilation")]
+    pairs = [(pair, pair) if isinstance(pair, int) else pair for pair in pairs]
+    (kernel_h, kernel_w), _, _, _ = pairs
+    out = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, *pairs, strict=True)]
+    points = groups * (kernel_h * kernel_w - int(arguments.get("remove_center", False)))
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    tensors = [
+        normal(images, *size, groups * depth),
+        spread * normal(images, *out, 2 * points),
+        normal(images, *out, points),
+    ]
+    return tensors, arguments
+
+
+def random_msda(
+    batch: int,
+    queries: int,
+    heads: int,
+    depth: int,
+    shapes: list[tuple[int, int]],
+    points: int,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+) -> list[Tensor]:
+    """[value, locations, weights]; a third of the locations lies outside."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    return [
+        normal(batch, sum(h * w for h, w in shapes), heads, depth),
+        0.5 + 0.4 * normal(batch, queries, heads, len(shapes), points, 2),
+        normal(batch, queries, heads, len(shapes), points),
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_nuscenes import write_tables
 
-from bev.datasets.nuscenes.submission import write_submission
+from bev.datasets.nuscenes.submission import SubmissionError, write_submission
 
 TOOL = Path(__file__).parents[2] / "tools" / "submit.py"
 
@@ -18,15 +18,15 @@ def root(tmp_path: Path) -> Path:
     return write_tables(tmp_path / "data", version="v1.0-test", scenes=("scene-0077",), annotated=False)
 
 
-def _submit(root: Path, results: Path, out: Path, *options: str) -> int:
+def _submit(root: Path, results: Path, out: Path, *options: str) -> None:
     arguments = ["--results", results, "--root", root, "--version", "v1.0-test", "--split", "test", "--out", out]
-    return runpy.run_path(str(TOOL))["main"](["nuscenes", *map(str, arguments), *options])
+    runpy.run_path(str(TOOL))["main"](["nuscenes", *map(str, arguments), *options])
 
 
 def test_validates_and_packs_a_submission_of_the_test_split(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     results = tmp_path / "results.json"
     write_submission(results, {f"scene-0077-{i}": [] for i in range(3)})
-    assert _submit(root, results, tmp_path / "out", "--use-external") == 0
+    _submit(root, results, tmp_path / "out", "--use-external")
     assert "valid for test: 3 samples, 0 boxes" in capsys.readouterr().out
     with zipfile.ZipFile(tmp_path / "out" / "results_nusc.zip") as archive:
         packed = json.loads(archive.read("results_nusc.json"))
@@ -40,11 +40,9 @@ def test_validates_and_packs_a_submission_of_the_test_split(root: Path, tmp_path
     assert packed == json.loads((tmp_path / "out" / "results_nusc.json").read_text(encoding="utf-8"))
 
 
-def test_an_incomplete_submission_is_refused_and_nothing_written(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-):
+def test_an_incomplete_submission_is_refused_and_nothing_written(root: Path, tmp_path: Path):
     results = tmp_path / "results.json"
     write_submission(results, {"scene-0077-0": []})
-    assert _submit(root, results, tmp_path / "out") == 1
-    assert "2 of 3 samples of the split are missing, such as scene-0077-1" in capsys.readouterr().err
+    with pytest.raises(SubmissionError, match="2 of 3 samples of the split are missing, such as scene-0077-1"):
+        _submit(root, results, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -38,7 +38,9 @@ def test_frame_of_any_set_of_cameras():
     images = {name: np.full((90, 160, 3), 90, np.uint8) for name in CAMERAS}
     projections = {name: np.eye(4) for name in CAMERAS}
     points = np.random.default_rng(0).uniform(-20, 20, (500, 3))
-    picture = draw_frame(images, projections, boxes(3, 3, "bus"), boxes(3, 3, "bus"), points, title="x", camera_width=161)
+    picture = draw_frame(
+        images, projections, boxes(3, 3, "bus"), boxes(3, 3, "bus"), points, title="x", camera_width=161
+    )
     assert picture.dtype == np.uint8
     assert picture.ndim == 3
     assert picture.shape[0] % 2 == 0

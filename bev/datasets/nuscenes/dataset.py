@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,8 +90,13 @@ class NuScenesClipDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""
-        index = read_index(self.ann_file)
-        metainfo, records = index["metainfo"], _sort_by_scene(index["data_list"])
+        with _paused_garbage_collection():
+            index = read_index(self.ann_file)
+            self._set_up(index["metainfo"], _sort_by_scene(index["data_list"]))
+        return [{"row": row} for row in range(len(self._table))]
+
+    def _set_up(self, metainfo: dict[str, Any], records: list[Record]) -> None:
+        """Check the records and turn them into arrays."""
         if not records:
             raise ValueError(f"{self.ann_file}: the index has no samples")
         self._check_scenes(records)
@@ -102,10 +109,8 @@ class NuScenesClipDataset(BaseDataset):
         self._selector = FrameSelector(
             self._table.scenes, self._table.timestamps, self.frame_offsets, self.offset_unit, self.time_tolerance
         )
-        self._metainfo.update(
-            {**metainfo, "classes": self.classes, "bev_frame": self.bev_frame, "camera_names": self._slots}
-        )
-        return [{"row": row} for row in range(len(self._table))]
+        derived = {"classes": self.classes, "bev_frame": self.bev_frame, "camera_names": self._slots}
+        self._metainfo: dict[str, Any] = {**metainfo, **self.metainfo, **derived}
 
     def get_data_info(self, idx: int) -> Clip:
         """The clip around a sample, images not loaded."""
@@ -186,6 +191,18 @@ class NuScenesClipDataset(BaseDataset):
                 f"{self.ann_file}: sample {nameless[0]} has no scene_token, so frames {self.frame_offsets} cannot be "
                 "found; build the index with tools/create_data.py"
             )
+
+
+@contextmanager
+def _paused_garbage_collection() -> Iterator[None]:
+    """Millions of small objects come into being here, none of them in cycles; looking for such doubles the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _sort_by_scene(records: Sequence[Record]) -> list[Record]:

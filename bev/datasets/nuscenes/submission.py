@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -90,10 +90,15 @@ def write_submission(
 
     Raises:
         OSError: it could not be written.
-        ValueError: a number is NaN or infinite, which JSON cannot hold.
+        SubmissionError: a number is NaN or infinite, which JSON cannot hold.
     """
-    with atomic_write(path, "w") as file:
-        json.dump({"meta": {**CAMERA_ONLY, **(modality or {})}, "results": dict(results)}, file, allow_nan=False)
+    submission = {"meta": {**CAMERA_ONLY, **(modality or {})}, "results": dict(results)}
+    try:
+        with atomic_write(path, "w") as file:
+            json.dump(submission, file, allow_nan=False)
+    except ValueError as error:
+        problems = (problem for token, records in results.items() for problem in _sample_problems(token, records))
+        raise SubmissionError(f"{path} not written: {next(problems, error)}") from error
 
 
 def zip_submission(path: str | os.PathLike, archive: str | os.PathLike) -> None:
@@ -194,5 +199,5 @@ def _record_problem(token: str, record: Any) -> str | None:
     return None
 
 
-def _finite(value: Any) -> bool:
+def _finite(value: Any) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -34,7 +34,8 @@ class Kind:
     def draw_size(self, rng: np.random.Generator) -> Size:
         """A size within two standard deviations of the mean, in the millimetres that annotations are written in."""
         factor = 1.0 + np.clip(rng.standard_normal(3), -2.0, 2.0) * self.spread
-        return tuple(round(float(value), 3) for value in np.array(self.mean) * factor)
+        length, width, height = (round(float(value), 3) for value in np.array(self.mean) * factor)
+        return length, width, height
 
     def draw_body(self, rng: np.random.Generator, size: Size, owner: int) -> tuple[Parts, ...]:
         """Packed bodies, one per animation phase."""
@@ -42,7 +43,9 @@ class Kind:
         return tuple(Parts.build(parts, owner, seed) for parts in self.build(rng, size))
 
 
-def _rigid(build: Callable[[np.random.Generator, Size], list[Part]]) -> Callable[[np.random.Generator, Size], list[list[Part]]]:
+def _rigid(
+    build: Callable[[np.random.Generator, Size], list[Part]],
+) -> Callable[[np.random.Generator, Size], list[list[Part]]]:
     return lambda rng, size: [build(rng, size)]
 
 
@@ -55,7 +58,9 @@ KINDS: dict[str, Kind] = {
     "tractor": Kind("vehicle.truck", (6.40, 2.50, 3.45), (0.05, 0.03, 0.05), _rigid(vehicles.truck)),
     "bus": Kind("vehicle.bus.rigid", (11.2, 2.93, 3.45), (0.07, 0.02, 0.04), _rigid(vehicles.bus)),
     "trailer": Kind("vehicle.trailer", (10.8, 2.70, 3.75), (0.15, 0.03, 0.05), _rigid(vehicles.trailer)),
-    "digger": Kind("vehicle.construction", (6.40, 2.75, 3.15), (0.10, 0.05, 0.06), _rigid(vehicles.construction_vehicle)),
+    "digger": Kind(
+        "vehicle.construction", (6.40, 2.75, 3.15), (0.10, 0.05, 0.06), _rigid(vehicles.construction_vehicle)
+    ),
     "motorcyclist": Kind(
         "vehicle.motorcycle", (2.10, 0.80, 1.55), (0.05, 0.08, 0.04), lambda r, s: people.motorcycle(r, s, ridden=True)
     ),
@@ -69,16 +74,27 @@ KINDS: dict[str, Kind] = {
         "vehicle.bicycle", (1.72, 0.58, 1.06), (0.04, 0.08, 0.03), lambda r, s: people.bicycle(r, s, ridden=False)
     ),
     "walker": Kind(
-        "human.pedestrian.adult", (0.80, 0.67, 1.74), (0.08, 0.08, 0.06), lambda r, s: people.pedestrian(r, s, walking=True)
+        "human.pedestrian.adult",
+        (0.80, 0.67, 1.74),
+        (0.08, 0.08, 0.06),
+        lambda r, s: people.pedestrian(r, s, walking=True),
     ),
     "stander": Kind(
-        "human.pedestrian.adult", (0.62, 0.67, 1.74), (0.08, 0.08, 0.06), lambda r, s: people.pedestrian(r, s, walking=False)
+        "human.pedestrian.adult",
+        (0.52, 0.67, 1.74),
+        (0.08, 0.08, 0.06),
+        lambda r, s: people.pedestrian(r, s, walking=False),
     ),
     "child": Kind(
-        "human.pedestrian.child", (0.60, 0.48, 1.30), (0.08, 0.06, 0.10), lambda r, s: people.pedestrian(r, s, walking=True)
+        "human.pedestrian.child",
+        (0.60, 0.48, 1.30),
+        (0.08, 0.06, 0.10),
+        lambda r, s: people.pedestrian(r, s, walking=True),
     ),
     "worker": Kind(
-        "human.pedestrian.construction_worker", (0.70, 0.70, 1.76), (0.08, 0.08, 0.04),
+        "human.pedestrian.construction_worker",
+        (0.56, 0.70, 1.76),
+        (0.08, 0.08, 0.04),
         lambda r, s: people.pedestrian(r, s, walking=False, worker=True),
     ),
     "cone": Kind("movable_object.trafficcone", (0.42, 0.42, 0.95), (0.12, 0.12, 0.22), _rigid(street.traffic_cone)),

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import Any
 
 import numba
-
-Function = TypeVar("Function", bound=Callable)
 
 _FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}  # not "ninf": depths are infinite in the sky
 
 
-def jit(function: Function) -> Function:
+@functools.cache
+def _source_digest() -> str:
+    """Digest of all modules beside this one."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def jit(function: Callable) -> Callable:
     """Compiles a function with numba, keeping the machine code on disk where a folder for it can be written.
 
+    numba renews its files when the function's own module changes, but not when a constant or function that it imports
+    does. The digest of all modules in the function's name, and so in the name of the file, makes up for that.
+
     Args:
-        function: A function of scalars and NumPy arrays only.
+        function: A function of scalars, NumPy arrays and named tuples of them.
 
     Returns:
         The compiled function; it is translated at its first call.
     """
+    function.__qualname__ = f"{function.__qualname__}_{_source_digest()}"
+    options: dict[str, Any] = {"fastmath": _FASTMATH, "nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, fastmath=_FASTMATH, nogil=True, error_model="numpy")(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no folder that it may write to
-        return numba.njit(fastmath=_FASTMATH, nogil=True, error_model="numpy")(function)
+        return numba.njit(**options)(function)

@@ -29,7 +29,9 @@ def _develop(light, depth, horizon, haze, exposure, grain, picture):
             gain = share * exposure * (1.0 - 0.35 * away)
             for c, value in enumerate((blue, green, red)):
                 value *= gain
-                value = value * (2.51 * value + 0.03) / (value * (2.43 * value + 0.59) + 0.14)  # Narkowicz's filmic curve
+                value = (
+                    value * (2.51 * value + 0.03) / (value * (2.43 * value + 0.59) + 0.14)
+                )  # Narkowicz's filmic curve
                 level = 255.0 * min(1.0, value) ** 0.4545 + grain[v, u]
                 picture[v, u, c] = np.uint8(min(255.0, max(0.0, level + 0.5)))
 
@@ -52,5 +54,5 @@ def develop(
     rows, columns = depth.shape[0] // SUPERSAMPLING, depth.shape[1] // SUPERSAMPLING
     grain = rng.standard_normal((rows, columns), dtype=np.float32) * np.float32(2.0)
     picture = np.empty((rows, columns, 3), dtype=np.uint8)
-    _develop(light, depth, weather.horizon, weather.haze, weather.exposure * exposure, grain, picture)
+    _develop(light, depth, weather.light.horizon, weather.haze, weather.exposure * exposure, grain, picture)
     return picture

@@ -9,23 +9,24 @@ Shapes: H, W ray grid; R roads.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from .compiled import jit
 from .network import CELL, RoadNetwork
 from .noise import hash_cell, value_noise
-from .raycast import NOTHING
-from .weather import Weather
+from .raycast import NOTHING, Hits
+from .rays import Rays, world_direction
+from .shadows import Shade
+from .weather import Light
 
 KERB_WIDTH = 0.25
 _HALF, _DRIVING, _LANE, _LANES, _SIDEWALK, _TONE = range(6)
 
 
-@dataclass(frozen=True)
-class GroundMap:
-    """What `paint_background` needs to know of a network.
+class GroundMap(NamedTuple):
+    """What `paint_background` needs to know of a network, as compiled code reads it.
 
     Attributes:
         station: (R, rows, columns) float32, metres.
@@ -60,12 +61,18 @@ def ground_map(network: RoadNetwork, rng: np.random.Generator) -> GroundMap:
 
 
 @jit
-def _bilinear(field, column, row):
-    """Value of a raster at fractional cells inside it."""
+def _bilinear(fields, k, column, row):
+    """Value of raster `k` at fractional cells inside it."""
     i, j = int(column), int(row)
     fx, fy = column - i, row - j
-    top = field[j, i] * (1.0 - fx) + field[j, i + 1] * fx
-    return top * (1.0 - fy) + (field[j + 1, i] * (1.0 - fx) + field[j + 1, i + 1] * fx) * fy
+    top = fields[k, j, i] * (1.0 - fx) + fields[k, j, i + 1] * fx
+    return top * (1.0 - fy) + (fields[k, j + 1, i] * (1.0 - fx) + fields[k, j + 1, i + 1] * fx) * fy
+
+
+@jit
+def _slope(fields, k, j, i):
+    """Gradient (x, y) of raster `k` in a cell, per metre."""
+    return (fields[k, j, i + 1] - fields[k, j, i]) / CELL, (fields[k, j + 1, i] - fields[k, j, i]) / CELL
 
 
 @jit
@@ -132,125 +139,128 @@ def _sidewalk(s, d, x, y, footprint):
 
 
 @jit
-def _ground_colour(x, y, view_x, view_y, along, across, station, offset, roads, crossing, terrain):
+def _albedo(ground, x, y, view_x, view_y, along, across):
     """Linear RGB of the ground at a point, seen along a horizontal unit vector with a footprint in metres."""
-    rows, columns = station.shape[1], station.shape[2]
+    rows, columns = ground.station.shape[1], ground.station.shape[2]
     gx, gy = min(max(x / CELL, 0.0), columns - 1.001), min(max(y / CELL, 0.0), rows - 1.001)
     i, j = int(gx), int(gy)
     best, second, union = 1e6, 1e6, 1e6
     own, other = 0, 0
-    for r in range(len(roads)):
-        distance = abs(_bilinear(offset[r], gx, gy)) - roads[r, _HALF]
+    for r in range(len(ground.roads)):
+        distance = abs(_bilinear(ground.offset, r, gx, gy)) - ground.roads[r, _HALF]
         if distance < best:
             best, second, other, own = distance, best, own, r
         elif distance < second:
             second, other = distance, r
         blend = max(0.0, 5.0 - abs(union - distance)) / 5.0  # a smooth minimum rounds the corners of junctions
         union = min(union, distance) - blend * blend * 1.25
-    field, road = offset[own], roads[own]
-    d, s = _bilinear(field, gx, gy), _bilinear(station[own], gx, gy)
-    normal_x, normal_y = (field[j, i + 1] - field[j, i]) / CELL, (field[j + 1, i] - field[j, i]) / CELL
-    d_footprint = abs(normal_x * view_x + normal_y * view_y) * along + abs(normal_y * view_x - normal_x * view_y) * across + 0.01
-    s_footprint = abs(normal_y * view_x - normal_x * view_y) * along + abs(normal_x * view_x + normal_y * view_y) * across + 0.01
+    road = (
+        ground.roads[own, 0],
+        ground.roads[own, 1],
+        ground.roads[own, 2],
+        ground.roads[own, 3],
+        ground.roads[own, 4],
+        ground.roads[own, 5],
+    )
+    d, s = _bilinear(ground.offset, own, gx, gy), _bilinear(ground.station, own, gx, gy)
+    normal_x, normal_y = _slope(ground.offset, own, j, i)
+    straight, slanted = abs(normal_x * view_x + normal_y * view_y), abs(normal_y * view_x - normal_x * view_y)
+    d_footprint = straight * along + slanted * across + 0.01
+    s_footprint = slanted * along + straight * across + 0.01
+    footprint = max(d_footprint, s_footprint)
     if union < 0.0:
-        grey = _asphalt(road, x, y, s, d, max(d_footprint, s_footprint))
+        grey = _asphalt(road, x, y, s, d, footprint)
         white = yellow = 0.0
         if best < 0.0:
-            approach = 1.0 if s > crossing[own, other] else -1.0
+            approach = 1.0 if s > ground.crossing[own, other] else -1.0
             white, yellow = _markings(road, s, d, second, approach, s_footprint, d_footprint)
             worn = 0.55 + 0.45 * value_noise(0.9 * x, 0.9 * y, 29.0)
             white, yellow = white * worn, yellow * worn
         bare = grey * (1.0 - white) * (1.0 - yellow) + 0.62 * white
         return bare + 0.50 * yellow, bare + 0.33 * yellow, bare + 0.04 * yellow
-    kerb = _stripe(union, 0.5 * KERB_WIDTH, 0.5 * KERB_WIDTH, d_footprint)
     if union < road[_SIDEWALK]:
-        grey = _sidewalk(s, d, x, y, max(d_footprint, s_footprint)) * (1.0 - kerb) + 0.40 * kerb
+        kerb = _stripe(union, 0.5 * KERB_WIDTH, 0.5 * KERB_WIDTH, d_footprint)
+        grey = _sidewalk(s, d, x, y, footprint) * (1.0 - kerb) + 0.40 * kerb
         return grey * 1.02, grey, grey * 0.96
-    mix = value_noise(0.045 * x, 0.045 * y, 31.0)
-    mix = min(1.0, max(0.0, (mix - 0.45) * 8.0))
+    return _terrain(ground.terrain, x, y, footprint)
+
+
+@jit
+def _terrain(terrain, x, y, footprint):
+    mix = min(1.0, max(0.0, (value_noise(0.045 * x, 0.045 * y, 31.0) - 0.45) * 8.0))
     rough = 0.75 + 0.25 * value_noise(0.5 * x, 0.5 * y, 37.0)
-    if max(d_footprint, s_footprint) < 0.5:
+    if footprint < 0.5:
         rough += 0.35 * (value_noise(3.1 * x, 3.1 * y, 41.0) - 0.5)
     return (
-        rough * (terrain[0, 0] * (1 - mix) + terrain[1, 0] * mix),
-        rough * (terrain[0, 1] * (1 - mix) + terrain[1, 1] * mix),
-        rough * (terrain[0, 2] * (1 - mix) + terrain[1, 2] * mix),
+        rough * (terrain[0, 0] * (1.0 - mix) + terrain[1, 0] * mix),
+        rough * (terrain[0, 1] * (1.0 - mix) + terrain[1, 1] * mix),
+        rough * (terrain[0, 2] * (1.0 - mix) + terrain[1, 2] * mix),
     )
 
 
 @jit
-def _sky(x, y, z, sun, sun_colour, zenith, horizon, clouds, seed, image, v, u):
+def _sky(x, y, z, light):
+    """Linear RGB of the sky along a unit vector."""
     rise = max(0.0, z)
     blend = 1.0 - math.exp(-4.0 * rise)
-    glow = max(0.0, x * sun[0] + y * sun[1] + z * sun[2]) ** 24
+    glow = max(0.0, x * light.sun[0] + y * light.sun[1] + z * light.sun[2]) ** 24 * 0.25 * (1.0 - light.clouds)
     cover = 0.0
     if rise > 0.02:
         px, py = x / (rise + 0.12), y / (rise + 0.12)
-        cloud = 0.55 * value_noise(1.1 * px, 1.1 * py, seed) + 0.3 * value_noise(2.7 * px, 2.7 * py, seed + 1.0)
-        cloud += 0.15 * value_noise(6.1 * px, 6.1 * py, seed + 2.0)
-        cover = min(1.0, max(0.0, (cloud - 0.75 + 0.5 * clouds) * 4.0)) * min(1.0, 8.0 * rise)
-    for c in range(3):
-        clear = horizon[c] * (1.0 - blend) + zenith[c] * blend + 0.25 * (1.0 - clouds) * glow * sun_colour[c]
-        white = 0.75 * (horizon[0] + horizon[1] + horizon[2]) / 3.0 + 0.12 * sun_colour[c]
-        image[v, u, c] = clear * (1.0 - cover) + white * cover
+        cloud = 0.55 * value_noise(1.1 * px, 1.1 * py, light.seed)
+        cloud += 0.30 * value_noise(2.7 * px, 2.7 * py, light.seed + 1.0)
+        cloud += 0.15 * value_noise(6.1 * px, 6.1 * py, light.seed + 2.0)
+        cover = min(1.0, max(0.0, (cloud - 0.75 + 0.5 * light.clouds) * 4.0)) * min(1.0, 8.0 * rise)
+    white = 0.25 * (light.horizon[0] + light.horizon[1] + light.horizon[2])
+    return (
+        (light.horizon[0] * (1.0 - blend) + light.zenith[0] * blend + glow * light.sun_colour[0]) * (1.0 - cover)
+        + (white + 0.12 * light.sun_colour[0]) * cover,
+        (light.horizon[1] * (1.0 - blend) + light.zenith[1] * blend + glow * light.sun_colour[1]) * (1.0 - cover)
+        + (white + 0.12 * light.sun_colour[1]) * cover,
+        (light.horizon[2] * (1.0 - blend) + light.zenith[2] * blend + glow * light.sun_colour[2]) * (1.0 - cover)
+        + (white + 0.12 * light.sun_colour[2]) * cover,
+    )
 
 
 @jit
-def _paint(
-    image, directions, depth, part, rotation, position, step, station, offset, roads, crossing, terrain, shade,
-    shade_origin, shade_cell, sun, sun_colour, ambient, zenith, horizon, clouds, seed,
-):
-    height, width = depth.shape
-    for v in range(height):
-        for u in range(width):
-            if part[v, u] != NOTHING:
-                continue
-            a, b, c = directions[v, u, 0], directions[v, u, 1], directions[v, u, 2]
-            x = rotation[0, 0] * a + rotation[0, 1] * b + rotation[0, 2] * c
-            y = rotation[1, 0] * a + rotation[1, 1] * b + rotation[1, 2] * c
-            z = rotation[2, 0] * a + rotation[2, 1] * b + rotation[2, 2] * c
-            norm = math.sqrt(x * x + y * y + z * z)
-            t = depth[v, u]
-            if t == np.inf:
-                _sky(x / norm, y / norm, z / norm, sun, sun_colour, zenith, horizon, clouds, seed, image, v, u)
-                continue
-            gx, gy = position[0] + t * x, position[1] + t * y
-            flat = math.sqrt(x * x + y * y) + 1e-9
-            across = t * norm * step
-            along = across * norm / (abs(z) + 1e-6)
-            red, green, blue = _ground_colour(
-                gx, gy, x / flat, y / flat, along, across, station, offset, roads, crossing, terrain
-            )
-            row, column = (gy - shade_origin[1]) / shade_cell - 0.5, (gx - shade_origin[0]) / shade_cell - 0.5
-            sunlit, open_sky = 1.0, 1.0
-            if 0.0 <= row < shade.shape[0] - 1 and 0.0 <= column < shade.shape[1] - 1:
-                sunlit, open_sky = _bilinear(shade[..., 0], column, row) / 255.0, _bilinear(shade[..., 1], column, row) / 255.0
-            light = max(0.0, sun[2]) * sunlit
-            image[v, u, 0] = red * (ambient[0] * open_sky + sun_colour[0] * light)
-            image[v, u, 1] = green * (ambient[1] * open_sky + sun_colour[1] * light)
-            image[v, u, 2] = blue * (ambient[2] * open_sky + sun_colour[2] * light)
+def _lit_ground(ground, shade, light, rays, x, y, z, distance):
+    """Linear RGB of the ground `distance` metres along a ray with the world direction (x, y, z)."""
+    px, py = rays.position[0] + distance * x, rays.position[1] + distance * y
+    flat = math.sqrt(x * x + y * y) + 1e-9
+    across = distance * rays.step
+    red, green, blue = _albedo(ground, px, py, x / flat, y / flat, across / (abs(z) + 1e-6), across)
+    row, column = (py - shade.origin[1]) / shade.cell - 0.5, (px - shade.origin[0]) / shade.cell - 0.5
+    sunlight, sky = max(0.0, light.sun[2]), 1.0
+    if 0.0 <= row < shade.raster.shape[1] - 1 and 0.0 <= column < shade.raster.shape[2] - 1:
+        sunlight *= _bilinear(shade.raster, 0, column, row) / 255.0
+        sky = _bilinear(shade.raster, 1, column, row) / 255.0
+    return (
+        red * (light.ambient[0] * sky + light.sun_colour[0] * sunlight),
+        green * (light.ambient[1] * sky + light.sun_colour[1] * sunlight),
+        blue * (light.ambient[2] * sky + light.sun_colour[2] * sunlight),
+    )
 
 
-def paint_background(
-    image: np.ndarray, directions: np.ndarray, depth: np.ndarray, part: np.ndarray, world_T_camera: np.ndarray,
-    pixel_angle: float, ground: GroundMap, shade: tuple[np.ndarray, np.ndarray, float], weather: Weather,
-) -> None:
-    """Paints the rays that see the ground or the sky.
+@jit
+def paint_background(image: np.ndarray, rays: Rays, hits: Hits, ground: GroundMap, shade: Shade, light: Light) -> None:
+    """Paints the rays that hit no part: ground or sky.
 
     Args:
         image: (H, W, 3) float32 to write to, linear RGB.
-        directions: (H, W, 3) float32 in the camera frame, z = 1.
-        depth: (H, W) float32, metres; infinite in the sky.
-        part: (H, W) int32; only rays with `NOTHING` are painted.
-        world_T_camera: (4, 4) pose of the camera.
-        pixel_angle: Angle between neighbouring rays, radians.
+        rays: Rays of a camera.
+        hits: What they hit.
         ground: Surface of the world.
-        shade: Raster (rows, columns, 2) uint8 of sunlight and open sky, its world origin (2,) and cell size in metres.
-        weather: Light of the scene.
+        shade: Shadows on it.
+        light: Light of the scene.
     """
-    raster, origin, cell = shade
-    _paint(
-        image, directions, depth, part, world_T_camera[:3, :3].astype(np.float32), world_T_camera[:3, 3], pixel_angle,
-        ground.station, ground.offset, ground.roads, ground.crossing, ground.terrain, raster, origin, cell,
-        weather.sun, weather.sun_colour, weather.ambient, weather.zenith, weather.horizon, weather.clouds, float(weather.seed),
-    )
+    height, width = hits.depth.shape
+    for v in range(height):
+        for u in range(width):
+            if hits.part[v, u] != NOTHING:
+                continue
+            x, y, z, length = world_direction(rays, v, u)
+            if hits.depth[v, u] == np.inf:
+                red, green, blue = _sky(x, y, z, light)
+            else:
+                red, green, blue = _lit_ground(ground, shade, light, rays, x, y, z, hits.depth[v, u] * length)
+            image[v, u, 0], image[v, u, 1], image[v, u, 2] = red, green, blue

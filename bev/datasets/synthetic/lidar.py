@@ -9,8 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .parts import BACKGROUND, BODYWORK, CABIN, CARGO, CLOTH, COACH, EMISSIVE, FACADE, FOLIAGE, GLASS, STRIPES, TYRE, Parts
-from .raycast import cast
+from .parts import (
+    BODYWORK,
+    CABIN,
+    CARGO,
+    CLOTH,
+    COACH,
+    EMISSIVE,
+    FACADE,
+    FOLIAGE,
+    GLASS,
+    STRIPES,
+    TYRE,
+    Parts,
+)
+from .raycast import Solids, cast, owner_map
 from .render import Moment, ground_depth
 
 BEAMS = 32
@@ -22,8 +35,17 @@ MAX_RANGE = 85.0
 """Metres."""
 
 _REFLECTIVITY = {
-    BODYWORK: 30.0, CABIN: 18.0, COACH: 30.0, CARGO: 35.0, TYRE: 5.0, FACADE: 25.0, FOLIAGE: 15.0, STRIPES: 90.0,
-    EMISSIVE: 60.0, GLASS: 8.0, CLOTH: 20.0,
+    BODYWORK: 30.0,
+    CABIN: 18.0,
+    COACH: 30.0,
+    CARGO: 35.0,
+    TYRE: 5.0,
+    FACADE: 25.0,
+    FOLIAGE: 15.0,
+    STRIPES: 90.0,
+    EMISSIVE: 60.0,
+    GLASS: 8.0,
+    CLOTH: 20.0,
 }
 _PLAIN_REFLECTIVITY = 28.0
 _GROUND_REFLECTIVITY = 10.0
@@ -63,7 +85,8 @@ def scan(now: Moment, ego_T_lidar: np.ndarray, owners: int, rng: np.random.Gener
     directions = beam_directions()
     world_T_lidar = now.world_T_ego @ ego_T_lidar
     rectangles, nearest = _rectangles(now.parts, world_T_lidar)
-    hits = cast(directions, world_T_lidar, now.parts, rectangles, nearest, ground_depth(directions, ego_T_lidar), owners)
+    solids = Solids.seen_from(now.parts, world_T_lidar)
+    hits = cast(directions, solids, rectangles, nearest, ground_depth(directions, ego_T_lidar), owners)
     kept = (hits.depth < MAX_RANGE) & (rng.random(hits.depth.shape) > 0.02 + 0.1 * (hits.depth / MAX_RANGE) ** 2)
     part = hits.part[kept]
     xyz = directions[kept] * hits.depth[kept][:, None]
@@ -72,7 +95,7 @@ def scan(now: Moment, ego_T_lidar: np.ndarray, owners: int, rng: np.random.Gener
     bright = np.clip(bright * rng.uniform(0.6, 1.4, len(part)), 0, 255)
     beam = np.nonzero(kept)[0]
     points = np.column_stack([xyz, np.rint(bright), beam]).astype(np.float32)
-    return Sweep(points, np.where(part >= 0, now.parts.owner[part], BACKGROUND))
+    return Sweep(points, owner_map(hits, now.parts)[kept])
 
 
 def _rectangles(parts: Parts, world_T_lidar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,23 @@ import numpy as np
 from .compiled import jit
 from .noise import hash_cell, value_noise
 from .parts import (
-    BODYWORK, CABIN, CARGO, CLOTH, COACH, CONE, ELLIPSOID, EMISSIVE, FACADE, FOLIAGE, GLASS, STRIPES, TYRE, Parts,
+    BODYWORK,
+    CABIN,
+    CARGO,
+    CLOTH,
+    COACH,
+    CONE,
+    ELLIPSOID,
+    EMISSIVE,
+    FACADE,
+    FOLIAGE,
+    GLASS,
+    STRIPES,
+    TYRE,
 )
-from .raycast import BACK, BOTTOM, FRONT, LEFT, RIGHT, ROUND, TOP, Hits
-from .weather import Weather
+from .raycast import BACK, BOTTOM, FRONT, LEFT, RIGHT, ROUND, TOP, Hits, Solids
+from .rays import Rays, world_direction
+from .weather import Light
 
 _GLASS = (0.018, 0.022, 0.026)
 _WHITE_LAMP = (1.3, 1.25, 1.1)
@@ -176,10 +189,11 @@ def _surface(material, kind, face, a, b, c, half, paint, accent, seed, gap):
         return (accent, 0.0) if band - math.floor(band) < 0.42 else (paint, 0.0)
     if material == FOLIAGE:
         x, y, z = a * half[0], b * half[1], c * half[2]
-        leaf = value_noise(2.3 * x + 1.3 * z, 2.3 * y - 1.7 * z, seed)
-        if gap < 0.25:
-            leaf = 0.5 * leaf + 0.5 * value_noise(9.0 * x - 5.0 * z, 9.0 * y + 7.0 * z, seed + 1.0)
-        tone = 0.45 + 1.1 * leaf
+        leaf = 0.5 * (value_noise(2.6 * x, 2.6 * z, seed) + value_noise(2.6 * y, 2.6 * z, seed + 1.0))
+        if gap < 0.12:
+            fine = value_noise(11.0 * x, 11.0 * z, seed + 2.0) + value_noise(11.0 * y, 11.0 * z, seed + 3.0)
+            leaf += (1.0 - gap / 0.12) * (0.45 * fine - 0.45)
+        tone = 0.2 + 1.6 * max(0.0, leaf)
         return (tone * paint[0], tone * paint[1], tone * paint[2]), 0.0
     if material == CLOTH:
         tone = 0.8 + 0.4 * value_noise(9.0 * a, 9.0 * c, seed)
@@ -205,82 +219,111 @@ def _normal(kind, face, p, half, taper):
 
 
 @jit
-def _paint(
-    image, directions, depth, part, faces, to_local, origin, kind, axes, centre, half, taper, material, colour, accent,
-    seed, sunlit, rotation, step, sun, sun_colour, ambient, zenith, horizon,
-):
-    height, width = depth.shape
-    for v in range(height):
-        for u in range(width):
-            i = part[v, u]
-            if i < 0:
-                continue
-            x, y, z, t = directions[v, u, 0], directions[v, u, 1], directions[v, u, 2], depth[v, u]
-            m, h, w = to_local[i], half[i], axes[i]
-            px = origin[i, 0] + t * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z)
-            py = origin[i, 1] + t * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z)
-            pz = origin[i, 2] + t * (m[2, 0] * x + m[2, 1] * y + m[2, 2] * z)
-            face = faces[v, u]
-            paint = (colour[i, 0], colour[i, 1], colour[i, 2])
-            second = (accent[i, 0], accent[i, 1], accent[i, 2])
-            a, b, c = px / h[0], py / h[1], pz / h[2]
-            albedo, gloss = _surface(
-                material[i], kind[i], face, a, b, c, (h[0], h[1], h[2]), paint, second, float(seed[i]), t * step
-            )
-            if material[i] == EMISSIVE:
-                image[v, u, 0], image[v, u, 1], image[v, u, 2] = albedo
-                continue
-            nx, ny, nz = _normal(kind[i], face, (px, py, pz), (h[0], h[1], h[2]), taper[i])
-            gx = w[0, 0] * nx + w[0, 1] * ny + w[0, 2] * nz
-            gy = w[1, 0] * nx + w[1, 1] * ny + w[1, 2] * nz
-            gz = w[2, 0] * nx + w[2, 1] * ny + w[2, 2] * nz
-            norm = 1.0 / (math.sqrt(gx * gx + gy * gy + gz * gz) + 1e-9)
-            gx, gy, gz = gx * norm, gy * norm, gz * norm
-            above = centre[i, 2] + w[2, 0] * px + w[2, 1] * py + w[2, 2] * pz
-            light = max(0.0, gx * sun[0] + gy * sun[1] + gz * sun[2]) * sunlit[i]
-            if material[i] == FOLIAGE:
-                light = 0.55 * light + 0.2 * sunlit[i]  # leaves scatter
-            sky = (0.62 + 0.38 * gz) * min(1.0, 0.6 + 0.45 * above)
-            bounce = 0.10 * max(0.0, -gz + 0.4) * (sun_colour[1] * sun[2] * 0.5 + ambient[1])
-            dx = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z
-            dy = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z
-            dz = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z
-            length = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
-            dx, dy, dz = dx * length, dy * length, dz * length
-            facing = dx * gx + dy * gy + dz * gz
-            mirror_z = dz - 2.0 * facing * gz
-            fresnel = gloss * (0.25 + 0.75 * (1.0 + min(0.0, facing)) ** 3)
-            glint = 0.0
-            if gloss > 0.0:
-                glint = (dx - 2.0 * facing * gx) * sun[0] + (dy - 2.0 * facing * gy) * sun[1] + mirror_z * sun[2]
-                glint = max(0.0, glint) ** 60 * 1.2 * gloss * sunlit[i]
-            blend = min(1.0, max(0.0, 1.6 * mirror_z))
-            for k in range(3):
-                above_sky = horizon[k] * (1.0 - blend) + zenith[k] * blend if mirror_z > 0.0 else 0.12
-                lit = albedo[k] * (ambient[k] * sky + sun_colour[k] * light + bounce)
-                image[v, u, k] = lit * (1.0 - fresnel) + fresnel * above_sky + glint * sun_colour[k]
+def _shine(gloss, view, normal, light, sunlit):
+    """Share of mirrored surroundings, their brightness up the sky in [0, 1] (-1: the ground), and the sun's glint."""
+    facing = view[0] * normal[0] + view[1] * normal[1] + view[2] * normal[2]
+    mirror_z = view[2] - 2.0 * facing * normal[2]
+    share = gloss * (0.25 + 0.75 * (1.0 + min(0.0, facing)) ** 3)
+    glint = 0.0
+    if gloss > 0.0:
+        towards = (view[0] - 2.0 * facing * normal[0]) * light.sun[0] + mirror_z * light.sun[2]
+        towards += (view[1] - 2.0 * facing * normal[1]) * light.sun[1]
+        glint = max(0.0, towards) ** 60 * 1.2 * gloss * sunlit
+    return share, (min(1.0, 1.6 * mirror_z) if mirror_z > 0.0 else -1.0), glint
 
 
-def paint_surfaces(
-    image: np.ndarray, directions: np.ndarray, hits: Hits, parts: Parts, sunlit: np.ndarray,
-    world_T_camera: np.ndarray, pixel_angle: float, weather: Weather,
-) -> None:
+@jit
+def _lit(albedo, gloss, normal, view, above, sunlit, is_leafy, light):
+    """Linear RGB of a surface point `above` metres over the ground, lit by the sun, the sky and the ground."""
+    sun = max(0.0, normal[0] * light.sun[0] + normal[1] * light.sun[1] + normal[2] * light.sun[2]) * sunlit
+    if is_leafy:
+        sun = 0.55 * sun + 0.2 * sunlit  # leaves scatter
+    sky = (0.62 + 0.38 * normal[2]) * min(1.0, 0.6 + 0.45 * above)
+    bounce = 0.10 * max(0.0, 0.4 - normal[2]) * (light.sun_colour[1] * light.sun[2] * 0.5 + light.ambient[1])
+    share, rise, glint = _shine(gloss, view, normal, light, sunlit)
+    return (
+        _mixed(albedo[0] * (light.ambient[0] * sky + light.sun_colour[0] * sun + bounce), share, rise, glint, light, 0),
+        _mixed(albedo[1] * (light.ambient[1] * sky + light.sun_colour[1] * sun + bounce), share, rise, glint, light, 1),
+        _mixed(albedo[2] * (light.ambient[2] * sky + light.sun_colour[2] * sun + bounce), share, rise, glint, light, 2),
+    )
+
+
+@jit
+def _mixed(diffuse, share, rise, glint, light, c):
+    mirrored = light.horizon[c] * (1.0 - rise) + light.zenith[c] * rise if rise >= 0.0 else 0.12
+    return diffuse * (1.0 - share) + mirrored * share + glint * light.sun_colour[c]
+
+
+@jit
+def _turned(matrices, i, x, y, z):
+    return (
+        matrices[i, 0, 0] * x + matrices[i, 0, 1] * y + matrices[i, 0, 2] * z,
+        matrices[i, 1, 0] * x + matrices[i, 1, 1] * y + matrices[i, 1, 2] * z,
+        matrices[i, 2, 0] * x + matrices[i, 2, 1] * y + matrices[i, 2, 2] * z,
+    )
+
+
+@jit
+def _triple(array, i):
+    return array[i, 0], array[i, 1], array[i, 2]
+
+
+@jit
+def paint_surfaces(image: np.ndarray, rays: Rays, hits: Hits, solids: Solids, sunlit: np.ndarray, light: Light) -> None:
     """Paints the rays that hit a part.
 
     Args:
         image: (H, W, 3) float32 to write to, linear RGB.
-        directions: (H, W, 3) float32 in the camera frame, z = 1.
-        hits: What the rays hit.
-        parts: The parts in the world.
+        rays: Rays of a camera.
+        hits: What they hit.
+        solids: The parts.
         sunlit: (P,) float32, share of the sunlight that reaches each part.
-        world_T_camera: (4, 4) pose of the camera.
-        pixel_angle: Angle between neighbouring rays, radians.
-        weather: Light of the scene.
+        light: Light of the scene.
     """
-    _paint(
-        image, directions, hits.depth, hits.part, hits.face, hits.to_local, hits.origin, parts.kind,
-        parts.axes.astype(np.float32), parts.centre.astype(np.float32), parts.half.astype(np.float32),
-        parts.taper.astype(np.float32), parts.material, parts.colour, parts.accent, parts.seed, sunlit,
-        world_T_camera[:3, :3].astype(np.float32), pixel_angle,
-        weather.sun, weather.sun_colour, weather.ambient, weather.zenith, weather.horizon,
-    )
+    height, width = hits.depth.shape
+    for v in range(height):
+        for u in range(width):
+            i = hits.part[v, u]
+            if i < 0:
+                continue
+            face, material, paint, half = (
+                hits.face[v, u],
+                solids.material[i],
+                _triple(solids.colour, i),
+                _triple(solids.half, i),
+            )
+            if material == EMISSIVE:
+                image[v, u, 0], image[v, u, 1], image[v, u, 2] = paint
+                continue
+            x, y, z, length = world_direction(rays, v, u)
+            t, d = hits.depth[v, u], rays.directions
+            px, py, pz = _turned(solids.to_local, i, t * d[v, u, 0], t * d[v, u, 1], t * d[v, u, 2])
+            px, py, pz = px + solids.origin[i, 0], py + solids.origin[i, 1], pz + solids.origin[i, 2]
+            albedo, gloss = _surface(
+                material,
+                solids.kind[i],
+                face,
+                px / half[0],
+                py / half[1],
+                pz / half[2],
+                half,
+                paint,
+                _triple(solids.accent, i),
+                float(solids.seed[i]),
+                t * length * rays.step,
+            )
+            nx, ny, nz = _normal(solids.kind[i], face, (px, py, pz), half, _triple(solids.taper, i))
+            nx, ny, nz = _turned(solids.axes, i, nx, ny, nz)
+            scale = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9)
+            above = solids.height[i] + _turned(solids.axes, i, px, py, pz)[2]
+            red, green, blue = _lit(
+                albedo,
+                gloss,
+                (nx * scale, ny * scale, nz * scale),
+                (x, y, z),
+                above,
+                sunlit[i],
+                material == FOLIAGE,
+                light,
+            )
+            image[v, u, 0], image[v, u, 1], image[v, u, 2] = red, green, blue

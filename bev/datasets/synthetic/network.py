@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import map_coordinates
+from scipy.spatial import cKDTree
 
 from .road import STEP, Path, Road, connect, integrate
 
-CELL = 1.0
-"""Spacing of the grids of road coordinates, metres."""
+CELL = 2.0
+"""Spacing of the grids of road coordinates, metres; interpolated, a bend of 100 m radius is then right to 5 mm."""
 
 REACH = 130.0
 """How far the world extends beyond the part of the main road where ego drives, metres."""
@@ -42,14 +44,12 @@ class RoadNetwork:
     Attributes:
         roads: The main road first.
         junctions: Crossings of the main road.
-        origin: (2,) world position of grid cell (0, 0), metres.
-        station: (R, rows, columns) float32, arc length s of each road at the grid points; rows run along y.
+        station: (R, rows, columns) float32, arc length s of each road at grid points x = column * CELL, y = row * CELL.
         offset: (R, rows, columns) float32, signed distance d.
     """
 
     roads: tuple[Road, ...]
     junctions: tuple[Junction, ...]
-    origin: np.ndarray
     station: np.ndarray
     offset: np.ndarray
 
@@ -61,14 +61,12 @@ class RoadNetwork:
 
     def kerb_distance(self, points: np.ndarray) -> np.ndarray:
         """Signed distance (...) of points (..., 2) from the nearest kerb; negative on a carriageway."""
-        half_width = np.array([road.half_width for road in self.roads])
-        return (np.abs(self._sample(self.offset, points)) - half_width[:, *[None] * (points.ndim - 1)]).min(axis=0)
-
-    def _sample(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
-        cells = np.rint((points - self.origin) / CELL).astype(int)
-        column = np.clip(cells[..., 0], 0, field.shape[2] - 1)
-        row = np.clip(cells[..., 1], 0, field.shape[1] - 1)
-        return field[:, row, column]
+        cells = np.moveaxis(points[..., ::-1], -1, 0) / CELL
+        distances = [
+            np.abs(map_coordinates(offset, cells, order=1, mode="nearest")) - road.half_width
+            for road, offset in zip(self.roads, self.offset, strict=True)
+        ]
+        return np.min(distances, axis=0)
 
     def stop_station(self, junction: Junction, along_main: bool, side: int) -> float:
         """Arc length on the lane path (main or crossing) at which a vehicle's front stops before a junction.
@@ -118,7 +116,7 @@ def build_network(rng: np.random.Generator) -> RoadNetwork:
 
 def _junction_stations(rng: np.random.Generator) -> list[float]:
     first = REACH + rng.uniform(30.0, 75.0)
-    count = rng.choice(3, p=[0.15, 0.5, 0.35])
+    count = rng.choice(3, p=[0.2, 0.45, 0.35])
     return [first, first + rng.uniform(85.0, 110.0)][:count]
 
 
@@ -131,7 +129,11 @@ def _main_road(rng: np.random.Generator, junction_stations: list[float]) -> Road
     heading = rng.uniform(-np.pi, np.pi)
     points = integrate(np.zeros(2), heading - np.sum(curvature[: length // 2]) * STEP, curvature)
     return Road(
-        Path(points), int(rng.choice([1, 2, 2, 3])), rng.uniform(3.3, 3.7), float(rng.choice([0.0, 2.4, 2.4])), rng.uniform(2.8, 4.5)
+        Path(points),
+        int(rng.choice([1, 2, 2, 3])),
+        rng.uniform(3.3, 3.7),
+        float(rng.choice([0.0, 2.4, 2.4])),
+        rng.uniform(2.8, 4.5),
     )
 
 
@@ -145,7 +147,13 @@ def _crossing_road(rng: np.random.Generator, main: Road, main_station: float) ->
     ahead = integrate(centre, across, ramp * bends[0])
     behind = integrate(centre, across + np.pi, ramp * bends[1])
     points = np.concatenate([behind[:0:-1], ahead])
-    road = Road(Path(points), int(rng.choice([1, 1, 2])), rng.uniform(3.2, 3.6), float(rng.choice([0.0, 2.4])), rng.uniform(2.5, 4.0))
+    road = Road(
+        Path(points),
+        int(rng.choice([1, 1, 2])),
+        rng.uniform(3.2, 3.6),
+        float(rng.choice([0.0, 2.4])),
+        rng.uniform(2.5, 4.0),
+    )
     return road, half * STEP
 
 
@@ -154,22 +162,23 @@ def _with_grid(roads: list[Road], junctions: list[Junction]) -> RoadNetwork:
     main = roads[0].centre
     low = main.points.min(axis=0) - 15.0
     inner = main.between(REACH, REACH + EGO_STRETCH)
-    low, high = np.minimum(low, inner.min(axis=0) - REACH), np.maximum(main.points.max(axis=0) + 15.0, inner.max(axis=0) + REACH)
+    low, high = (
+        np.minimum(low, inner.min(axis=0) - REACH),
+        np.maximum(main.points.max(axis=0) + 15.0, inner.max(axis=0) + REACH),
+    )
     moved = [Road(Path(r.centre.points - low), r.lanes, r.lane_width, r.parking_width, r.sidewalk_width) for r in roads]
     columns, rows = np.ceil((high - low) / CELL).astype(int) + 1
     x, y = np.meshgrid(np.arange(columns) * CELL, np.arange(rows) * CELL)
-    grids = [_road_coordinates(road.centre, np.stack([x, y], axis=-1)) for road in moved]
-    station, offset = (np.stack(field).astype(np.float32) for field in zip(*grids))
-    return RoadNetwork(tuple(moved), tuple(junctions), np.zeros(2), station, offset)
+    grid = np.stack([_road_coordinates(road.centre, np.stack([x, y], axis=-1)) for road in moved]).astype(np.float32)
+    station, offset = np.ascontiguousarray(grid[:, 0]), np.ascontiguousarray(grid[:, 1])
+    return RoadNetwork(tuple(moved), tuple(junctions), station, offset)
 
 
-def _road_coordinates(centre: Path, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Arc length and signed offset (rows, columns) of points (rows, columns, 2) with respect to a centre line."""
-    from scipy.spatial import cKDTree
-
+def _road_coordinates(centre: Path, points: np.ndarray) -> np.ndarray:
+    """Arc length and signed offset (2, rows, columns) of points (rows, columns, 2) with respect to a centre line."""
     _, index = cKDTree(centre.points).query(points)
     heading = centre.headings[index]
     away = points - centre.points[index]
     along = np.cos(heading) * away[..., 0] + np.sin(heading) * away[..., 1]
     left = -np.sin(heading) * away[..., 0] + np.cos(heading) * away[..., 1]
-    return centre.stations[index] + along, left
+    return np.stack([centre.stations[index] + along, left])

@@ -131,13 +131,15 @@ class Parts:
         return replace(self, owner=np.full(len(self), owner, dtype=np.int32))
 
     def placed(self, position: Sequence[float], yaw: float) -> Parts:
-        """Parts in the world, for an object frame that stands at `position` (x, y, z metres) with heading `yaw` (radians)."""
+        """Parts in the world, for an object frame at `position` (x, y, z metres) with heading `yaw` (radians)."""
         rotation = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
         return replace(self, centre=self.centre @ rotation.T + np.asarray(position), axes=rotation @ self.axes)
 
     def bounding_corners(self) -> np.ndarray:
         """Corners (P, 8, 3) of boxes that hold the parts, in the common frame."""
-        return self._to_frame(_SIGNS[None] * self.half[:, None])
+        spread = np.stack([self.taper[:, :2].min(axis=1), self.taper[:, 2], np.zeros(len(self))], axis=1)
+        widening = np.where(self.kind[:, None] == FRUSTUM, np.maximum(-spread, 0.0), 0.0) * 2 * self.half[:, 2:]
+        return self._to_frame(_SIGNS[None] * (self.half + widening)[:, None])
 
     def outline(self) -> np.ndarray:
         """Points (P, 26, 3) on the surfaces whose convex hulls resemble the parts; for drawing shadows and checks."""
@@ -163,7 +165,9 @@ def _outline_local(kind: np.ndarray, half: np.ndarray, taper: np.ndarray) -> np.
 
 def _sphere_points() -> np.ndarray:
     turn = np.arange(8) * (np.pi / 4)
-    belts = [np.stack([np.cos(turn) * np.cos(b), np.sin(turn) * np.cos(b), np.full(8, np.sin(b))], 1) for b in (-0.7, 0, 0.7)]
+    belts = [
+        np.stack([np.cos(turn) * np.cos(b), np.sin(turn) * np.cos(b), np.full(8, np.sin(b))], 1) for b in (-0.7, 0, 0.7)
+    ]
     return np.concatenate([*belts, [[0, 0, 1], [0, 0, -1]]])
 
 

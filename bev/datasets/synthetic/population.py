@@ -26,9 +26,9 @@ EGO_CENTRE = 1.35
 """Centre of the ego vehicle in front of the origin of the ego frame, metres."""
 
 _TRAFFIC = ("sedan", "suv", "van", "pickup", "lorry", "bus", "motorcyclist", "cyclist")
-_TRAFFIC_SHARES = np.array([0.25, 0.22, 0.08, 0.05, 0.11, 0.10, 0.13, 0.06])
+_TRAFFIC_SHARES = np.array([0.24, 0.22, 0.08, 0.05, 0.15, 0.09, 0.12, 0.05])
 _PARKED = ("sedan", "suv", "van", "pickup", "lorry", "trailer", "motorcycle", "bus", "digger")
-_PARKED_SHARES = np.array([0.30, 0.22, 0.09, 0.05, 0.06, 0.08, 0.13, 0.03, 0.04])
+_PARKED_SHARES = np.array([0.29, 0.21, 0.09, 0.05, 0.06, 0.12, 0.10, 0.03, 0.05])
 
 
 class Stage:
@@ -43,7 +43,9 @@ class Stage:
         actors: Objects placed.
     """
 
-    def __init__(self, rng: np.random.Generator, network: RoadNetwork, frames: int, ego_path: Path, travel: np.ndarray) -> None:
+    def __init__(
+        self, rng: np.random.Generator, network: RoadNetwork, frames: int, ego_path: Path, travel: np.ndarray
+    ) -> None:
         self.rng = rng
         self.network = network
         self.times = sample_times(frames)
@@ -58,7 +60,14 @@ class Stage:
         """Arc length on the main road near which ego starts, metres."""
         return self.network.roads[0].centre.nearest(self.ego[0])
 
-    def move(self, name: str, path: Path, travel: np.ndarray, ahead: float = 1.5, size: tuple[float, float, float] | None = None) -> bool:
+    def move(
+        self,
+        name: str,
+        path: Path,
+        travel: np.ndarray,
+        ahead: float = 1.5,
+        size: tuple[float, float, float] | None = None,
+    ) -> bool:
         """Offers an object that follows a path: distances `travel` (S,) along it, metres."""
         centres, yaws = path.at(travel)
         return self._offer(name, centres, yaws, ahead, False, size)
@@ -66,10 +75,17 @@ class Stage:
     def stand(self, name: str, position: np.ndarray, yaw: float, room: float = 0.25) -> bool:
         """Offers an object that stays at a position (2,) with a heading (radians)."""
         samples = len(self.times)
-        return self._offer(name, np.repeat(position[None], samples, axis=0), np.full(samples, float(yaw)), room, True, None)
+        return self._offer(
+            name, np.repeat(position[None], samples, axis=0), np.full(samples, float(yaw)), room, True, None
+        )
 
     def _offer(
-        self, name: str, centres: np.ndarray, yaws: np.ndarray, ahead: float, parked: bool,
+        self,
+        name: str,
+        centres: np.ndarray,
+        yaws: np.ndarray,
+        ahead: float,
+        parked: bool,
         size: tuple[float, float, float] | None,
     ) -> bool:
         kind = KINDS[name]
@@ -124,7 +140,7 @@ def lane_traffic(stage: Stage) -> None:
             path, flow = main.lane_path(lane, side), rng.uniform(5.0, 11.0)
             here = stage.main_station if side < 0 else path.length - stage.main_station
             for start in here + rng.permutation(np.arange(-45.0, 70.0, 14.0) + rng.uniform(-5, 5)) * 1.0:
-                if rng.random() < 0.62:
+                if rng.random() < 0.72:
                     _vehicle(stage, path, start - (30.0 if side > 0 else 0.0), flow * rng.uniform(0.9, 1.1))
         _cyclists(stage, main, side)
     for junction in stage.network.junctions:
@@ -140,7 +156,7 @@ def _vehicle(stage: Stage, path: Path, start: float, cruise: float) -> None:
     rng = stage.rng
     name = str(rng.choice(_TRAFFIC, p=_TRAFFIC_SHARES))
     travel = drive(path, start, cruise * (0.6 if name == "cyclist" else 1.0), stage.times)
-    if name == "lorry" and rng.random() < 0.45:
+    if name == "lorry" and rng.random() < 0.65:
         _semi_trailer(stage, path, travel)
     else:
         stage.move(name, path, travel)
@@ -152,9 +168,8 @@ def _semi_trailer(stage: Stage, path: Path, travel: np.ndarray) -> None:
     tractor, trailer = KINDS["tractor"].draw_size(rng), KINDS["trailer"].draw_size(rng)
     behind = (tractor[0] + trailer[0]) / 2 + 0.6
     centres, yaws = path.at(travel - behind)
-    if stage.footprints.is_free(centres, yaws, trailer, 0.5):
-        if stage.move("tractor", path, travel, 0.3, tractor):
-            stage.move("trailer", path, travel - behind, 0.1, trailer)
+    if stage.footprints.is_free(centres, yaws, trailer, 0.5) and stage.move("tractor", path, travel, 0.3, tractor):
+        stage.move("trailer", path, travel - behind, 0.1, trailer)
 
 
 def _cyclists(stage: Stage, road: Road, side: int) -> None:
@@ -174,7 +189,9 @@ def queues(stage: Stage, junction: Junction) -> None:
             for _ in range(rng.integers(0, 4)):
                 name = str(rng.choice(_TRAFFIC, p=_TRAFFIC_SHARES))
                 size = KINDS[name].draw_size(rng)
-                arriving = drive(path, place - size[0] / 2 - rng.choice([0.0, 0.0, 20.0]), 6.0, stage.times, place - size[0] / 2)
+                arriving = drive(
+                    path, place - size[0] / 2 - rng.choice([0.0, 0.0, 20.0]), 6.0, stage.times, place - size[0] / 2
+                )
                 stage.move(name, path, arriving, 0.5, size)
                 place -= size[0] + rng.uniform(1.5, 3.5)
 
@@ -230,9 +247,11 @@ def road_works(stage: Stage, ego_lane: int) -> None:
     start = stage.main_station + rng.uniform(5.0, 75.0)
     length = rng.uniform(16.0, 34.0)
     _fence(stage, road, side, (start, start + length), (inner, outer))
-    for name, share in (("digger", 0.85), ("lorry", 0.4), ("trailer", 0.35), ("digger", 0.3)):
+    for name, share in (("digger", 0.85), ("lorry", 0.4), ("trailer", 0.5), ("digger", 0.3)):
         if rng.random() < share:
-            place, heading = _place(road, rng.uniform(start + 4, start + length - 4), side * rng.uniform(inner + 1.6, outer))
+            place, heading = _place(
+                road, rng.uniform(start + 4, start + length - 4), side * rng.uniform(inner + 1.6, outer)
+            )
             stage.stand(name, place, heading + rng.choice([0.0, np.pi]) + rng.normal(0.0, 0.15))
     for _ in range(rng.integers(1, 5)):
         place, _ = _place(road, rng.uniform(start, start + length), side * rng.uniform(inner + 0.5, outer))
@@ -242,7 +261,7 @@ def road_works(stage: Stage, ego_lane: int) -> None:
 def _fence(stage: Stage, road: Road, side: int, stations: tuple[float, float], offsets: tuple[float, float]) -> None:
     """Cones that lead in and out, and barriers (or more cones) along the inner edge."""
     rng = stage.rng
-    with_barriers = rng.random() < 0.65
+    with_barriers = rng.random() < 0.75
     step = 2.9 if with_barriers else rng.uniform(2.5, 4.0)
     for station in np.arange(stations[0], stations[1], step):
         place, heading = _place(road, station, side * offsets[0])
@@ -262,13 +281,13 @@ def people(stage: Stage) -> None:
     rng, road = stage.rng, stage.network.roads[0]
     for side in (-1, 1):
         near, far = road.half_width + 0.5, road.half_width + road.sidewalk_width - 0.3
-        for start in stage.main_station + rng.uniform(-35.0, 85.0, rng.integers(4, 11)):
+        for start in stage.main_station + rng.uniform(-35.0, 85.0, rng.integers(3, 8)):
             direction = int(rng.choice([-1, 1]))
             path = road.offset_path(side * rng.uniform(near, far), direction)
             begin = start if direction < 0 else path.length - start
             speed = rng.uniform(0.7, 1.7)
             stage.move(str(rng.choice(["walker", "walker", "walker", "child"])), path, begin + speed * stage.times, 0.1)
-        for _ in range(rng.integers(1, 4)):
+        for _ in range(rng.integers(0, 3)):
             _group(stage, road, side, near, far)
         for _ in range(rng.integers(1, 3)):
             _bicycles(stage, road, side, near)

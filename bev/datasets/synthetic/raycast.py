@@ -1,8 +1,6 @@
 """The ray caster that serves cameras and LiDAR alike: a depth buffer over any grid of rays.
 
-A sensor is a grid of ray directions (H, W, 3) in its own frame. For a camera a direction is (x, y, 1), so that the ray
-parameter t is the depth along the optical axis; for a LiDAR it is a unit vector and t is the range. Each part is
-tested only against the rays inside a rectangle of the grid that surely holds it.
+Each part is tested only against the rays inside a rectangle of the grid that surely holds it.
 
 Shapes: H, W ray grid; P parts; R rectangles; K owners.
 """
@@ -10,12 +8,12 @@ Shapes: H, W ray grid; P parts; R rectangles; K owners.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from .compiled import jit
-from .parts import CONE, ELLIPSOID, FRUSTUM, Parts
+from .parts import BACKGROUND, ELLIPSOID, FRUSTUM, Parts
 
 NOTHING = -1
 """Part index of rays that hit no part (they see the ground or the sky)."""
@@ -88,20 +86,86 @@ def _enter_cone(o, d, half, top_ratio):
     return best, face
 
 
+class Solids(NamedTuple):
+    """Parts as compiled code reads them, with the sensor's place in their local frames.
+
+    Attributes:
+        to_local: (P, 3, 3) float32, local_R_sensor.
+        origin: (P, 3) float32, the sensor in the local frames, metres.
+        axes: (P, 3, 3) float32, world_R_local.
+        height: (P,) float32, height of the centres above the ground, metres.
+        half: (P, 3) float32.
+        taper: (P, 3) float32.
+        kind: (P,) int32.
+        material: (P,) int32.
+        colour: (P, 3) float32.
+        accent: (P, 3) float32.
+        owner: (P,) int32.
+        seed: (P,) int32.
+    """
+
+    to_local: np.ndarray
+    origin: np.ndarray
+    axes: np.ndarray
+    height: np.ndarray
+    half: np.ndarray
+    taper: np.ndarray
+    kind: np.ndarray
+    material: np.ndarray
+    colour: np.ndarray
+    accent: np.ndarray
+    owner: np.ndarray
+    seed: np.ndarray
+
+    @classmethod
+    def seen_from(cls, parts: Parts, world_T_sensor: np.ndarray) -> Solids:
+        """Parts in the world, seen by a sensor with the given (4, 4) pose."""
+        to_local = np.swapaxes(parts.axes, 1, 2) @ world_T_sensor[:3, :3]
+        origin = np.einsum("pji,pj->pi", parts.axes, world_T_sensor[:3, 3] - parts.centre)
+        arrays = (to_local, origin, parts.axes, parts.centre[:, 2], parts.half, parts.taper)
+        single = [np.ascontiguousarray(array, dtype=np.float32) for array in arrays]
+        return cls._make([*single, parts.kind, parts.material, parts.colour, parts.accent, parts.owner, parts.seed])
+
+
+class Hits(NamedTuple):
+    """What the rays of one sensor saw.
+
+    Attributes:
+        depth: (H, W) float32, ray parameter of the first hit; infinite in the sky.
+        part: (H, W) int32, index of the part hit, or `NOTHING`.
+        face: (H, W) int8, which face of it.
+        covered: (K,) int64, rays that would hit each object if it stood alone.
+    """
+
+    depth: np.ndarray
+    part: np.ndarray
+    face: np.ndarray
+    covered: np.ndarray
+
+
 @jit
-def _cast(directions, kind, to_local, origin, half, taper, owner, rectangles, nearest, depth, part, face, stamp, covered):
+def _enter(solids, p, o, d):
+    half = (solids.half[p, 0], solids.half[p, 1], solids.half[p, 2])
+    taper = (solids.taper[p, 0], solids.taper[p, 1], solids.taper[p, 2])
+    if solids.kind[p] == FRUSTUM:
+        return _enter_frustum(o, d, half, taper)
+    if solids.kind[p] == ELLIPSOID:
+        return _enter_ellipsoid(o, d, half)
+    return _enter_cone(o, d, half, taper[0])
+
+
+@jit
+def _cast(directions, solids, rectangles, nearest, stamp, hits):
     width = directions.shape[1]
     for r in range(len(rectangles)):
         p, top, bottom, left, right = rectangles[r]
-        o = (origin[p, 0], origin[p, 1], origin[p, 2])
-        h = (half[p, 0], half[p, 1], half[p, 2])
-        k = (taper[p, 0], taper[p, 1], taper[p, 2])
-        m = to_local[p]
-        counted = owner[p] >= 0
+        o = (solids.origin[p, 0], solids.origin[p, 1], solids.origin[p, 2])
+        owner = solids.owner[p]
+        m = solids.to_local[p]
         for v in range(top, bottom):
             for column in range(left, right):
                 u = column % width  # rectangles of a LiDAR may run across the seam
-                if not counted and depth[v, u] <= nearest[p]:
+                if owner < 0 and hits.depth[v, u] <= nearest[p]:
                     continue
                 x, y, z = directions[v, u, 0], directions[v, u, 1], directions[v, u, 2]
                 d = (
@@ -109,52 +173,29 @@ def _cast(directions, kind, to_local, origin, half, taper, owner, rectangles, ne
                     m[1, 0] * x + m[1, 1] * y + m[1, 2] * z,
                     m[2, 0] * x + m[2, 1] * y + m[2, 2] * z,
                 )
-                if kind[p] == FRUSTUM:
-                    t, side = _enter_frustum(o, d, h, k)
-                elif kind[p] == ELLIPSOID:
-                    t, side = _enter_ellipsoid(o, d, h)
-                else:
-                    t, side = _enter_cone(o, d, h, k[0])
-                if side < 0:
+                t, face = _enter(solids, p, o, d)
+                if face < 0:
                     continue
-                if counted and stamp[v, u] != owner[p]:
-                    stamp[v, u] = owner[p]
-                    covered[owner[p]] += 1
-                if t < depth[v, u]:
-                    depth[v, u], part[v, u], face[v, u] = t, p, side
-
-
-@dataclass(frozen=True)
-class Hits:
-    """What the rays of one sensor saw.
-
-    Attributes:
-        depth: (H, W) float32, ray parameter of the first hit; infinite in the sky.
-        part: (H, W) int32, index of the part hit, or `NOTHING`.
-        face: (H, W) int8, which face of it.
-        to_local: (P, 3, 3) float32, local_R_sensor.
-        origin: (P, 3) float32, the sensor in the local frames, metres.
-        covered: (K,) int64, rays that would hit each object if it stood alone.
-    """
-
-    depth: np.ndarray
-    part: np.ndarray
-    face: np.ndarray
-    to_local: np.ndarray
-    origin: np.ndarray
-    covered: np.ndarray
+                if owner >= 0 and stamp[v, u] != owner:
+                    stamp[v, u] = owner
+                    hits.covered[owner] += 1
+                if t < hits.depth[v, u]:
+                    hits.depth[v, u], hits.part[v, u], hits.face[v, u] = t, p, face
 
 
 def cast(
-    directions: np.ndarray, world_T_sensor: np.ndarray, parts: Parts, rectangles: np.ndarray, nearest: np.ndarray,
-    base_depth: np.ndarray, owners: int,
+    directions: np.ndarray,
+    solids: Solids,
+    rectangles: np.ndarray,
+    nearest: np.ndarray,
+    base_depth: np.ndarray,
+    owners: int,
 ) -> Hits:
     """First hits of a grid of rays.
 
     Args:
-        directions: (H, W, 3) float32 in the sensor frame.
-        world_T_sensor: (4, 4) pose of the sensor.
-        parts: P parts in the world, those of one owner adjacent.
+        directions: (H, W, 3) float32 in the sensor frame, see `Rays`.
+        solids: P parts, those of one owner adjacent.
         rectangles: (R, 5) int32: part, first row, end row, first column, end column. Columns may exceed W (they wrap).
         nearest: (P,) float32, a lower bound of t for each part; lets hidden background be skipped.
         base_depth: (H, W) float32, where the rays meet the ground; infinite above the horizon.
@@ -163,27 +204,19 @@ def cast(
     Returns:
         The hits; arrays of their own.
     """
-    to_local = np.ascontiguousarray(np.swapaxes(parts.axes, 1, 2) @ world_T_sensor[:3, :3])
-    origin = np.einsum("pji,pj->pi", parts.axes, world_T_sensor[:3, 3] - parts.centre)
     hits = Hits(
         depth=base_depth.copy(),
         part=np.full(base_depth.shape, NOTHING, dtype=np.int32),
         face=np.full(base_depth.shape, -1, dtype=np.int8),
-        to_local=to_local.astype(np.float32),
-        origin=origin.astype(np.float32),
         covered=np.zeros(owners, dtype=np.int64),
     )
     stamp = np.full(base_depth.shape, -1, dtype=np.int32)
-    _cast(
-        directions, parts.kind, hits.to_local, hits.origin, parts.half.astype(np.float32),
-        parts.taper.astype(np.float32), parts.owner, rectangles, nearest, hits.depth, hits.part, hits.face,
-        stamp, hits.covered,
-    )
+    _cast(directions, solids, rectangles, nearest, stamp, hits)
     return hits
 
 
-def visible_counts(hits: Hits, parts: Parts, owners: int) -> np.ndarray:
-    """Rays (K,) int64 whose first hit belongs to each object."""
-    seen = hits.part[hits.part >= 0]
-    owner = parts.owner[seen]
-    return np.bincount(owner[owner >= 0], minlength=owners)
+def owner_map(hits: Hits, parts: Parts) -> np.ndarray:
+    """The object (H, W) int32 that each ray hit, or `BACKGROUND`."""
+    if not len(parts):
+        return np.full(hits.part.shape, BACKGROUND, dtype=np.int32)
+    return np.where(hits.part >= 0, parts.owner[hits.part], BACKGROUND)

@@ -12,10 +12,12 @@ import numpy as np
 from .film import SUPERSAMPLING, develop
 from .ground import paint_background
 from .materials import paint_surfaces
-from .parts import BACKGROUND, Parts
-from .raycast import cast, visible_counts
+from .parts import Parts
+from .raycast import Solids, cast, owner_map
+from .rays import Rays
 from .rig import Camera
 from .scene import Scene
+from .shadows import Shade
 
 NEAR = 0.2
 """Nothing closer to a camera than this is drawn, metres."""
@@ -34,13 +36,13 @@ class Moment:
         world_T_ego: (4, 4).
         parts: Everything within reach, parts of one object adjacent, objects first, then scenery by distance.
         sunlit: (P,) float32.
-        shade: Raster of shadows on the ground, its origin and its cell size.
+        shade: Shadows on the ground around ego.
     """
 
     world_T_ego: np.ndarray
     parts: Parts
     sunlit: np.ndarray
-    shade: tuple[np.ndarray, np.ndarray, float]
+    shade: Shade
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class CameraRenderer:
         self._camera = camera
         self._directions = camera.directions(SUPERSAMPLING)
         self._ground_depth = ground_depth(self._directions, camera.ego_T_camera)
-        self._pixel_angle = 1.0 / (float(camera.intrinsic[0, 0]) * SUPERSAMPLING)
+        self._step = 1.0 / (float(camera.intrinsic[0, 0]) * SUPERSAMPLING)
 
     def render(self, now: Moment, rng: np.random.Generator) -> CameraView:
         """Draws a key frame.
@@ -95,25 +97,21 @@ class CameraRenderer:
         camera, scene = self._camera, self._scene
         world_T_camera = now.world_T_ego @ camera.ego_T_camera
         rectangles, nearest = _rectangles(now.parts, world_T_camera, camera)
-        owners = len(scene.actors)
-        hits = cast(
-            self._directions, world_T_camera, now.parts, rectangles, nearest, self._ground_depth, owners
-        )
-        light = np.empty((*hits.depth.shape, 3), dtype=np.float32)
-        paint_background(
-            light, self._directions, hits.depth, hits.part, world_T_camera, self._pixel_angle, scene.ground, now.shade,
-            scene.weather,
-        )
-        paint_surfaces(
-            light, self._directions, hits, now.parts, now.sunlit, world_T_camera, self._pixel_angle, scene.weather
-        )
-        picture = develop(light, hits.depth, scene.weather, camera.exposure, rng)
-        owner = np.where(hits.part >= 0, now.parts.owner[hits.part], BACKGROUND)
-        return CameraView(picture, owner, hits.depth, visible_counts(hits, now.parts, owners), hits.covered)
+        rays = Rays.of(self._directions, world_T_camera, self._step)
+        solids = Solids.seen_from(now.parts, world_T_camera)
+        hits = cast(self._directions, solids, rectangles, nearest, self._ground_depth, len(scene.actors))
+        image = np.empty((*hits.depth.shape, 3), dtype=np.float32)
+        light = scene.weather.light
+        paint_background(image, rays, hits, scene.ground, now.shade, light)
+        paint_surfaces(image, rays, hits, solids, now.sunlit, light)
+        owners = owner_map(hits, now.parts)
+        visible = np.bincount(owners[owners >= 0], minlength=len(scene.actors))
+        picture = develop(image, hits.depth, scene.weather, camera.exposure, rng)
+        return CameraView(picture, owners, hits.depth, visible, hits.covered)
 
 
 def ground_depth(directions: np.ndarray, ego_T_sensor: np.ndarray) -> np.ndarray:
-    """Ray parameters (H, W) float32 at which rays of a sensor meet the plane z = 0 of ego; infinite where they don't."""
+    """Ray parameters (H, W) float32 at which rays of a sensor meet the ground; infinite where they don't."""
     fall = -(directions @ ego_T_sensor[2, :3].astype(np.float32))
     height = np.float32(ego_T_sensor[2, 3])
     return np.where(fall > 1e-4, height / np.maximum(fall, 1e-4), np.inf).astype(np.float32)
@@ -132,7 +130,7 @@ def _rectangles(parts: Parts, world_T_camera: np.ndarray, camera: Camera) -> tup
     safe = np.where(valid, points[..., 2], 1.0)
     pixels = [points[..., axis] / safe * camera.intrinsic[axis, axis] + camera.intrinsic[axis, 2] for axis in (0, 1)]
     bounds = []
-    for pixel, size in zip(pixels, (camera.width, camera.height)):
+    for pixel, size in ((pixels[0], camera.width), (pixels[1], camera.height)):
         low = np.where(valid, pixel, np.inf).min(axis=1) * SUPERSAMPLING - 1
         high = np.where(valid, pixel, -np.inf).max(axis=1) * SUPERSAMPLING + 2
         bounds += [np.clip(low, 0, size * SUPERSAMPLING), np.clip(high, 0, size * SUPERSAMPLING)]

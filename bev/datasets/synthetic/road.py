@@ -129,4 +129,4 @@ def connect(start: np.ndarray, start_heading: float, end: np.ndarray, end_headin
     control = [start, start + reach * direction(start_heading), end - reach * direction(end_heading), end]
     t = np.linspace(0.0, 1.0, max(8, int(np.linalg.norm(end - start))))[:, None]
     weights = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3]
-    return sum(weight * point for weight, point in zip(weights, control))
+    return np.einsum("kni,kj->nj", np.stack(weights), np.stack(control))

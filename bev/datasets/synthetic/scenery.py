@@ -123,8 +123,12 @@ def _houses(scenery: Scenery, road: Road, stretch: tuple[float, float], density:
             length, depth = rng.uniform(9.0, 26.0), rng.uniform(9.0, 18.0)
             middle = station + length / 2
             if rng.random() < density:
-                place, heading = _beside(road, middle, side * (road.half_width + road.sidewalk_width + setback + depth / 2))
-                scenery.add(street.house(rng, length, depth), place, heading, (length, depth), road.sidewalk_width + 0.3)
+                place, heading = _beside(
+                    road, middle, side * (road.half_width + road.sidewalk_width + setback + depth / 2)
+                )
+                scenery.add(
+                    street.house(rng, length, depth), place, heading, (length, depth), road.sidewalk_width + 0.3
+                )
             station += length + rng.uniform(0.5, 6.0)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Weather:
-    """Light and air; colours are linear RGB, (3,) float32.
+class Light(NamedTuple):
+    """Light of a scene, as compiled code reads it; colours are linear RGB.
 
     Attributes:
         sun: Unit vector towards the sun, world frame.
@@ -18,21 +18,32 @@ class Weather:
         zenith: Colour of the sky overhead.
         horizon: Colour of the sky and the haze near the horizon.
         clouds: Cloud cover in [0, 1].
+        seed: Varies the clouds.
+    """
+
+    sun: tuple[float, float, float]
+    sun_colour: tuple[float, float, float]
+    ambient: tuple[float, float, float]
+    zenith: tuple[float, float, float]
+    horizon: tuple[float, float, float]
+    clouds: float
+    seed: float
+
+
+@dataclass(frozen=True)
+class Weather:
+    """Light, air and the film to record them.
+
+    Attributes:
+        light: Light.
         haze: Share of light lost per metre.
         exposure: Factor of the film.
-        seed: Varies the clouds.
         description: Words for the scene's description.
     """
 
-    sun: np.ndarray
-    sun_colour: np.ndarray
-    ambient: np.ndarray
-    zenith: np.ndarray
-    horizon: np.ndarray
-    clouds: float
+    light: Light
     haze: float
     exposure: float
-    seed: int
     description: str
 
 
@@ -47,17 +58,24 @@ def draw_weather(rng: np.random.Generator) -> Weather:
     zenith = np.array([0.16, 0.34, 0.75]) * (1 - clouds) + np.array([0.55, 0.6, 0.68]) * clouds
     horizon = np.array([0.72, 0.82, 0.95]) * (1 - 0.25 * clouds) + low * (1 - clouds) * np.array([0.2, 0.05, -0.15])
     words = "overcast" if clouds > 0.7 else ("sunny" if clouds < 0.3 else "partly cloudy")
+    across = np.cos(elevation)
+    sun = np.array([across * np.cos(azimuth), across * np.sin(azimuth), np.sin(elevation)])
     return Weather(
-        sun=np.array(
-            [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], np.float32
+        light=Light(
+            _triple(sun),
+            _triple(sun_colour),
+            _triple(ambient),
+            _triple(zenith),
+            _triple(horizon),
+            clouds,
+            float(rng.integers(1 << 16)),
         ),
-        sun_colour=sun_colour.astype(np.float32),
-        ambient=ambient.astype(np.float32),
-        zenith=zenith.astype(np.float32),
-        horizon=horizon.astype(np.float32),
-        clouds=clouds,
         haze=float(rng.uniform(0.0004, 0.0025)),
         exposure=float(rng.uniform(0.5, 0.7) * (1.0 + 0.5 * clouds)),
-        seed=int(rng.integers(1 << 16)),
         description=words + (", low sun" if low > 0.5 and clouds < 0.7 else ""),
     )
+
+
+def _triple(values: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z

@@ -40,14 +40,14 @@ def build_scene(name: str, seed: tuple[int, ...], frames: int, image_size: tuple
     positions, yaws = path.at(travel[::SUBSTEPS])
     return Scene(
         name=name,
-        description=f"{route}, {weather.description}, {len(network.junctions)} junctions, {len(stage.actors)} objects",
+        description=f"{route}, {weather.description}, {len(stage.actors)} objects",
         network=network,
         ground=ground_map(network, rng),
         weather=weather,
         rig=draw_rig(rng, image_size),
         actors=tuple(stage.actors),
         scenery=scenery,
-        shadows=static_shadows(network.extent, scenery, weather.sun),
+        shadows=static_shadows(network.extent, scenery, weather.light.sun),
         ego_positions=positions,
         ego_yaws=yaws,
         seed=(*seed, 1),

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from bev.geometry.grid import BEVGrid
 from bev.models.decoders.heatmap_targets import absolute_codes, heatmap_targets
 from bev.models.decoders.queries import Queries
-from bev.models.losses import gaussian_focal_loss, mean_over_ranks
+from bev.models.losses import PRIOR_LOGIT, gaussian_focal_loss, mean_over_ranks
 from bev.structures import BEVFeatures
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 CODE_SIZE = 10
 CENTRE = (0, 1, 4)  # where the box code holds x, y, z
 FREQUENCIES = 8  # of the position encoding: 2^0 .. 2^7 half waves over the grid, down to under a cell
-PRIOR_PROBABILITY = 0.01
 
 
 @dataclass
@@ -52,25 +51,27 @@ class HeatmapProposals:
 
 @dataclass
 class Seeds:
-    """The peaks that become queries, best first. Tensors without gradient.
+    """The places that become queries, best first. Tensors without gradient.
 
     Attributes:
         cells: (B, Q) int64, flattened cell.
         labels: (B, Q) int64.
-        logits: (B, Q).
+        scores: (B, Q), class logits, less the penalty of what is not a local maximum.
         codes: (B, Q, 10), box codes in metres.
     """
 
     cells: Tensor
     labels: Tensor
-    logits: Tensor
+    scores: Tensor
     codes: Tensor
 
 
 @MODELS.register_module()
 class HeatmapQueries(nn.Module):
-    """Queries at the highest local maxima over (class, cell), with the box that the dense head regresses there.
+    """Queries at the peaks over (class, cell), with the box that the dense head regresses there.
 
+    Local maxima come first, but cells beside them may follow before the maxima of noise: of objects in a row (barriers,
+    parked cars, people), many a one has its centre in the cell beside a higher peak of its own class.
     A query's content is the BEV feature of its cell plus an embedding of its class; its position encodes the regressed
     centre. The regressed size, yaw and velocity and the peak's score are priors, which the decoder's layers correct.
     In training, groups beyond the first start from the same peaks with their reference points moved at random, so that
@@ -81,6 +82,7 @@ class HeatmapQueries(nn.Module):
         num_classes: K.
         num_queries: Q.
         num_groups: G in training.
+        neighbour_penalty: What a cell that is no local maximum among its eight neighbours loses of its class logit.
         jitter: Largest move along x and y of the reference points of groups beyond the first, in cells.
         gaussian_radius: Cells around an object's centre that the heatmap spares and that learn its box.
         heatmap_weight: Factor of the heatmap's loss.
@@ -88,13 +90,16 @@ class HeatmapQueries(nn.Module):
         code_weights: Ten factors of the regressed numbers.
     """
 
+    code_weights: Tensor
+
     def __init__(
         self,
         embed_dims: int,
         num_classes: int,
         num_queries: int,
         num_groups: int = 1,
-        jitter: float = 1.0,
+        neighbour_penalty: float = 2.0,
+        jitter: float = 0.5,
         gaussian_radius: int = 2,
         heatmap_weight: float = 1.0,
         box_weight: float = 0.25,
@@ -102,16 +107,12 @@ class HeatmapQueries(nn.Module):
     ) -> None:
         super().__init__()
         self.num_queries, self.num_groups, self.jitter = num_queries, num_groups, jitter
-        self.gaussian_radius = gaussian_radius
+        self.neighbour_penalty, self.gaussian_radius = neighbour_penalty, gaussian_radius
         self.heatmap_weight, self.box_weight = heatmap_weight, box_weight
         self.register_buffer("code_weights", torch.tensor(code_weights), persistent=False)
-        self.trunk = nn.Sequential(
-            nn.Conv2d(embed_dims, embed_dims, kernel_size=3, padding=1),
-            nn.GroupNorm(math.gcd(embed_dims, 8), embed_dims),
-            nn.ReLU(inplace=True),
-        )
-        self.heatmap = _output_layer(embed_dims, num_classes, bias=logit(PRIOR_PROBABILITY))
-        self.box = _output_layer(embed_dims, CODE_SIZE, bias=0.0)
+        # Two branches: with a shared 3x3 convolution both learn visibly slower.
+        self.heatmap_branch = _dense_branch(embed_dims, num_classes, bias=PRIOR_LOGIT)
+        self.box_branch = _dense_branch(embed_dims, CODE_SIZE, bias=0.0)
         self.content = nn.Linear(embed_dims, embed_dims)
         self.class_embedding = nn.Embedding(num_classes, embed_dims)
         self.position = nn.Sequential(
@@ -127,8 +128,7 @@ class HeatmapQueries(nn.Module):
         Raises:
             ValueError: The map has fewer (class, cell) pairs than there are queries.
         """
-        hidden = self.trunk(features.map)
-        proposals = HeatmapProposals(self.heatmap(hidden), self.box(hidden), features.grid)
+        proposals = HeatmapProposals(self.heatmap_branch(features.map), self.box_branch(features.map), features.grid)
         seeds = self._select(proposals)
         groups = self.num_groups if self.training else 1
         reference = self._references(seeds.codes, features.grid, groups)
@@ -151,8 +151,13 @@ class HeatmapQueries(nn.Module):
 
         Returns:
             `loss_heatmap` and `loss_proposal`.
+
+        Raises:
+            ValueError: The queries come from another initialisation.
         """
         proposals = queries.proposals
+        if proposals is None:
+            raise ValueError("these queries have no proposals: they were not made by HeatmapQueries")
         num_classes = proposals.logits.shape[1]
         target = heatmap_targets(targets, proposals.grid, num_classes, self.gaussian_radius)
         per_cell = gaussian_focal_loss(proposals.logits.float(), target.heatmap)
@@ -175,13 +180,11 @@ class HeatmapQueries(nn.Module):
                 f"{self.num_queries} queries need as many (class, cell) pairs, but {logits.shape[1]} classes on a "
                 f"{height} x {width} map have {logits[0].numel()}; lower num_queries"
             )
-        # Cells beside a peak come after all peaks instead of being dropped: a quiet map still fills all queries.
         peak = F.max_pool2d(logits, kernel_size=3, stride=1, padding=1) == logits
-        span = logits.amax() - logits.amin() + 1
-        order = (logits + span * peak).flatten(1).topk(self.num_queries).indices
+        scores, order = (logits - self.neighbour_penalty * ~peak).flatten(1).topk(self.num_queries)
         cells, labels = order % (height * width), order // (height * width)
         local = proposals.codes.float().flatten(2).gather(2, cells[:, None].expand(-1, CODE_SIZE, -1)).transpose(1, 2)
-        return Seeds(cells, labels, logits.flatten(1).gather(1, order), absolute_codes(local, cells, proposals.grid))
+        return Seeds(cells, labels, scores, absolute_codes(local, cells, proposals.grid))
 
     def _references(self, codes: Tensor, grid: BEVGrid, groups: int) -> Tensor:
         """Centres (B, G * Q, 3) as fractions of the grid, moved at random in groups beyond the first."""
@@ -200,20 +203,20 @@ def encode_position(fractions: Tensor) -> Tensor:
     return torch.cat([phases.sin(), phases.cos()], dim=-1).flatten(-2)
 
 
-def logit(probability: float) -> float:
-    """Logit of a probability in (0, 1)."""
-    return math.log(probability / (1 - probability))
-
-
 def _class_prior(seeds: Seeds, num_classes: int) -> Tensor:
-    """(B, Q, K): what turns the detection head's initial logit, that of PRIOR_PROBABILITY, into the peak's."""
-    prior = seeds.logits.new_zeros((*seeds.labels.shape, num_classes))
-    return prior.scatter_(2, seeds.labels[..., None], seeds.logits[..., None] - logit(PRIOR_PROBABILITY))
+    """(B, Q, K): what turns the detection head's initial logit into the peak's."""
+    prior = seeds.scores.new_zeros((*seeds.labels.shape, num_classes))
+    return prior.scatter_(2, seeds.labels[..., None], seeds.scores[..., None] - PRIOR_LOGIT)
 
 
-def _output_layer(channels: int, outputs: int, bias: float) -> nn.Conv2d:
-    """1x1 convolution that starts out nearly constant."""
-    layer = nn.Conv2d(channels, outputs, kernel_size=1)
-    nn.init.normal_(layer.weight, std=0.01)
-    nn.init.constant_(layer.bias, bias)
-    return layer
+def _dense_branch(channels: int, outputs: int, bias: float) -> nn.Sequential:
+    """Convolutions that start out nearly constant, at `bias`."""
+    output = nn.Conv2d(channels, outputs, kernel_size=1)
+    nn.init.normal_(output.weight, std=0.01)
+    output.bias = nn.Parameter(torch.full((outputs,), bias))
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+        nn.GroupNorm(math.gcd(channels, 8), channels),
+        nn.ReLU(inplace=True),
+        output,
+    )

@@ -5,7 +5,6 @@ Shapes: L decoder layers, B batch, G query groups (1 outside training), Q querie
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,11 +19,10 @@ from bev.models.assigners import HungarianAssigner
 from bev.models.decoders.queries import Queries
 from bev.models.heads.detection_decoding import decode_detections
 from bev.models.heads.detection_targets import QueryTargets, detection_targets, match_queries
-from bev.models.losses import BoxDistance, FocalLoss, mean_over_ranks
+from bev.models.losses import PRIOR_LOGIT, BoxDistance, FocalLoss, mean_over_ranks
 from bev.structures import BEVFeatures
 
 CODE_SIZE = 10
-PRIOR_PROBABILITY = 0.01
 
 
 @dataclass
@@ -60,6 +58,7 @@ class BEVDetectionHead(nn.Module):
 
     source = "bev"
     predicts = True
+    code_weights: Tensor
 
     def __init__(
         self,
@@ -162,7 +161,7 @@ def _class_branch(channels: int, num_classes: int, num_fcs: int) -> nn.Sequentia
     for _ in range(num_fcs):
         layers += [nn.Linear(channels, channels), nn.LayerNorm(channels), nn.ReLU(inplace=True)]
     output = nn.Linear(channels, num_classes)
-    nn.init.constant_(output.bias, math.log(PRIOR_PROBABILITY / (1 - PRIOR_PROBABILITY)))
+    nn.init.constant_(output.bias, PRIOR_LOGIT)
     return nn.Sequential(*layers, output)
 
 

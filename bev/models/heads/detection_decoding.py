@@ -5,6 +5,8 @@ Shapes: Q queries, K classes, P detections.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.structures import InstanceData
@@ -17,7 +19,7 @@ def decode_detections(
     logits: Tensor,
     codes: Tensor,
     max_num: int,
-    centre_range: tuple[float, float, float, float, float, float] | None = None,
+    centre_range: Sequence[float] | None = None,
     score_threshold: float | None = None,
 ) -> InstanceData:
     """Takes the best (query, class) pairs of one sample; a query may give several detections of different classes.

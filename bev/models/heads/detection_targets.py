@@ -86,8 +86,8 @@ def match_queries(
     target_codes, weights = torch.zeros_like(codes), torch.zeros_like(codes)
     matched = 0
     for index, target in enumerate(targets):
-        grouped = (tensor[:, index].detach().unflatten(1, (num_groups, -1)) for tensor in (logits, codes))
-        assigned = assigner.assign(*grouped, target.labels, target.codes).flatten(1)
+        sample_logits, sample_codes = (values[:, index].unflatten(1, (num_groups, -1)) for values in (logits, codes))
+        assigned = assigner.assign(sample_logits, sample_codes, target.labels, target.codes).flatten(1)
         layer, query = (assigned >= 0).nonzero(as_tuple=True)
         objects = assigned[layer, query]
         known = torch.isfinite(target.codes[objects])

@@ -2,10 +2,11 @@
 
 from bev.models.losses.box_distance import BoxDistance
 from bev.models.losses.centre_heatmap import CentrePatches, centre_patches, draw_heatmap, gaussian_focal_loss
-from bev.models.losses.focal import FocalLoss
+from bev.models.losses.focal import PRIOR_LOGIT, FocalLoss
 from bev.models.losses.normaliser import mean_over_ranks
 
 __all__ = [
+    "PRIOR_LOGIT",
     "BoxDistance",
     "CentrePatches",
     "FocalLoss",

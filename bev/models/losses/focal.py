@@ -5,11 +5,16 @@ Shapes: Q queries, K classes, M targets.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# Initial bias of class logits: everything starts as background with probability 0.99, so that the first steps are not
+# spent on silencing empty places (RetinaNet, arXiv 1708.02002, section 4.1).
+PRIOR_LOGIT = math.log(0.01 / 0.99)
 
 
 @dataclass(frozen=True)

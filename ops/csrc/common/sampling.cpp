@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include <torch/csrc/stable/ops.h>
 
@@ -25,10 +26,12 @@ struct Located {
 
 }  // namespace bev_ops
 
+// The given lanes of (a, b); the lanes' numbers are integers as wide as the values.
 #ifdef __clang__
-#error
+#define BEV_SHUFFLE(a, b, Integers, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define BEV_SHUFFLE(a, b, Integers, ...) __builtin_shuffle(a, b, Integers{__VA_ARGS__})
 #endif
-#define BEV_SHUFFLE(a, b, lanes) __builtin_shuffle(a, b, lanes)
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define BEV_HAS_X86_TARGETS 1
@@ -66,7 +69,7 @@ struct Kernels {
   decltype(&portable::backward<T>) backward;
 };
 
-// The widest instruction set that processor and operating system offer, or the one named by BEV_OPS_CPU_TARGET.
+// The widest instruction set that processor and operating system offer, up to the one named by BEV_OPS_CPU_TARGET.
 template <typename T>
 Kernels<T> kernels() {
   const char* named = std::getenv("BEV_OPS_CPU_TARGET");
@@ -78,7 +81,7 @@ Kernels<T> kernels() {
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
   if (has_avx512 && (wanted.empty() || wanted == "avx512")) return {avx512::forward<T>, avx512::backward<T>};
-  if (has_avx2 && (wanted.empty() || wanted == "avx2")) return {avx2::forward<T>, avx2::backward<T>};
+  if (has_avx2 && wanted != "portable") return {avx2::forward<T>, avx2::backward<T>};
 #endif
   return {portable::forward<T>, portable::backward<T>};
 }

@@ -1,9 +1,10 @@
 // The inner loops of deformable sampling. There is no include guard: sampling.cpp includes this file once per
 // instruction set, with BEV_TARGET (the namespace) and BEV_VECTOR_BYTES (the vector register's size) defined.
 //
-// A query's points are handled in two steps: `locate` computes pixels and bilinear coefficients of all of them, vectorised
-// over points; then `gather` (forward) or `scatter` (backward) uses them, vectorised over the group's channels. Only
-// templates of this namespace are called, so that no instruction of a newer processor leaks into shared code.
+// A query's points are handled in two steps: `locate` computes pixels and bilinear coefficients of all of them,
+// vectorised over points; then `gather` (forward) or `scatter` (backward) uses them, vectorised over the group's
+// channels. Only functions of this namespace are called (and accessors that are always inlined), so that no instruction
+// of a newer processor leaks into shared code.
 
 namespace bev_ops {
 namespace BEV_TARGET {
@@ -22,6 +23,7 @@ struct Full {
   static constexpr int lanes = BEV_VECTOR_BYTES / static_cast<int>(sizeof(T));
   using Reals = typename VectorOf<T, lanes>::type;
   using Integers = typename VectorOf<Integer<T>, lanes>::type;
+  static constexpr std::make_integer_sequence<int, lanes> all{};
 };
 
 // Channels per vector when N channels are handled at a time.
@@ -42,21 +44,19 @@ BEV_INLINE void store(T* to, const V& value) {
   __builtin_memcpy(to, &value, sizeof(V));
 }
 
-// Every second lane of (a, b), from `first` on.
-template <typename T, typename V = typename Full<T>::Reals>
-BEV_INLINE V every_second(const V& a, const V& b, int first) {
-  typename Full<T>::Integers lanes;
-  for (int k = 0; k < Full<T>::lanes; ++k) lanes[k] = 2 * k + first;
-  return BEV_SHUFFLE(a, b, lanes);
+// The lanes First, First + 2, First + 4, ... of (a, b).
+template <typename T, int First, int... K>
+BEV_INLINE typename Full<T>::Reals every_second(const typename Full<T>::Reals& a, const typename Full<T>::Reals& b,
+                                                std::integer_sequence<int, K...>) {
+  return BEV_SHUFFLE(a, b, typename Full<T>::Integers, (First + 2 * K)...);
 }
 
-// a and b lane by lane in turns: the lower (half 0) or upper (half 1) half of that.
-template <typename T, typename V = typename Full<T>::Reals>
-BEV_INLINE V interleave(const V& a, const V& b, int half) {
+// The lower (Half 0) or upper (Half 1) half of a and b taken in turns, lane by lane.
+template <typename T, int Half, int... K>
+BEV_INLINE typename Full<T>::Reals interleave(const typename Full<T>::Reals& a, const typename Full<T>::Reals& b,
+                                              std::integer_sequence<int, K...>) {
   constexpr int lanes = Full<T>::lanes;
-  typename Full<T>::Integers from;
-  for (int k = 0; k < lanes; ++k) from[k] = half * lanes / 2 + k / 2 + k % 2 * lanes;
-  return BEV_SHUFFLE(a, b, from);
+  return BEV_SHUFFLE(a, b, typename Full<T>::Integers, (Half * lanes / 2 + K / 2 + K % 2 * lanes)...);
 }
 
 // Copies `count` of fewer than 2 * N numbers, N being a power of two.
@@ -99,6 +99,7 @@ BEV_INLINE void locate(const Sampling<T>& sampling, const T* raw, const T* weigh
   using Integers = typename Full<T>::Integers;
   constexpr int lanes = Full<T>::lanes;
   const PointTable<T>& table = *sampling.table;
+  constexpr auto all = Full<T>::all;
   const Reals outside = Reals{} - 2;
   for (int64_t i = 0; i < count; i += lanes) {
     T raw_buffer[2 * lanes], weight_buffer[lanes];
@@ -107,9 +108,9 @@ BEV_INLINE void locate(const Sampling<T>& sampling, const T* raw, const T* weigh
     const Reals low = load<Reals>(from), high = load<Reals>(from + lanes);
     const int64_t e = entry + i;
     const Integers width = load<Integers>(&table.width[e]), height = load<Integers>(&table.height[e]);
-    const Reals x = every_second<T>(low, high, 0) * load<Reals>(&table.gain_x[e]) +
+    const Reals x = every_second<T, 0>(low, high, all) * load<Reals>(&table.gain_x[e]) +
                     (load<Reals>(&table.bias_x[e]) + origin_x);
-    const Reals y = every_second<T>(low, high, 1) * load<Reals>(&table.gain_y[e]) +
+    const Reals y = every_second<T, 1>(low, high, all) * load<Reals>(&table.gain_y[e]) +
                     (load<Reals>(&table.bias_y[e]) + origin_y);
     // Also false for NaN; the conversions to integers are then of numbers that fit.
     const Integers touches = (x >= -1) & (x < __builtin_convertvector(width, Reals)) & (y >= -1) &
@@ -134,10 +135,10 @@ BEV_INLINE void locate(const Sampling<T>& sampling, const T* raw, const T* weigh
 
 constexpr int32_t all_corners = 15;
 
-// Weighted sum of N channels over the points [first, last), of which the first has table entry `entry`.
+// Weighted sum of N channels over the points of a group, which start at point `first` and table entry `entry`.
 template <typename T, int N>
-BEV_INLINE void gather(const Sampling<T>& sampling, const Located<T>& at, int64_t first, int64_t last, int64_t entry,
-                       const T* maps, T* output) {
+BEV_INLINE void gather(const Sampling<T>& sampling, const Located<T>& at, int64_t first, int64_t entry, const T* maps,
+                       T* output) {
   constexpr int lanes = lanes_for<T, N>();
   constexpr int vectors = N / lanes;
   // Several sums side by side hide the latency of the additions.
@@ -147,23 +148,22 @@ BEV_INLINE void gather(const Sampling<T>& sampling, const Located<T>& at, int64_
   BEV_UNROLL for (int k = 0; k < chains * vectors; ++k) sums[k / vectors][k % vectors] = V{};
   const int64_t column = sampling.groups * sampling.depth;
   const Integer<T>* width = sampling.table->width.data() + entry - first;
-  for (int64_t i = first; i < last; ++i) {
+  for (int64_t i = first; i < first + sampling.points; ++i) {
     const Integer<T> corners = at.corners[i];
     if (corners == 0) continue;
-    const T* top_left = maps + at.pixel[i] * column;
-    const int64_t row = column * width[i];
-    const int64_t steps[4] = {0, column, row, row + column};
+    const int64_t top_left = at.pixel[i] * column, row = column * width[i];
+    const int64_t pixels[4] = {top_left, top_left + column, top_left + row, top_left + row + column};
     if (__builtin_expect(corners == all_corners, 1)) {
       BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
         const T weight = at.weight[corner][i];
-        const T* pixel = top_left + steps[corner];
+        const T* pixel = maps + pixels[corner];
         BEV_UNROLL for (int k = 0; k < vectors; ++k) sums[corner % chains][k] += weight * load<V>(pixel + k * lanes);
       }
     } else {
       BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
         if ((corners >> corner & 1) == 0) continue;
         const T weight = at.weight[corner][i];
-        const T* pixel = top_left + steps[corner];
+        const T* pixel = maps + pixels[corner];
         BEV_UNROLL for (int k = 0; k < vectors; ++k) sums[corner % chains][k] += weight * load<V>(pixel + k * lanes);
       }
     }
@@ -173,6 +173,14 @@ BEV_INLINE void gather(const Sampling<T>& sampling, const Located<T>& at, int64_
     BEV_UNROLL for (int chain = 1; chain < chains; ++chain) sum += sums[chain][k];
     store(output + k * lanes, sum);
   }
+}
+
+// All `depth` channels: N at a time while there are as many, then fewer.
+template <typename T, int N>
+BEV_INLINE void gather_channels(const Sampling<T>& sampling, const Located<T>& at, int64_t first, int64_t entry,
+                                int64_t depth, const T* maps, T* output) {
+  for (; depth >= N; depth -= N, maps += N, output += N) gather<T, N>(sampling, at, first, entry, maps, output);
+  if constexpr (N > 1) gather_channels<T, N / 2>(sampling, at, first, entry, depth, maps, output);
 }
 
 // Adds up the lanes of four vectors; the four sums go to `sums`.
@@ -190,11 +198,10 @@ BEV_INLINE void add_lanes(const typename VectorOf<T, Lanes>::type (&vectors)[4],
     add_lanes<T, Lanes / 2>(halves, sums);
   } else if constexpr (Lanes == 4) {
     using I = typename VectorOf<Integer<T>, 4>::type;
-    const V ab = BEV_SHUFFLE(vectors[0], vectors[1], (I{0, 4, 2, 6})) +
-                 BEV_SHUFFLE(vectors[0], vectors[1], (I{1, 5, 3, 7}));
-    const V cd = BEV_SHUFFLE(vectors[2], vectors[3], (I{0, 4, 2, 6})) +
-                 BEV_SHUFFLE(vectors[2], vectors[3], (I{1, 5, 3, 7}));
-    store(sums, load<V>(sums) + BEV_SHUFFLE(ab, cd, (I{0, 1, 4, 5})) + BEV_SHUFFLE(ab, cd, (I{2, 3, 6, 7})));
+    const V &a = vectors[0], &b = vectors[1], &c = vectors[2], &d = vectors[3];
+    const V ab = BEV_SHUFFLE(a, b, I, 0, 4, 2, 6) + BEV_SHUFFLE(a, b, I, 1, 5, 3, 7);
+    const V cd = BEV_SHUFFLE(c, d, I, 0, 4, 2, 6) + BEV_SHUFFLE(c, d, I, 1, 5, 3, 7);
+    store(sums, load<V>(sums) + BEV_SHUFFLE(ab, cd, I, 0, 1, 4, 5) + BEV_SHUFFLE(ab, cd, I, 2, 3, 6, 7));
   } else {
     for (int i = 0; i < 4; ++i) {
       for (int k = 0; k < Lanes; ++k) sums[i] += vectors[i][k];
@@ -216,7 +223,7 @@ BEV_INLINE V spread(const V (&grad)[Vectors], T weight, const T* pixel, T* grad_
 
 // Backward of `gather`: adds to the maps' gradient, and to the four products of each point.
 template <typename T, int N>
-BEV_INLINE void scatter(const Sampling<T>& sampling, const Located<T>& at, int64_t first, int64_t last, int64_t entry,
+BEV_INLINE void scatter(const Sampling<T>& sampling, const Located<T>& at, int64_t first, int64_t entry,
                         const T* maps, const T* grad_output, T* grad_maps) {
   constexpr int lanes = lanes_for<T, N>();
   constexpr int vectors = N / lanes;
@@ -225,7 +232,7 @@ BEV_INLINE void scatter(const Sampling<T>& sampling, const Located<T>& at, int64
   BEV_UNROLL for (int k = 0; k < vectors; ++k) grad[k] = load<V>(grad_output + k * lanes);
   const int64_t column = sampling.groups * sampling.depth;
   const Integer<T>* width = sampling.table->width.data() + entry - first;
-  for (int64_t i = first; i < last; ++i) {
+  for (int64_t i = first; i < first + sampling.points; ++i) {
     const Integer<T> corners = at.corners[i];
     if (corners == 0) continue;
     const int64_t top_left = at.pixel[i] * column, row = column * width[i];
@@ -247,6 +254,16 @@ BEV_INLINE void scatter(const Sampling<T>& sampling, const Located<T>& at, int64
   }
 }
 
+// All `depth` channels, as in `gather_channels`.
+template <typename T, int N>
+BEV_INLINE void scatter_channels(const Sampling<T>& sampling, const Located<T>& at, int64_t first, int64_t entry,
+                                 int64_t depth, const T* maps, const T* grad_output, T* grad_maps) {
+  for (; depth >= N; depth -= N, maps += N, grad_output += N, grad_maps += N) {
+    scatter<T, N>(sampling, at, first, entry, maps, grad_output, grad_maps);
+  }
+  if constexpr (N > 1) scatter_channels<T, N / 2>(sampling, at, first, entry, depth, maps, grad_output, grad_maps);
+}
+
 // Stores a vector's first `count` lanes.
 template <typename T>
 BEV_INLINE void store_some(T* to, const typename Full<T>::Reals& value, int64_t count) {
@@ -262,6 +279,7 @@ BEV_INLINE void differentiate(const Sampling<T>& sampling, const Located<T>& at,
                               int64_t count, T* grad_raw, T* grad_weights) {
   using Reals = typename Full<T>::Reals;
   constexpr int lanes = Full<T>::lanes;
+  constexpr auto all = Full<T>::all;
   for (int64_t i = 0; i < count; i += lanes) {
     T buffer[lanes];
     const int64_t some = count - i;
@@ -269,10 +287,13 @@ BEV_INLINE void differentiate(const Sampling<T>& sampling, const Located<T>& at,
     const T* products = at.products + 4 * i;
     const Reals a = load<Reals>(products), b = load<Reals>(products + lanes);
     const Reals c = load<Reals>(products + 2 * lanes), d = load<Reals>(products + 3 * lanes);
-    const Reals left_0 = every_second<T>(a, b, 0), left_1 = every_second<T>(c, d, 0);
-    const Reals right_0 = every_second<T>(a, b, 1), right_1 = every_second<T>(c, d, 1);
-    const Reals top_left = every_second<T>(left_0, left_1, 0), bottom_left = every_second<T>(left_0, left_1, 1);
-    const Reals top_right = every_second<T>(right_0, right_1, 0), bottom_right = every_second<T>(right_0, right_1, 1);
+    // Four products per point to one vector per corner.
+    const Reals left_0 = every_second<T, 0>(a, b, all), left_1 = every_second<T, 0>(c, d, all);
+    const Reals right_0 = every_second<T, 1>(a, b, all), right_1 = every_second<T, 1>(c, d, all);
+    const Reals top_left = every_second<T, 0>(left_0, left_1, all);
+    const Reals top_right = every_second<T, 0>(right_0, right_1, all);
+    const Reals bottom_left = every_second<T, 1>(left_0, left_1, all);
+    const Reals bottom_right = every_second<T, 1>(right_0, right_1, all);
 
     const Reals x = load<Reals>(at.fraction_x + i), y = load<Reals>(at.fraction_y + i);
     const Reals top_slope = top_right - top_left, bottom_slope = bottom_right - bottom_left;
@@ -281,25 +302,12 @@ BEV_INLINE void differentiate(const Sampling<T>& sampling, const Located<T>& at,
                          load<Reals>(&sampling.table->gain_x[entry + i]);
     const Reals grad_y = (bottom - top) * weight * load<Reals>(&sampling.table->gain_y[entry + i]);
     store_some<T>(grad_weights + i, top + y * (bottom - top), some);
-    store_some<T>(grad_raw + 2 * i, interleave<T>(grad_x, grad_y, 0), 2 * some);
+    store_some<T>(grad_raw + 2 * i, interleave<T, 0>(grad_x, grad_y, all), 2 * some);
     if (2 * some > lanes) {
-      store_some<T>(grad_raw + 2 * i + lanes, interleave<T>(grad_x, grad_y, 1), 2 * some - lanes);
+      store_some<T>(grad_raw + 2 * i + lanes, interleave<T, 1>(grad_x, grad_y, all), 2 * some - lanes);
     }
   }
 }
-
-// Calls STATEMENT with N = 64, 32, ... 1 until all `depth` channels are done; `channel` is the first channel of a call.
-#define BEV_FOR_CHANNELS(depth, STATEMENT)                     \
-  {                                                            \
-    int64_t channel = 0;                                       \
-    for (; (depth) - channel >= 64; channel += 64) STATEMENT(64); \
-    if ((depth) & 32) { STATEMENT(32); channel += 32; }        \
-    if ((depth) & 16) { STATEMENT(16); channel += 16; }        \
-    if ((depth) & 8) { STATEMENT(8); channel += 8; }           \
-    if ((depth) & 4) { STATEMENT(4); channel += 4; }           \
-    if ((depth) & 2) { STATEMENT(2); channel += 2; }           \
-    if ((depth) & 1) { STATEMENT(1); }                         \
-  }
 
 // Output of the queries [begin, end), counted over all images.
 template <typename T>
@@ -316,10 +324,7 @@ void forward(const Sampling<T>& s, int64_t begin, int64_t end, const Located<T>&
       locate(s, s.raw + 2 * point, s.weights + point, origin_x, origin_y, entry, groups * s.points, at);
       for (int64_t g = 0; g < groups; ++g) {
         const int64_t base = (group + g) * s.depth, from = g * s.points;
-#define BEV_GATHER(N)                                                                                  \
-  gather<T, N>(s, at, from, from + s.points, entry + from, maps + base + channel, output + item * channels + base + channel)
-        BEV_FOR_CHANNELS(s.depth, BEV_GATHER)
-#undef BEV_GATHER
+        gather_channels<T, 64>(s, at, from, entry + from, s.depth, maps + base, output + item * channels + base);
       }
     }
   }
@@ -343,18 +348,14 @@ void backward(const Sampling<T>& s, int64_t image, int64_t first_group, int64_t 
       for (int64_t i = 0; i < 4 * count; ++i) at.products[i] = 0;
       for (int64_t g = 0; g < groups; ++g) {
         const int64_t base = (group + g) * s.depth, from = g * s.points;
-        const T* grad_output = gradients.output + item * channels + base;
-#define BEV_SCATTER(N) \
-  scatter<T, N>(s, at, from, from + s.points, entry + from, maps + base + channel, grad_output + channel, grad_maps + base + channel)
-        BEV_FOR_CHANNELS(s.depth, BEV_SCATTER)
-#undef BEV_SCATTER
+        scatter_channels<T, 64>(s, at, from, entry + from, s.depth, maps + base,
+                                gradients.output + item * channels + base, grad_maps + base);
       }
       differentiate(s, at, s.weights + point, entry, count, gradients.raw + 2 * point, gradients.weights + point);
     }
   }
 }
 
-#undef BEV_FOR_CHANNELS
 #undef BEV_UNROLL
 #undef BEV_INLINE
 

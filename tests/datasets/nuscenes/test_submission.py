@@ -93,7 +93,7 @@ def test_write_validate_and_zip(tmp_path: Path):
 def test_nan_is_not_written(tmp_path: Path):
     results = _results()
     results["one"][0]["translation"][0] = float("nan")
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(SubmissionError, match="sample one, box 0: translation must be 3 finite numbers"):
         write_submission(tmp_path / "results_nusc.json", results)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,1 +1,1 @@
-"""Shapes of things, as lists of parts in their own frame: x forward, y left, z up from the bottom of the annotated box."""
+"""Shapes of things, as lists of parts in their own frame: x forward, y left, z up from the bottom of the box."""

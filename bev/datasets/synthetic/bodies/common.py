@@ -25,12 +25,31 @@ ALONG_Y = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 ALONG_X = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 """Axes of a part whose local z points forward (tanks)."""
 
-_PAINTS = np.array([
-    (0.70, 0.70, 0.69), (0.62, 0.62, 0.62), (0.33, 0.34, 0.35), (0.13, 0.135, 0.14), (0.03, 0.03, 0.032), (0.02, 0.02, 0.02),
-    (0.02, 0.05, 0.20), (0.05, 0.12, 0.30), (0.30, 0.02, 0.02), (0.45, 0.05, 0.03), (0.04, 0.12, 0.06), (0.28, 0.22, 0.13),
-    (0.55, 0.36, 0.03), (0.10, 0.22, 0.28),
-])
+_PAINTS = np.array(
+    [
+        (0.70, 0.70, 0.69),
+        (0.62, 0.62, 0.62),
+        (0.33, 0.34, 0.35),
+        (0.13, 0.135, 0.14),
+        (0.03, 0.03, 0.032),
+        (0.02, 0.02, 0.02),
+        (0.02, 0.05, 0.20),
+        (0.05, 0.12, 0.30),
+        (0.30, 0.02, 0.02),
+        (0.45, 0.05, 0.03),
+        (0.04, 0.12, 0.06),
+        (0.28, 0.22, 0.13),
+        (0.55, 0.36, 0.03),
+        (0.10, 0.22, 0.28),
+    ]
+)
 _PAINT_SHARES = np.array([18, 10, 16, 12, 10, 8, 5, 5, 4, 4, 2, 3, 1.5, 1.5])
+
+
+def rgb(values: np.ndarray) -> Colour:
+    """A colour from an array of three numbers."""
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
 
 
 def pitched(angle: float) -> np.ndarray:
@@ -42,17 +61,19 @@ def pitched(angle: float) -> np.ndarray:
 def car_paint(rng: np.random.Generator) -> Colour:
     """A colour with the frequencies seen on roads."""
     paint = _PAINTS[rng.choice(len(_PAINTS), p=_PAINT_SHARES / _PAINT_SHARES.sum())]
-    return tuple(float(c) for c in paint * rng.uniform(0.85, 1.15))
+    return rgb(paint * rng.uniform(0.85, 1.15))
 
 
 def vivid(rng: np.random.Generator, low: float = 0.03, high: float = 0.55) -> Colour:
     """Any colour."""
-    return tuple(float(c) for c in rng.uniform(low, high, 3))
+    return rgb(rng.uniform(low, high, 3))
 
 
 def wheel(x: float, y: float, radius: float, width: float) -> Part:
     """A wheel that touches the ground at (x, y), metres."""
-    return Part((x, y, radius + MARGIN), (radius, radius, width / 2), CONE, TYRE, ASPHALT_BLACK, taper=(1, 0, 0), axes=ALONG_Y)
+    return Part(
+        (x, y, radius + MARGIN), (radius, radius, width / 2), CONE, TYRE, ASPHALT_BLACK, taper=(1, 0, 0), axes=ALONG_Y
+    )
 
 
 def wheels(xs: list[float], width: float, radius: float, tyre_width: float = 0.21) -> list[Part]:
@@ -67,5 +88,6 @@ def bar(start: tuple[float, float, float], end: tuple[float, float, float], thic
     along = end_point - start_point
     length = float(np.linalg.norm(along))
     angle = float(np.arctan2(along[0], along[2]))
-    centre = tuple(float(c) for c in (start_point + end_point) / 2)
-    return Part(centre, (thickness / 2, thickness / 2, length / 2), material=PLAIN, colour=colour, axes=pitched(angle))
+    x, y, z = (start_point + end_point) / 2
+    half = (thickness / 2, thickness / 2, length / 2)
+    return Part((x, y, z), half, material=PLAIN, colour=colour, axes=pitched(angle))

@@ -5,7 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from ..parts import CLOTH, ELLIPSOID, FRUSTUM, PLAIN, Part
-from .common import ASPHALT_BLACK, DARK_STEEL, MARGIN, SIGNAL_ORANGE, STEEL, Colour, Size, bar, car_paint, pitched, vivid, wheel
+from .common import (
+    ASPHALT_BLACK,
+    DARK_STEEL,
+    MARGIN,
+    SIGNAL_ORANGE,
+    STEEL,
+    Colour,
+    Size,
+    bar,
+    car_paint,
+    pitched,
+    vivid,
+    wheel,
+)
 
 PHASES = 4
 """Phases of a stride."""
@@ -16,34 +29,35 @@ _HAIRS: tuple[Colour, ...] = ((0.02, 0.015, 0.01), (0.07, 0.04, 0.02), (0.25, 0.
 
 def pedestrian(rng: np.random.Generator, size: Size, walking: bool, worker: bool = False) -> list[list[Part]]:
     """A standing person (one list of parts) or a walking one (`PHASES` lists). Workers wear a vest and a helmet."""
-    length, width, height = size
+    length, _, height = size
     top = SIGNAL_ORANGE if worker else vivid(rng, 0.02, 0.5)
     trousers = vivid(rng, 0.015, 0.16)
     skin = _SKINS[rng.integers(len(_SKINS))]
     hair = (0.75, 0.55, 0.03) if worker else _HAIRS[rng.integers(len(_HAIRS))]
-    bag = rng.random() < 0.3 and not worker
-    swings = [np.sin(2 * np.pi * k / PHASES + 0.4) for k in range(PHASES)] if walking else [0.12]
-    stride = np.arctan(0.30 * length / (0.42 * height))
-    bodies = []
-    for swing in swings:
-        parts = [
-            _limb((0.0, side * 0.14 * width, 0.47 * height), 0.455 * height, 0.11 * width + 0.03, side * swing * stride, trousers)
-            for side in (-1, 1)
-        ]
-        parts += [
-            _limb((0.0, side * 0.37 * width, 0.80 * height), 0.34 * height, 0.07 * width + 0.02, -side * swing * stride * 0.9, top)
-            for side in (-1, 1)
-        ]
-        parts.append(_torso(width, height, top))
-        parts += _head((0.0, 0.925 * height), height, skin, hair)
-        if bag:
-            parts.append(Part((-0.3 * length + 0.02, 0, 0.68 * height), (0.11, 0.15, 0.13 * height), material=CLOTH, colour=trousers))
-        bodies.append(parts)
-    return bodies
+    trunk = [_torso(size, top), *_head((0.0, 0.925 * height), height, skin, hair)]
+    if rng.random() < 0.3 and not worker:
+        bag = (0.11, 0.15, 0.13 * height)
+        trunk.append(Part((-0.5 * length + 0.12, 0, 0.68 * height), bag, material=CLOTH, colour=trousers))
+    swings = [np.sin(2 * np.pi * k / PHASES + 0.4) for k in range(PHASES)] if walking else [0.15]
+    return [trunk + _limbs(size, swing, top, trousers) for swing in swings]
 
 
-def _torso(width: float, height: float, colour: Colour) -> Part:
-    return Part((0, 0, 0.645 * height), (0.12, 0.30 * width, 0.185 * height), FRUSTUM, CLOTH, colour, taper=(0.05, 0.02, -0.05))
+def _limbs(size: Size, swing: float, top: Colour, trousers: Colour) -> list[Part]:
+    """Legs and arms; `swing` in [-1, 1] is how far they are apart."""
+    length, width, height = size
+    stride = swing * np.arcsin(min(0.5, 0.36 * length / (0.455 * height)))
+    limbs = []
+    for side in (-1, 1):
+        hip, shoulder = (0.0, side * 0.14 * width, 0.47 * height), (0.0, side * 0.37 * width, 0.80 * height)
+        limbs.append(_limb(hip, 0.455 * height, 0.11 * width + 0.03, side * stride, trousers))
+        limbs.append(_limb(shoulder, 0.34 * height, 0.07 * width + 0.02, -0.9 * side * stride, top))
+    return limbs
+
+
+def _torso(size: Size, colour: Colour) -> Part:
+    length, width, height = size
+    half = (0.21 * length, 0.30 * width, 0.185 * height)
+    return Part((0, 0, 0.645 * height), half, FRUSTUM, CLOTH, colour, taper=(0.05, 0.02, -0.05))
 
 
 def _limb(joint: tuple[float, float, float], length: float, thickness: float, angle: float, colour: Colour) -> Part:
@@ -71,17 +85,39 @@ def _rider(rng: np.random.Generator, seat: tuple[float, float], top: float, widt
     lean = pitched(0.28)
     shoulder = (x + 0.28 * 0.55 * trunk, z + 0.62 * trunk)
     parts = [
-        Part((x + 0.14 * 0.5 * trunk + 0.03, 0, z + 0.34 * trunk), (0.12, 0.30 * width + 0.05, 0.31 * trunk), FRUSTUM, CLOTH, jacket, axes=lean)
+        Part(
+            (x + 0.14 * 0.5 * trunk + 0.03, 0, z + 0.34 * trunk),
+            (0.12, 0.30 * width + 0.05, 0.31 * trunk),
+            FRUSTUM,
+            CLOTH,
+            jacket,
+            axes=lean,
+        )
     ]
     for side in (-1, 1):
         y = side * min(0.16, 0.3 * width)
         parts.append(bar((x, y, z), (x + 0.36, y, z - 0.08), 0.14, trousers))
         parts.append(bar((x + 0.36, y, z - 0.06), (x + 0.24, y, 0.30), 0.11, trousers))
-        parts.append(bar((shoulder[0], side * (0.38 * width), shoulder[1]), (shoulder[0] + reach, side * 0.38 * width, z + 0.28 * trunk), 0.09, jacket))
+        parts.append(
+            bar(
+                (shoulder[0], side * (0.38 * width), shoulder[1]),
+                (shoulder[0] + reach, side * 0.38 * width, z + 0.28 * trunk),
+                0.09,
+                jacket,
+            )
+        )
     radius = 0.15 * trunk
     head = (x + 0.20 * trunk, top - radius - MARGIN)
     parts.append(Part((head[0], 0, head[1]), (radius, 0.85 * radius, radius), ELLIPSOID, PLAIN, helmet))
-    parts.append(Part((head[0] + 0.04, 0, head[1] - 0.25 * radius), (radius * 0.9, 0.7 * radius, 0.6 * radius), ELLIPSOID, PLAIN, _SKINS[rng.integers(4)]))
+    parts.append(
+        Part(
+            (head[0] + 0.04, 0, head[1] - 0.25 * radius),
+            (radius * 0.9, 0.7 * radius, 0.6 * radius),
+            ELLIPSOID,
+            PLAIN,
+            _SKINS[rng.integers(4)],
+        )
+    )
     return parts
 
 

@@ -6,18 +6,51 @@ import numpy as np
 
 from ..parts import BODYWORK, CABIN, CARGO, COACH, CONE, FRUSTUM, GLASS, PLAIN, TYRE, Part
 from .common import (
-    ALONG_X, ASPHALT_BLACK, DARK_STEEL, MARGIN, SIGNAL_YELLOW, STEEL, WHITE, Colour, Size, bar, car_paint, vivid, wheels,
+    ALONG_X,
+    ASPHALT_BLACK,
+    DARK_STEEL,
+    MARGIN,
+    SIGNAL_YELLOW,
+    STEEL,
+    WHITE,
+    Colour,
+    Size,
+    bar,
+    car_paint,
+    vivid,
+    wheels,
 )
 
 
 def block(
-    x: tuple[float, float], width: float, z: tuple[float, float], material: int, colour: Colour,
-    taper: tuple[float, float, float] = (0, 0, 0), accent: Colour = (0.1, 0.1, 0.1), y: float = 0.0,
+    x: tuple[float, float],
+    width: float,
+    z: tuple[float, float],
+    material: int,
+    colour: Colour,
+    taper: tuple[float, float, float] = (0, 0, 0),
+    accent: Colour = (0.1, 0.1, 0.1),
+    y: float = 0.0,
 ) -> Part:
     """A frustum given by its rear and front x, its width and its bottom and top z, metres."""
     centre = ((x[0] + x[1]) / 2, y, (z[0] + z[1]) / 2)
     half = ((x[1] - x[0]) / 2, width / 2, (z[1] - z[0]) / 2)
     return Part(centre, half, FRUSTUM, material, colour, accent, taper)
+
+
+def _skip(
+    x: tuple[float, float],
+    width: float,
+    z: tuple[float, float],
+    colour: Colour,
+    widening: tuple[float, float, float],
+    y: float = 0.0,
+) -> Part:
+    """An open container that widens upwards by `widening` metres per metre (front, back, sides) up to x and width."""
+    rise = z[1] - z[0]
+    front, back, side = widening
+    bottom = (x[0] + max(back, 0.0) * rise, x[1] - max(front, 0.0) * rise)
+    return block(bottom, width - 2 * side * rise, z, PLAIN, colour, (-front, -back, -side), y=y)
 
 
 def car(rng: np.random.Generator, size: Size) -> list[Part]:
@@ -49,9 +82,11 @@ def truck(rng: np.random.Generator, size: Size) -> list[Part]:
     cab = end - min(2.1, 0.32 * length)
     cab_top = height * rng.uniform(0.80, 0.93)
     if rng.random() < 0.7:
-        load = block((-end, cab - 0.12), width - 2 * MARGIN, (0.95, height - MARGIN), CARGO, _cargo_paint(rng), accent=vivid(rng))
+        load = block(
+            (-end, cab - 0.12), width - 2 * MARGIN, (0.95, height - MARGIN), CARGO, _cargo_paint(rng), accent=vivid(rng)
+        )
     else:
-        load = block((-end + 0.3, cab - 0.25), width - 0.05, (0.95, 0.75 * height), PLAIN, car_paint(rng), (-0.1, -0.25, -0.03))
+        load = _skip((-end, cab - 0.05), width - 2 * MARGIN, (0.95, 0.75 * height), car_paint(rng), (0.1, 0.25, 0.03))
     axles = [-0.36 * length, cab + 0.9] if length < 7.5 else [-0.38 * length, -0.38 * length + 1.25, cab + 0.9]
     top = height - MARGIN - cab_top
     return [
@@ -104,11 +139,21 @@ def trailer(rng: np.random.Generator, size: Size) -> list[Part]:
     ]
     style = rng.random()
     if style < 0.65:
-        box = block((-end, end), width - 2 * MARGIN, (1.2, height - MARGIN), CARGO, _cargo_paint(rng), accent=vivid(rng))
+        box = block(
+            (-end, end), width - 2 * MARGIN, (1.2, height - MARGIN), CARGO, _cargo_paint(rng), accent=vivid(rng)
+        )
         return [*base, box]
     if style < 0.82:
         radius = (height - 1.2 - MARGIN) / 2
-        tank = Part((0, 0, 1.2 + radius), (radius, width / 2 - MARGIN, end), CONE, PLAIN, (0.5, 0.5, 0.52), taper=(1, 0, 0), axes=ALONG_X)
+        tank = Part(
+            (0, 0, 1.2 + radius),
+            (radius, width / 2 - MARGIN, end),
+            CONE,
+            PLAIN,
+            (0.5, 0.5, 0.52),
+            taper=(1, 0, 0),
+            axes=ALONG_X,
+        )
         return [*base, tank]
     middle = rng.uniform(-0.1, 0.1) * length
     boxes = [(-end, middle - 0.1), (middle + 0.1, end)]
@@ -125,17 +170,35 @@ def _excavator(size: Size, paint: Colour) -> list[Part]:
     length, width, height = size
     end, top = length / 2 - 0.06, height - 0.12
     tracks = [
-        block((-end, 0.25 * length), 0.2 * width, (MARGIN, 0.75), TYRE, ASPHALT_BLACK, (0.2, 0.2, 0), y=side * 0.39 * width)
+        block(
+            (-end, 0.25 * length),
+            0.2 * width,
+            (MARGIN, 0.75),
+            TYRE,
+            ASPHALT_BLACK,
+            (0.2, 0.2, 0),
+            y=side * 0.39 * width,
+        )
         for side in (-1, 1)
     ]
     return [
         *tracks,
         block((-end, 0.16 * length), 0.9 * width, (0.85, 0.52 * height), PLAIN, paint, (0.05, 0.1, 0.02)),
-        block((-0.12 * length, 0.16 * length), 0.36 * width, (0.52 * height, 0.93 * height), GLASS, paint, (0.15, 0.05, 0.03), y=0.24 * width),
-        block((-0.12 * length, 0.14 * length), 0.36 * width, (0.93 * height, 0.96 * height), PLAIN, paint, y=0.24 * width),
+        block(
+            (-0.12 * length, 0.16 * length),
+            0.36 * width,
+            (0.52 * height, 0.93 * height),
+            GLASS,
+            paint,
+            (0.15, 0.05, 0.03),
+            y=0.24 * width,
+        ),
+        block(
+            (-0.12 * length, 0.14 * length), 0.36 * width, (0.93 * height, 0.96 * height), PLAIN, paint, y=0.24 * width
+        ),
         bar((0.12 * length, -0.1 * width, 0.45 * height), (0.28 * length, -0.1 * width, top - 0.1), 0.30, paint),
         bar((0.28 * length, -0.1 * width, top - 0.1), (end - 0.25, -0.1 * width, 0.42 * height), 0.24, paint),
-        block((end - 0.75, end), 0.34 * width, (0.12 * height, 0.42 * height), PLAIN, STEEL, (-0.1, 0.25, 0), y=-0.1 * width),
+        _skip((end - 0.75, end), 0.34 * width, (0.12 * height, 0.42 * height), STEEL, (0.2, -0.1, 0), y=-0.1 * width),
     ]
 
 
@@ -145,10 +208,12 @@ def _loader(size: Size, paint: Colour) -> list[Part]:
     radius = min(0.75, 0.23 * height)
     return [
         block((-end, 0.08 * length), 0.74 * width, (0.6, 0.55 * height), PLAIN, paint, (0, 0.15, 0.05)),
-        block((-0.1 * length, 0.10 * length), 0.55 * width, (0.55 * height, 0.94 * height), GLASS, paint, (0.1, 0.1, 0.05)),
+        block(
+            (-0.1 * length, 0.10 * length), 0.55 * width, (0.55 * height, 0.94 * height), GLASS, paint, (0.1, 0.1, 0.05)
+        ),
         block((-0.12 * length, 0.12 * length), 0.6 * width, (0.94 * height, height - MARGIN), PLAIN, paint),
         block((0.08 * length, 0.3 * length), 0.5 * width, (0.6, 0.4 * height), PLAIN, paint),
         bar((0.1 * length, 0.0, 0.42 * height), (end - 0.75, 0.0, 0.22 * height), 0.3, paint),
-        block((end - 0.95, end), width - 2 * MARGIN, (0.15, 0.33 * height), PLAIN, STEEL, (-0.2, 0.5, 0)),
+        _skip((end - 0.95, end), width - 2 * MARGIN, (0.15, 0.33 * height), STEEL, (0.25, -0.3, 0)),
         *wheels([-0.27 * length, 0.2 * length], 0.94 * width, radius, 0.45),
     ]

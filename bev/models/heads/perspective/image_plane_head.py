@@ -20,11 +20,10 @@ from torch import Tensor, nn
 
 from bev.models.heads.detection_targets import detection_targets
 from bev.models.heads.perspective.image_plane_targets import ProjectedCentres, image_plane_targets, project_centres
-from bev.models.losses import gaussian_focal_loss, mean_over_ranks
+from bev.models.losses import PRIOR_LOGIT, gaussian_focal_loss, mean_over_ranks
 from bev.structures import CameraClip, ImageFeatures
 
-PRIOR_PROBABILITY = 0.01
-TYPICAL_DEPTH = 20.0
+TYPICAL_DEPTH = 20.0  # metres, at the reference focal length
 
 
 @dataclass
@@ -49,7 +48,7 @@ class ImagePlaneHead(nn.Module):
     Args:
         embed_dims: C.
         num_classes: K.
-        num_levels: Number of feature levels to supervise, finest first; each learns all objects.
+        levels: Feature levels to supervise, 0 the finest; each learns all objects.
         gaussian_radius: Of the heatmap's targets, in cells.
         reference_focal_length: Pixels; depth is learned for this focal length (as in DD3D, arXiv 2108.06417).
         min_depth: Metres; nearer objects are left out.
@@ -64,7 +63,7 @@ class ImagePlaneHead(nn.Module):
         self,
         embed_dims: int,
         num_classes: int,
-        num_levels: int = 1,
+        levels: Sequence[int] = (0,),
         gaussian_radius: int = 1,
         reference_focal_length: float = 500.0,
         min_depth: float = 0.5,
@@ -72,7 +71,7 @@ class ImagePlaneHead(nn.Module):
         depth_weight: float = 0.5,
     ) -> None:
         super().__init__()
-        self.num_classes, self.num_levels, self.gaussian_radius = num_classes, num_levels, gaussian_radius
+        self.num_classes, self.levels, self.gaussian_radius = num_classes, tuple(levels), gaussian_radius
         self.reference_focal_length, self.min_depth = reference_focal_length, min_depth
         self.heatmap_weight, self.depth_weight = heatmap_weight, depth_weight
         self.tower = nn.Sequential(
@@ -82,8 +81,7 @@ class ImagePlaneHead(nn.Module):
         )
         self.output = nn.Conv2d(embed_dims, num_classes + 1, kernel_size=1)
         nn.init.normal_(self.output.weight, std=0.01)
-        nn.init.constant_(self.output.bias, math.log(PRIOR_PROBABILITY / (1 - PRIOR_PROBABILITY)))
-        nn.init.constant_(self.output.bias[-1:], math.log(TYPICAL_DEPTH))
+        self.output.bias = nn.Parameter(torch.tensor([PRIOR_LOGIT] * num_classes + [math.log(TYPICAL_DEPTH)]))
 
     def forward(self, features: ImageFeatures) -> ImagePlaneOutputs:
         """Looks at the valid cameras of the current frame; levels are (B, T, N, C, h, w).
@@ -91,13 +89,13 @@ class ImagePlaneHead(nn.Module):
         Raises:
             ValueError: There are fewer levels than the head supervises.
         """
-        if len(features.levels) < self.num_levels:
+        if len(features.levels) <= max(self.levels):
             raise ValueError(
-                f"ImagePlaneHead supervises {self.num_levels} feature levels, but got {len(features.levels)}"
+                f"ImagePlaneHead supervises the feature levels {self.levels}, but got only {len(features.levels)}"
             )
         clip = features.clip
         mask = clip.camera_mask[:, clip.current]
-        levels = [level[:, clip.current][mask] for level in features.levels[: self.num_levels]]
+        levels = [features.levels[level][:, clip.current][mask] for level in self.levels]
         outputs = [self.output(self.tower(level)) for level in levels]
         heatmaps = tuple(output[:, :-1] for output in outputs)
         return ImagePlaneOutputs(heatmaps, tuple(output[:, -1] for output in outputs), clip)

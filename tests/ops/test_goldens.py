@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from op_cases import dcnv3_golden, msda_golden, run
-from golden import check
-
 from bev_ops import functional, reference
+from golden import check
+from op_cases import dcnv3_golden, msda_golden, run
 
 BACKENDS = pytest.mark.parametrize("backend", [functional, reference], ids=["functional", "reference"])
 

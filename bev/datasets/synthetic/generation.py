@@ -1,0 +1,200 @@
+"""Generates whole synthetic data sets, scene by scene, in parallel and resumable."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from bev.datasets.atomic import atomic_write
+
+from .export_nuscenes import Tables, write_scene
+from .nuscenes_tables import SCENE_TABLES, fixed_tables
+from .world import build_scene
+
+GENERATOR = "2"
+"""Raise it when the same seed gives other data than before; scenes of older generators are then made again."""
+
+SHARDS = "scenes"
+"""Folder inside the table folder that holds each finished scene's rows."""
+
+
+@dataclass(frozen=True)
+class SceneJob:
+    """One scene to generate.
+
+    Attributes:
+        root: Data root.
+        version: Name of the table folder.
+        name: Name of the scene.
+        number: Distinguishes its time of recording.
+        seed: What decides its content.
+        frames: Key frames.
+        image_size: Width and height in pixels.
+    """
+
+    root: str
+    version: str
+    name: str
+    number: int
+    seed: tuple[int, ...]
+    frames: int
+    image_size: tuple[int, int]
+
+    @property
+    def shard(self) -> Path:
+        """File of the scene's rows; it exists once all other files of the scene do."""
+        return Path(self.root) / self.version / SHARDS / f"{self.name}.json"
+
+    def recipe(self) -> dict:
+        """What the scene's content depends on."""
+        recipe = asdict(self)
+        del recipe["root"], recipe["version"]
+        return json.loads(json.dumps({"generator": GENERATOR, **recipe}))
+
+
+def generate(
+    root: str | Path,
+    scenes: int = 32,
+    val_scenes: int = 8,
+    frames: int = 20,
+    seed: int = 0,
+    workers: int = 2,
+    image_size: tuple[int, int] = (352, 198),
+    version: str = "v1.0-trainval",
+    progress: bool = True,
+) -> Path:
+    """Generates a synthetic data set in the nuScenes format.
+
+    Training scenes are called synthetic-train-0001 and so on, held-out ones synthetic-val-0001. A scene depends on the
+    seed and its own number only, so adding scenes later changes none. Finished scenes are kept; a run that was stopped
+    goes on where it was. `splits.json` lists the scenes as "train" and "val", and again as "synthetic_train" and
+    "synthetic_val": nuscenes-devkit takes the first two names for the splits of the real data set.
+
+    Args:
+        root: Data root; made if missing.
+        scenes: Number of training scenes.
+        val_scenes: Number of held-out scenes.
+        frames: Key frames per scene, 2 per second.
+        seed: Decides everything.
+        workers: Processes.
+        image_size: Width and height of the camera pictures, pixels.
+        version: Name of the folder of tables.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The folder of tables.
+
+    Raises:
+        ValueError: A number makes no sense.
+        FileExistsError: The root holds a data set of this version that wasn't generated here.
+        OSError: A file can't be written.
+    """
+    folder = Path(root) / version
+    _check(folder, scenes, val_scenes, frames, workers, image_size)
+    jobs = _jobs(str(root), version, {"train": scenes, "val": val_scenes}, seed, frames, image_size)
+    everything = [job for group in jobs.values() for job in group]
+    missing = [job for job in everything if not _is_finished(job)]
+    bar = tqdm(
+        _run(missing, workers),
+        total=len(everything),
+        initial=len(everything) - len(missing),
+        desc="scenes",
+        unit="scene",
+        disable=not progress,
+    )
+    for _ in bar:
+        pass
+    _write_tables(folder, everything)
+    names = {split: [job.name for job in group] for split, group in jobs.items()}
+    _write_json(folder / "splits.json", {**names, **{f"synthetic_{split}": group for split, group in names.items()}})
+    return folder
+
+
+def _jobs(
+    root: str, version: str, counts: dict[str, int], seed: int, frames: int, image_size: tuple[int, int]
+) -> dict[str, list[SceneJob]]:
+    """Jobs of each split."""
+    width, height = image_size
+    return {
+        split: [
+            SceneJob(
+                root,
+                version,
+                name=f"synthetic-{split}-{i + 1:04d}",
+                number=1000 * k + i,
+                seed=(seed, k, i),
+                frames=frames,
+                image_size=(width, height),
+            )
+            for i in range(count)
+        ]
+        for k, (split, count) in enumerate(counts.items())
+    }
+
+
+def _check(folder: Path, scenes: int, val_scenes: int, frames: int, workers: int, image_size: tuple[int, int]) -> None:
+    if scenes < 0 or val_scenes < 0 or scenes + val_scenes < 1:
+        raise ValueError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
+    if frames < 1 or workers < 1:
+        raise ValueError(f"frames and workers must be at least 1, got {frames} and {workers}")
+    if len(image_size) != 2 or not all(32 <= side <= 4096 for side in image_size):
+        raise ValueError(f"the image size must be two numbers (width, height) from 32 to 4096, got {image_size}")
+    if (folder / "scene.json").exists() and not (folder / SHARDS).exists():
+        raise FileExistsError(f"{folder} holds a data set that was not generated here; choose another root or version")
+
+
+def _is_finished(job: SceneJob) -> bool:
+    """Whether a scene was generated with the same recipe and all its files are still there."""
+    if not job.shard.exists():
+        return False
+    shard = json.loads(job.shard.read_text(encoding="utf-8"))
+    if shard["recipe"] != job.recipe():
+        return False
+    files = [row["filename"] for table in ("sample_data", "map") for row in shard["tables"][table]]
+    return all((Path(job.root) / name).exists() for name in files)
+
+
+def _run(jobs: list[SceneJob], workers: int) -> Iterator[str]:
+    """Runs the jobs and yields the names of finished scenes."""
+    if workers == 1 or len(jobs) < 2:
+        yield from map(_run_job, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        futures = [pool.submit(_run_job, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run_job(job: SceneJob) -> str:
+    scene = build_scene(job.name, job.seed, job.frames, job.image_size)
+    tables = write_scene(Path(job.root), scene, job.number)
+    _write_json(job.shard, {"recipe": job.recipe(), "tables": tables})
+    return job.name
+
+
+def _write_tables(folder: Path, jobs: list[SceneJob]) -> None:
+    """Joins the rows of all scenes, in order."""
+    tables: Tables = {name: [] for name in SCENE_TABLES}
+    for job in jobs:
+        shard = json.loads(job.shard.read_text(encoding="utf-8"))
+        for name in SCENE_TABLES:
+            tables[name] += shard["tables"][name]
+    for name, rows in {**fixed_tables(), **tables}.items():
+        _write_json(folder / f"{name}.json", rows)
+
+
+def _write_json(path: Path, content: dict | list) -> None:
+    with atomic_write(path, "w") as file:
+        json.dump(content, file)

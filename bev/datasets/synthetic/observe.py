@@ -1,0 +1,71 @@
+"""What all sensors of ego observe of a scene at a key frame; the ground truth that depends on visibility.
+
+Shapes: K objects, N LiDAR points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .lidar import Sweep, scan
+from .render import CameraRenderer, CameraView, moment
+from .scene import Scene
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A key frame as the sensors saw it.
+
+    Attributes:
+        frame: Number of the key frame.
+        views: What each camera saw, by channel.
+        sweep: What the LiDAR saw.
+        visible: (K,) rays of all cameras that hit each object.
+        covered: (K,) rays that would hit it if nothing were in front of it.
+        lidar_points: (K,) LiDAR points inside each object's box.
+    """
+
+    frame: int
+    views: dict[str, CameraView]
+    sweep: Sweep
+    visible: np.ndarray
+    covered: np.ndarray
+    lidar_points: np.ndarray
+
+
+def observe(scene: Scene) -> Iterator[Observation]:
+    """Yields the observations of all key frames, in order."""
+    renderers = {camera.name: CameraRenderer(scene, camera) for camera in scene.rig.cameras}
+    owners = len(scene.actors)
+    for frame in range(len(scene)):
+        now = moment(scene, frame)
+        rng = np.random.default_rng((*scene.seed, frame))
+        views = {name: renderer.render(now, rng) for name, renderer in renderers.items()}
+        sweep = scan(now, scene.rig.ego_T_lidar, owners, rng)
+        yield Observation(
+            frame=frame,
+            views=views,
+            sweep=sweep,
+            visible=np.sum([view.visible for view in views.values()], axis=0),
+            covered=np.sum([view.covered for view in views.values()], axis=0),
+            lidar_points=_points_in_boxes(scene, frame, sweep, now.world_T_ego @ scene.rig.ego_T_lidar),
+        )
+
+
+def _points_in_boxes(scene: Scene, frame: int, sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
+    """Number of points (K,) inside each annotated box."""
+    points = sweep.points[:, :3].astype(np.float64) @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3]
+    counts = np.zeros(len(scene.actors), dtype=np.int64)
+    for actor in scene.actors:
+        away = points - actor.centre(frame)
+        reach = np.hypot(actor.size[0], actor.size[1]) / 2
+        away = away[(np.abs(away[:, 0]) <= reach) & (np.abs(away[:, 1]) <= reach)]
+        cosine, sine = np.cos(actor.yaws[frame]), np.sin(actor.yaws[frame])
+        local = np.stack(
+            [cosine * away[:, 0] + sine * away[:, 1], cosine * away[:, 1] - sine * away[:, 0], away[:, 2]], 1
+        )
+        counts[actor.owner] = np.count_nonzero((np.abs(local) <= np.array(actor.size) / 2).all(axis=1))
+    return counts

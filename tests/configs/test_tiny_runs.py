@@ -1,0 +1,91 @@
+"""Every config trains one step from files when its sizes are cut down on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DATASETS, FUNCTIONS, MODELS
+from mmengine.runner import Runner
+from tiny_nuscenes import write_pictures, write_tables
+
+import bev
+from bev.datasets.nuscenes.index_build import build_indexes
+from bev.engine.config import load_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+PUBLISHED = sorted(CONFIGS.glob("bevformerv2_*.py"))
+
+# What a user would pass with --cfg-options to see a big config run on a laptop.
+SMALL = {
+    "model.encoder.grid.shape": (12, 10),
+    "model.encoder.num_layers": 1,
+    "model.heads.detection.decoder.num_layers": 2,
+    "model.heads.detection.decoder.queries.num_queries": 20,
+}
+SMALL_PUBLISHED = {
+    "model.heads.detection.decoder.queries.num_groups": 2,
+    "train_dataloader.dataset.pipeline.1.heights": [64],
+    "train_dataloader.dataset.frame_offsets": (-1, 0),
+    "model.temporal.num_frames": 2,
+    "model.temporal.hidden_dims": 64,
+}
+SMALL_INTERNIMAGE = {"model.backbone.depths": (1, 1, 1, 1)}
+
+
+@pytest.fixture(scope="module")
+def tiny_root(tmp_path_factory) -> Path:
+    """A release of two scenes with pictures of noise, and its index."""
+    bev.register_all()
+    root = write_tables(tmp_path_factory.mktemp("nuscenes"))
+    build_indexes(root, "v1.0-mini")
+    return write_pictures(root)
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_one_training_step(path, tiny_root):
+    overrides = {
+        **SMALL,
+        "train_dataloader.dataset.data_root": str(tiny_root),
+        "train_dataloader.dataset.ann_file": "nuscenes_infos_mini_val.pkl",
+    }
+    if "nano" not in path.stem:
+        overrides |= SMALL_PUBLISHED
+        overrides |= SMALL_INTERNIMAGE if "internimage" in path.stem else {}
+    else:
+        overrides["train_dataloader.dataset.pipeline.1.crop"] = (0, 300, 1600, 900)
+    config = load_config(path, overrides)
+    config.optim_wrapper.optimizer.setdefault("lr", 1e-4)
+    torch.manual_seed(0)
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    model = MODELS.build(config.model).train()
+    optimizer = Runner.build_optim_wrapper(Owner(model), config.optim_wrapper)
+    batch = FUNCTIONS.get("collate_clips")([dataset[1], dataset[2]])
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    losses = model.train_step(batch, optimizer)
+    assert all(torch.isfinite(value).all() for value in losses.values())
+    still = [name for name, value in model.named_parameters() if value.grad is None]
+    assert not still, f"parameters without gradient: {still[:5]}"
+    moved = [name for name, value in model.named_parameters() if not torch.equal(value, before[name])]
+    assert len(moved) > 0.9 * len(before)
+
+
+class Owner:
+    """What `Runner.build_optim_wrapper` needs of a runner."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.model = model
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone_millions"),
+    [("t", 30), ("s", 50), ("b", 97), ("l", 223), ("xl", 335)],
+)
+def test_full_size_backbones_have_the_published_number_of_parameters(name, backbone_millions):
+    config = load_config(CONFIGS / f"bevformerv2_internimage_{name}.py")
+    with torch.device("meta"):
+        model = MODELS.build(config.model)
+    count = sum(parameter.numel() for parameter in model.backbone.parameters()) / 1e6
+    # The published figure includes a classification head of 2 to 6 million parameters.
+    assert 0.94 * backbone_millions < count < backbone_millions

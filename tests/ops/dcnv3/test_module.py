@@ -1,0 +1,76 @@
+"""The DCNv3 layer: official names, initialisation, and what it computes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from bev_ops.modules import DCNv3
+
+
+@pytest.mark.parametrize(
+    ("variant", "arguments"),
+    [
+        ("t", {"channels": 64, "group": 4}),
+        ("h", {"channels": 320, "group": 10, "dw_kernel_size": 5, "center_feature_scale": True}),
+    ],
+)
+def test_parameters_are_the_official_ones(goldens: Path, variant: str, arguments: dict):
+    keys = json.loads((goldens / f"internimage_{variant}_cls" / "keys.json").read_text())
+    prefix = "levels.0.blocks.0.dcn."
+    official = {key.removeprefix(prefix): shape for key, shape in keys.items() if key.startswith(prefix)}
+    own = {key: list(value.shape) for key, value in DCNv3(**arguments).state_dict().items()}
+    assert list(own.items()) == list(official.items())
+
+
+def test_starts_as_an_average_over_the_window():
+    torch.manual_seed(0)
+    layer = DCNv3(8, group=2)
+    x = torch.randn(2, 5, 6, 8)
+    projected = layer.input_proj(x).permute(0, 3, 1, 2)
+    mean = torch.nn.functional.avg_pool2d(projected, 3, stride=1, padding=1).permute(0, 2, 3, 1)
+    torch.testing.assert_close(layer(x), layer.output_proj(mean))
+
+
+def test_gate_mixes_the_projected_input_in():
+    """An open gate (group 0) gives the projected input, a closed one (group 1) what was sampled."""
+    torch.manual_seed(0)
+    layer = DCNv3(8, group=2, center_feature_scale=True)
+    plain = DCNv3(8, group=2)
+    torch.nn.init.eye_(layer.output_proj.weight)
+    plain.load_state_dict({key: value for key, value in layer.state_dict().items() if "center" not in key})
+    layer.center_feature_scale_proj_bias.data = torch.tensor([50.0, -50.0])
+    x = torch.randn(1, 4, 5, 8)
+    output = layer(x)
+    torch.testing.assert_close(output[..., :4], layer.input_proj(x)[..., :4])
+    torch.testing.assert_close(output[..., 4:], plain(x)[..., 4:])
+    assert not torch.allclose(output[..., :4], plain(x)[..., :4])
+
+
+@pytest.mark.parametrize("norm", ["LN", "BN"])
+def test_options(norm: str):
+    torch.manual_seed(0)
+    layer = DCNv3(8, kernel_size=5, pad=2, stride=2, group=2, norm_layer=norm, act_layer="ReLU", remove_center=True)
+    x = torch.randn(2, 7, 8, 8, requires_grad=True)
+    output = layer(x)
+    assert output.shape == (2, 4, 4, 8)
+    output.sum().backward()
+    assert x.grad.abs().sum() > 0
+    assert layer.mask.out_features == 2 * 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"channels": 9, "group": 2}, "2 groups don't divide 9 channels"),
+        ({"channels": 8, "dw_kernel_size": 4}, "dw_kernel_size must be odd"),
+        ({"channels": 8, "norm_layer": "GN"}, "norm_layer must be 'LN' or 'BN', got 'GN'"),
+        ({"channels": 8, "act_layer": "Mish"}, "act_layer must be one of GELU, ReLU, SiLU"),
+        ({"channels": 8, "stride": 2, "center_feature_scale": True}, "center_feature_scale needs stride 1"),
+    ],
+)
+def test_bad_arguments(arguments: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        DCNv3(**arguments)

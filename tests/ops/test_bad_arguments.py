@@ -1,0 +1,89 @@
+"""Each bad argument gives one error that says what is wrong, with what was expected and given."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from bev_ops import backends, functional, reference
+from op_cases import random_dcnv3, random_msda
+
+BACKENDS = pytest.mark.parametrize("backend", [functional, reference], ids=["functional", "reference"])
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kernel_size": (3, 3, 3)}, "kernel_size must be one or two integers >= 1"),
+        ({"stride": 0}, "stride must be one or two integers >= 1, got 0"),
+        ({"padding": -1}, "padding must be one or two integers >= 0, got -1"),
+        ({"groups": 4}, "input has 6 channels, which 4 groups cannot share"),
+        ({"groups": 0}, "groups must be at least 1"),
+        ({"kernel_size": 2, "remove_center": True}, r"remove_center needs an odd kernel, got \(2, 2\)"),
+        ({"dilation": 4}, "smaller than the window"),
+        ({"padding": 0}, r"offset must have shape \(1, 2, 3, 36\), got \(1, 4, 5, 36\)"),
+    ],
+)
+def test_dcnv3_arguments(backend, change: dict, message: str):
+    tensors, arguments = random_dcnv3(1, (4, 5), 2, 3, padding=1)
+    with pytest.raises(ValueError, match=message):
+        backend.dcnv3(*tensors, **{**arguments, **change})
+
+
+@BACKENDS
+def test_dcnv3_tensors(backend):
+    (input, offset, mask), arguments = random_dcnv3(1, (4, 5), 2, 3, padding=1)
+    with pytest.raises(ValueError, match=r"input must be \(N, H, W, C\), got shape \(4, 5, 6\)"):
+        backend.dcnv3(input[0], offset, mask, **arguments)
+    with pytest.raises(ValueError, match=r"mask must have shape \(1, 4, 5, 18\), got \(1, 4, 5, 9\)"):
+        backend.dcnv3(input, offset, mask[..., :9], **arguments)
+    with pytest.raises(ValueError, match="mask is on meta, input on cpu"):
+        backend.dcnv3(input, offset, mask.to("meta"), **arguments)
+
+
+def test_mixed_types():
+    (input, offset, mask), arguments = random_dcnv3(1, (4, 5), 2, 3, padding=1)
+    with pytest.raises(ValueError, match=r"input torch.float64, offset torch.float32, mask torch.float64"):
+        functional.dcnv3(input, offset.float(), mask, **arguments)
+    with pytest.raises(ValueError, match=r"input torch.int64"):
+        functional.dcnv3(input.long(), offset, mask, **arguments)
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([(3, 4), (2, 2)], r"spatial_shapes must be \(1, 2\) for 1 levels of sampling_locations"),
+        ([(3, 5)], "12"),
+        ([(-3, -4)], "positive"),
+        (torch.tensor([[3, 5]]), "12"),
+    ],
+)
+def test_msda_shapes(backend, shapes, message: str):
+    value, locations, weights = random_msda(2, 3, 2, 4, [(3, 4)], 2)
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        backend.ms_deform_attn(value, shapes, locations, weights)
+
+
+@BACKENDS
+def test_msda_tensors(backend):
+    value, locations, weights = random_msda(2, 3, 2, 4, [(3, 4)], 2)
+    with pytest.raises(ValueError, match=r"value must be \(B, S, H, D\)"):
+        backend.ms_deform_attn(value[0], [(3, 4)], locations, weights)
+    with pytest.raises(ValueError, match=r"sampling_locations must be \(B, Q, H, L, P, 2\)"):
+        backend.ms_deform_attn(value, [(3, 4)], locations[..., 0], weights)
+    with pytest.raises(ValueError, match="value is for 2 samples and 2 heads, sampling_locations for 1 and 2"):
+        backend.ms_deform_attn(value, [(3, 4)], locations[:1], weights[:1])
+    with pytest.raises(ValueError, match="attention_weights must have shape"):
+        backend.ms_deform_attn(value, [(3, 4)], locations, weights[..., :1])
+
+
+@pytest.mark.skipif(backends()["dcnv3"]["cpu"] != "compiled", reason="the operators are not compiled")
+def test_direct_calls_of_the_operators_are_checked_too():
+    """torch.ops bypasses the Python checks; the kernels never read out of bounds all the same."""
+    (input, offset, mask), _ = random_dcnv3(1, (4, 5), 2, 3, padding=1)
+    with pytest.raises(RuntimeError, match="offset must have 720 elements, got 360"):
+        torch.ops.bev_ops.dcnv3(input, offset[..., :18], mask, 3, 3, 1, 1, 1, 1, 1, 1, 2, 1.0, False)
+    value, locations, weights = random_msda(2, 3, 2, 4, [(3, 4)], 2)
+    with pytest.raises(RuntimeError, match="spatial_shapes sum to 15 pixels, but value has 12"):
+        torch.ops.bev_ops.ms_deform_attn(value, torch.tensor([[3, 5]]), locations, weights)

@@ -1,0 +1,67 @@
+"""How the compiled library is found, and what happens without it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bev_ops
+import pytest
+from bev_ops import backends
+from op_cases import random_dcnv3
+
+COMPILED = backends()["dcnv3"]["cpu"] == "compiled"
+SMALL_RUN = """
+import torch, bev_ops
+tensors = [torch.ones(1, 4, 5, n) for n in (16, 36, 18)]
+for _ in range(2):
+    bev_ops.functional.dcnv3(*tensors, kernel_size=3, padding=1, groups=2)
+print(bev_ops.backends()["dcnv3"]["cpu"])
+"""
+
+
+def run_without_library(folder: Path) -> subprocess.CompletedProcess:
+    """SMALL_RUN with the package in `folder`."""
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", SMALL_RUN]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+
+def test_backends_names_each_op():
+    assert set(backends()) == {"dcnv3", "ms_deform_attn"}
+    for served in backends().values():
+        assert {served["cpu"], served["cuda"]} <= {"compiled", "reference"}
+        assert bool(served["reason"]) == ("reference" in (served["cpu"], served["cuda"]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a copy of the package that has no compiled files."""
+    package = Path(bev_ops.__file__).parent
+    shutil.copytree(package, tmp_path / "bev_ops", ignore=shutil.ignore_patterns("*.so", "csrc"))
+    return tmp_path
+
+
+def test_without_library_the_reference_runs_and_one_warning_says_why(folder: Path):
+    result = run_without_library(folder)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "reference"
+    assert result.stderr.count("bev_ops runs its slow PyTorch reference on cpu: no _C.*so") == 1
+
+
+def test_broken_library_is_named_in_the_warning(folder: Path):
+    (folder / "bev_ops" / "_C.abi3.so").write_bytes(b"not a library")
+    result = run_without_library(folder)
+    assert result.returncode == 0, result.stderr
+    assert "_C.abi3.so does not load" in result.stderr
+
+
+@pytest.mark.skipif(not COMPILED, reason="the operators are not compiled")
+def test_unknown_instruction_set_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BEV_OPS_CPU_TARGET", "mmx")
+    tensors, arguments = random_dcnv3(1, (4, 5), 2, 3, padding=1)
+    with pytest.raises(RuntimeError, match="BEV_OPS_CPU_TARGET must be avx512, avx2 or portable, got mmx"):
+        bev_ops.functional.dcnv3(*tensors, **arguments)

@@ -1,0 +1,98 @@
+"""Training from the command line: one process, killed and resumed, and two processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_training import CONFIG, ENVIRONMENT, ROOT, make_data, options
+
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return make_data(tmp_path_factory.mktemp("nuscenes"))
+
+
+def command(data: Path, work_dir: Path, *extra: str) -> list[str]:
+    tool = str(ROOT / "tools" / "train.py")
+    return [sys.executable, tool, str(CONFIG), "--work-dir", str(work_dir), *extra, *options(data, EPOCHS)]
+
+
+def losses(work_dir: Path) -> dict[int, float]:
+    """Loss by iteration, over all the runs that wrote to a work dir; the last word counts."""
+    rows = [
+        json.loads(line)
+        for file in sorted(work_dir.glob("*/vis_data/scalars.json"))
+        for line in file.read_text().splitlines()
+    ]
+    return {row["step"]: row["loss"] for row in rows if "loss" in row}
+
+
+def run(arguments: list[str], **options: object) -> subprocess.CompletedProcess:
+    result = subprocess.run(
+        arguments, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False, **options
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_with_the_same_loss_curve(data, tmp_path):
+    run(command(data, tmp_path / "whole"))
+    process = subprocess.Popen(
+        command(data, tmp_path / "killed"), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+    marker = tmp_path / "killed" / "last_checkpoint"
+    deadline = time.monotonic() + 300
+    while not marker.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert marker.exists()
+    assert not (tmp_path / "killed" / "final.pth").exists(), "the run was over before it could be killed"
+    resumed = run(command(data, tmp_path / "killed", "--resume"))
+    assert "resumed epoch" in resumed.stdout + resumed.stderr
+    whole, continued = losses(tmp_path / "whole"), losses(tmp_path / "killed")
+    assert len(whole) == EPOCHS * 6
+    assert continued == whole
+    assert (tmp_path / "killed" / "final.pth").exists()
+
+
+@pytest.mark.slow
+def test_resuming_from_another_model_is_refused(data, tmp_path):
+    run(command(data, tmp_path))
+    changed = [*command(data, tmp_path, "--resume"), "model.encoder.num_layers=2"]
+    result = subprocess.run(changed, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False)
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].lstrip().startswith(("error", "encoder.layers.1", "missing", "..."))
+
+
+@pytest.mark.slow
+def test_two_processes_keep_equal_parameters(data, tmp_path):
+    script = Path(__file__).parent / "distributed_step.py"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29617"]
+    run([*launch, str(script), str(CONFIG), str(tmp_path), *options(data, 1)])
+    reports = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    assert reports[0]["parameters"] == reports[1]["parameters"]
+    assert reports[0]["samples"] != reports[1]["samples"]
+    assert reports[0]["parameters"] != reports[0]["initial"]
+
+
+@pytest.mark.slow
+def test_dist_train_script(data, tmp_path):
+    environment = {**ENVIRONMENT, "PORT": "29618", "PYTHON": sys.executable}
+    script = str(ROOT / "tools" / "dist_train.sh")
+    result = subprocess.run(
+        [script, str(CONFIG), "2", "--work-dir", str(tmp_path), *options(data, 1)],
+        env=environment, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    assert "Scaling the original LR by 2.0" in result.stdout + result.stderr
+    assert len(losses(tmp_path)) == 3  # six samples, two processes

@@ -1,0 +1,52 @@
+"""Generates the synthetic driving data set.
+
+python tools/create_synthetic.py nuscenes --root data/synthetic --scenes 32 --val-scenes 8 --frames 20 --seed 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bev.datasets.synthetic import generate
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Reads a size such as 352x198."""
+    width, separator, height = text.partition("x")
+    if not separator or not width.isdigit() or not height.isdigit():
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 352x198, got {text!r}")
+    return int(width), int(height)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("format", choices=["nuscenes"], help="format of the data set")
+    parser.add_argument("--root", required=True, help="data root to write to")
+    parser.add_argument("--version", default="v1.0-trainval", help="folder of tables inside the root")
+    parser.add_argument("--scenes", type=int, default=32, help="training scenes")
+    parser.add_argument("--val-scenes", type=int, default=8, help="held-out scenes, in addition")
+    parser.add_argument("--frames", type=int, default=20, help="key frames per scene, 2 per second")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--size", type=image_size, default=(352, 198), help="WIDTHxHEIGHT of the pictures")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Generates what the command line asks for; 1 if it can't be done."""
+    args = parse_arguments()
+    try:
+        folder = generate(
+            args.root, args.scenes, args.val_scenes, args.frames, args.seed, args.workers, args.size, args.version
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote {args.scenes} training and {args.val_scenes} held-out scenes; tables: {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
