@@ -33,6 +33,8 @@ class DeformableSampling(nn.Module):
         query_dims: Channels of the queries; `embed_dims` where None.
         softmax_per_level: Normalise the weights within each level, and average the levels. Otherwise one softmax spans
             all levels.
+        initial_step: Initial distance between the points of a head, in cells: 1 in the published models. On maps of few
+            cells the outer points then start far off their reference point; smaller steps keep them on the object.
 
     Raises:
         ValueError: If the channels don't divide into the heads.
@@ -46,12 +48,13 @@ class DeformableSampling(nn.Module):
         num_points: int = 4,
         query_dims: int | None = None,
         softmax_per_level: bool = False,
+        initial_step: float = 1.0,
     ) -> None:
         super().__init__()
         if embed_dims % num_heads:
             raise ValueError(f"embed_dims {embed_dims} is not a multiple of num_heads {num_heads}")
         self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
-        self.softmax_per_level = softmax_per_level
+        self.softmax_per_level, self.initial_step = softmax_per_level, initial_step
         query_dims = query_dims or embed_dims
         self.sampling_offsets = nn.Linear(query_dims, num_heads * num_levels * num_points * 2)
         self.attention_weights = nn.Linear(query_dims, num_heads * num_levels * num_points)
@@ -64,7 +67,7 @@ class DeformableSampling(nn.Module):
         angles = torch.arange(self.num_heads, dtype=torch.float32) * (2 * math.pi / self.num_heads)
         directions = torch.stack([angles.cos(), angles.sin()], -1)
         directions = directions / directions.abs().amax(-1, keepdim=True)
-        steps = torch.arange(1, self.num_points + 1, dtype=torch.float32)
+        steps = self.initial_step * torch.arange(1, self.num_points + 1, dtype=torch.float32)
         offsets = directions[:, None, None, :] * steps[:, None]
         nn.init.zeros_(self.sampling_offsets.weight)
         self.sampling_offsets.bias.copy_(offsets.expand(-1, self.num_levels, -1, -1).reshape(-1))
@@ -126,6 +129,7 @@ class DeformableAttention(nn.Module):
         num_levels: L.
         num_points: P.
         dropout: Probability of zeroing an output before it is added to the query.
+        initial_step: As for `DeformableSampling`.
     """
 
     def __init__(
@@ -135,9 +139,10 @@ class DeformableAttention(nn.Module):
         num_levels: int = 1,
         num_points: int = 4,
         dropout: float = 0.1,
+        initial_step: float = 1.0,
     ) -> None:
         super().__init__()
-        self.sampling = DeformableSampling(embed_dims, num_heads, num_levels, num_points)
+        self.sampling = DeformableSampling(embed_dims, num_heads, num_levels, num_points, initial_step=initial_step)
         self.output_proj = output_projection(embed_dims)
         self.dropout = nn.Dropout(dropout)
 

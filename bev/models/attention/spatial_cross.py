@@ -6,6 +6,7 @@ that have an image, K most pillars that any of them sees, S image features of al
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from bev.models.attention.deformable import DeformableSampling, SpatialShapes, output_projection
@@ -24,6 +25,10 @@ class SpatialCrossAttention(nn.Module):
         num_points: Points per head and level, dealt out to a pillar's reference points in turn.
         num_pillar_points: Z.
         dropout: Probability of zeroing an output before it is added to the query.
+        initial_step: As for `DeformableSampling`.
+        height_focus: Initial logit by which head m favours the points of pillar point m % Z. At 0, as in the published
+            models, each head starts with the mean over the pillar, which looks almost the same one cell nearer or
+            further; with heads that start at different heights, distance shows from the first step.
 
     Raises:
         ValueError: If the points can't be dealt out evenly.
@@ -37,6 +42,8 @@ class SpatialCrossAttention(nn.Module):
         num_points: int = 8,
         num_pillar_points: int = 4,
         dropout: float = 0.1,
+        initial_step: float = 1.0,
+        height_focus: float = 0.0,
     ) -> None:
         super().__init__()
         if num_points % num_pillar_points:
@@ -44,7 +51,10 @@ class SpatialCrossAttention(nn.Module):
                 f"{num_points} sampling points can't be dealt out evenly to {num_pillar_points} pillar points; "
                 "make the first a multiple of the second"
             )
-        self.sampling = DeformableSampling(embed_dims, num_heads, num_levels, num_points)
+        self.sampling = DeformableSampling(embed_dims, num_heads, num_levels, num_points, initial_step=initial_step)
+        heads, points = torch.arange(num_heads)[:, None, None], torch.arange(num_points)
+        favoured = (points % num_pillar_points == heads % num_pillar_points).expand(-1, num_levels, -1)
+        self.sampling.attention_weights.bias.data.add_(height_focus * favoured.flatten())
         self.output_proj = output_projection(embed_dims)
         self.dropout = nn.Dropout(dropout)
 

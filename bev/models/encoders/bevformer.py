@@ -23,7 +23,7 @@ from bev.models.attention import (
     gather_visible,
     project_pillars,
 )
-from bev.models.encoders.positional import LearnedPositionalEncoding
+from bev.models.encoders.positional import LearnedPositionalEncoding, polar_codes
 
 
 class BEVFormerLayer(nn.Module):
@@ -75,6 +75,11 @@ class BEVFormerEncoder(nn.Module):
         embedding_std: Initial standard deviation of the BEV queries and of the level and camera embeddings: 1 in the
             published models, whose backbones come pretrained. Smaller ones let images count sooner in training from
             scratch.
+        query_init: "normal", an independent random query per cell as in the published models, or "polar": queries that
+            encode the cell's distance and direction (see `polar_codes`), so that what one cell learns about depth
+            serves its neighbours from the first step.
+        initial_step: As for `SpatialCrossAttention`.
+        height_focus: As for `SpatialCrossAttention`.
     """
 
     pillar_points: Tensor
@@ -94,6 +99,9 @@ class BEVFormerEncoder(nn.Module):
         feedforward_channels: int = 512,
         dropout: float = 0.1,
         embedding_std: float = 1.0,
+        query_init: str = "normal",
+        initial_step: float = 1.0,
+        height_focus: float = 0.0,
     ) -> None:
         super().__init__()
         self.grid = grid if isinstance(grid, BEVGrid) else BEVGrid(**grid)
@@ -103,11 +111,22 @@ class BEVFormerEncoder(nn.Module):
         self.camera_embeds = nn.Parameter(torch.empty(num_cameras, embed_dims))
         for embeddings in (self.queries.weight, self.level_embeds, self.camera_embeds):
             nn.init.normal_(embeddings, std=embedding_std)
+        if query_init not in ("normal", "polar"):
+            raise ValueError(f"query_init is 'normal' or 'polar', not {query_init!r}")
+        if query_init == "polar":
+            self.queries.weight.data.copy_(embedding_std * polar_codes(self.grid, embed_dims))
         self.layers = nn.ModuleList(
             BEVFormerLayer(
                 TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout),
                 SpatialCrossAttention(
-                    embed_dims, num_heads, num_levels, num_points_spatial, num_pillar_points, dropout
+                    embed_dims,
+                    num_heads,
+                    num_levels,
+                    num_points_spatial,
+                    num_pillar_points,
+                    dropout,
+                    initial_step,
+                    height_focus,
                 ),
                 FeedForward(embed_dims, feedforward_channels, dropout),
             )
