@@ -12,8 +12,8 @@ from hypothesis import settings
 import bev  # noqa: F401  (lets mmdet3d import without mmcv's compiled extension)
 
 TESTS = Path(__file__).parent
-# What several rooms' tests import: tiny_nuscenes, golden, golden_bevformer.
-sys.path[:0] = [str(TESTS), str(TESTS / "goldens"), str(TESTS / "models")]
+# Where the modules lie that several tests import: tiny_nuscenes, golden, golden_bevformer, tiny_training.
+sys.path[:0] = [str(TESTS / folder) for folder in (".", "goldens", "models", "tools")]
 
 # A busy machine must not fail property tests.
 settings.register_profile("no deadline", deadline=None)

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT`; prints the metrics and writes them as JSON."""
+"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT`; keeps metrics and predictions in the work dir."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 import bev
 from bev.engine.checkpoint import load_weights
 from bev.engine.cli import run_main
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import accepted_arguments, load_config, set_data_root
 from bev.engine.runner import build_runner
 
 
@@ -37,6 +37,10 @@ def main() -> None:
     if args.data_root:
         set_data_root(config, args.data_root)
     config.work_dir = args.work_dir or config.get("work_dir") or str(Path("work_dirs") / Path(args.config).stem)
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    for evaluator in evaluators:
+        if "output_dir" in (accepted_arguments(evaluator) or ()):
+            evaluator.setdefault("output_dir", config.work_dir)
     runner = build_runner(config, args.launcher)
     if args.checkpoint:
         report = load_weights(runner.model, args.checkpoint, strict=True)

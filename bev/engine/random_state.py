@@ -21,10 +21,14 @@ from mmengine.runner import Runner
 def random_state() -> dict:
     """State of this process's Python, NumPy and torch generators, in types that a weights-only load accepts."""
     version, values, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    numpy_state = np.random.get_state(legacy=False)
+    assert isinstance(numpy_state, dict)
     return {
         "python": [version, list(values), gauss],
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "numpy": {
+            **numpy_state,
+            "state": {**numpy_state["state"], "key": torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))},
+        },
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -34,8 +38,8 @@ def restore_random_state(state: dict) -> None:
     """Set this process's generators to a state that `random_state` returned."""
     version, values, gauss = state["python"]
     random.setstate((version, tuple(values), gauss))
-    name, keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
+    keys = state["numpy"]["state"]["key"].cpu().numpy().astype(np.uint32)
+    np.random.set_state({**state["numpy"], "state": {**state["numpy"]["state"], "key": keys}})
     torch.set_rng_state(state["torch"].cpu())
     if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([device_state.cpu() for device_state in state["cuda"]])
