@@ -59,9 +59,11 @@ model = dict(
                     embed_dims=dims,
                     num_classes=len(classes),
                     num_queries=128,
+                    heatmap_weight=2.0,
+                    box_weight=0.5,
                     code_weights=code_weights,
                 ),
-                num_layers=3,
+                num_layers=2,
                 embed_dims=dims,
                 num_heads=4,
                 feedforward_channels=2 * dims,
@@ -97,7 +99,7 @@ test_evaluator = val_evaluator
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=3, val_interval=3)
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=1.2e-3, weight_decay=0.01, fused=True),
+    optimizer=dict(type="AdamW", lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=35, norm_type=2),
 )
 param_scheduler = [

@@ -41,7 +41,9 @@ def fit_to_cpu(config: Config) -> None:
     if config.get("launcher", "none") != "none":
         # mmengine's default wrapper passes a GPU index to DistributedDataParallel.
         unused = config.get("find_unused_parameters", False)
-        config.model_wrapper_cfg = dict(type="MMDistributedDataParallel", find_unused_parameters=unused)
+        config.model_wrapper_cfg = dict(
+            type="MMDistributedDataParallel", device_ids=None, find_unused_parameters=unused
+        )
 
 
 def start_gloo() -> None:
