@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bev
+from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.engine.cli import run_main
 
@@ -146,7 +147,8 @@ def main() -> None:
     logs = sorted((args.work_dir / "train").glob("*/*.log"))
     shutil.copyfile(logs[-1], args.work_dir / "train.log")
     metrics = collect_metrics(args.work_dir)
-    (args.work_dir / "metrics.json").write_text(json.dumps(metrics, indent=2))
+    with atomic_write(args.work_dir / "metrics.json", "w") as file:
+        json.dump(metrics, file, indent=2)
     print(f"\nheld-out mAP {metrics['mAP']:.3f} (untrained {metrics['baseline_mAP']:.3f}), NDS {metrics['NDS']:.3f}")
     for name, values in metrics["per_class"].items():
         print(f"    {name:22s} AP {values['AP']:.3f}")

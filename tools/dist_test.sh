@@ -9,10 +9,4 @@ CONFIG=$1
 CHECKPOINT=$2
 GPUS=$3
 shift 3
-here=$(cd "$(dirname "$0")" && pwd)
-PYTHON=${PYTHON:-$([ -x "$here/../.venv/bin/python" ] && echo "$here/../.venv/bin/python" || echo python)}
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(((($(nproc) + GPUS - 1)) / GPUS))}
-exec "$PYTHON" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" --nproc_per_node="$GPUS" \
-    "$here/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"
+TOOL=test.py exec "$(dirname "$0")/dist_train.sh" "$CONFIG" "$GPUS" "$CHECKPOINT" "$@"

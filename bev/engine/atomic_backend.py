@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
+
+from bev.datasets.atomic import atomic_write
 
 
 @register_backend("atomic", force=True)
@@ -19,19 +19,8 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes | memoryview, filepath: str | Path) -> None:
         """Write bytes to `filepath`; raises OSError, with the target named, when the disk cannot take them."""
-        target = Path(filepath)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(obj)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(target)
-        except OSError as error:
-            raise OSError(error.errno, f"cannot write {target}: {error.strerror}") from error
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with atomic_write(filepath) as file:
+            file.write(obj)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
         """Write text to `filepath` in the same way."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from bev.engine.atomic_backend import AtomicLocalBackend
+from bev.datasets.atomic import atomic_write
 
 
 @HOOKS.register_module()
@@ -59,13 +58,7 @@ class TrainingSummaryHook(Hook):
         if averaged is not None:
             checkpoint["state_dict"] = dict(averaged.module.state_dict())
         work_dir = Path(runner.work_dir)
-        buffer = _to_bytes(checkpoint)
-        backend = AtomicLocalBackend()
-        backend.put(buffer, work_dir / "final.pth")
-        backend.put_text(json.dumps({"train_seconds": round(self._seconds, 1)}), work_dir / "train_time.json")
-
-
-def _to_bytes(checkpoint: dict) -> bytes:
-    stream = io.BytesIO()
-    torch.save(checkpoint, stream)
-    return stream.getvalue()
+        with atomic_write(work_dir / "final.pth") as file:
+            torch.save(checkpoint, file)
+        with atomic_write(work_dir / "train_time.json", "w") as file:
+            json.dump({"train_seconds": round(self._seconds, 1)}, file)

@@ -111,6 +111,9 @@ class BEVPerceptor(BaseModel):
                 sample.pred_instances_3d = instances
         return samples
 
+    def _dump_init_info(self) -> None:
+        """Say nothing: mmengine would log a paragraph for every parameter at the start of a training."""
+
     def _run_heads(self, clip: CameraClip, names: list[str]) -> dict[str, Any]:
         """Outputs of some heads by name."""
         bev, images = self.extract_features(clip)

@@ -35,17 +35,21 @@ def losses(work_dir: Path) -> dict[int, float]:
     return {row["step"]: row["loss"] for row in rows if "loss" in row}
 
 
-def run(arguments: list[str], **options: object) -> subprocess.CompletedProcess:
-    result = subprocess.run(
-        arguments, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False, **options
-    )
+def run(arguments: list[str], env: dict[str, str] = ENVIRONMENT) -> subprocess.CompletedProcess:
+    result = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result
 
 
-@pytest.mark.slow
-def test_a_killed_run_resumes_with_the_same_loss_curve(data, tmp_path):
-    run(command(data, tmp_path / "whole"))
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory) -> Path:
+    """Work dir of a run that nothing interrupted."""
+    work_dir = tmp_path_factory.mktemp("whole")
+    run(command(data, work_dir))
+    return work_dir
+
+
+def test_a_killed_run_resumes_with_the_same_loss_curve(data, whole, tmp_path):
     process = subprocess.Popen(
         command(data, tmp_path / "killed"), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     )
@@ -59,13 +63,35 @@ def test_a_killed_run_resumes_with_the_same_loss_curve(data, tmp_path):
     assert not (tmp_path / "killed" / "final.pth").exists(), "the run was over before it could be killed"
     resumed = run(command(data, tmp_path / "killed", "--resume"))
     assert "resumed epoch" in resumed.stdout + resumed.stderr
-    whole, continued = losses(tmp_path / "whole"), losses(tmp_path / "killed")
-    assert len(whole) == EPOCHS * 6
-    assert continued == whole
+    expected = losses(whole)
+    assert len(expected) == EPOCHS * 6
+    assert losses(tmp_path / "killed") == expected
     assert (tmp_path / "killed" / "final.pth").exists()
 
 
-@pytest.mark.slow
+def test_evaluation_in_one_process_and_in_two(data, whole, tmp_path):
+    checkpoint = str(whole / "final.pth")
+    tool = [sys.executable, str(ROOT / "tools" / "test.py"), str(CONFIG), checkpoint]
+    run([*tool, "--work-dir", str(tmp_path / "one"), *options(data, 1)])
+    script = str(ROOT / "tools" / "dist_test.sh")
+    launch = [script, str(CONFIG), checkpoint, "2", "--work-dir", str(tmp_path / "two"), *options(data, 1)]
+    run(launch, env={**ENVIRONMENT, "PORT": "29619", "PYTHON": sys.executable})
+    one, two = (json.loads((tmp_path / name / "test_metrics.json").read_text()) for name in ("one", "two"))
+    assert {"nuscenes/NDS", "nuscenes/mAP", "nuscenes/car_AP"} <= one.keys()
+    assert two == pytest.approx(one, abs=1e-6)
+    results = json.loads((tmp_path / "one" / "results_nusc.json").read_text())["results"]
+    assert len(results) == 6
+
+
+def test_a_checkpoint_of_another_model_is_refused(data, whole, tmp_path):
+    tool = [sys.executable, str(ROOT / "tools" / "test.py"), str(CONFIG), str(whole / "final.pth")]
+    changed = [*tool, "--work-dir", str(tmp_path), *options(data, 1), "model.encoder.num_layers=2"]
+    result = subprocess.run(changed, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "encoder.layers.1" in result.stderr
+
+
 def test_resuming_from_another_model_is_refused(data, tmp_path):
     run(command(data, tmp_path))
     changed = [*command(data, tmp_path, "--resume"), "model.encoder.num_layers=2"]
@@ -76,7 +102,6 @@ def test_resuming_from_another_model_is_refused(data, tmp_path):
     assert "encoder.layers.1" in result.stderr
 
 
-@pytest.mark.slow
 def test_two_processes_keep_equal_parameters(data, tmp_path):
     script = Path(__file__).parent / "distributed_step.py"
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29617"]
@@ -87,7 +112,6 @@ def test_two_processes_keep_equal_parameters(data, tmp_path):
     assert reports[0]["parameters"] != reports[0]["initial"]
 
 
-@pytest.mark.slow
 def test_dist_train_script(data, tmp_path):
     environment = {**ENVIRONMENT, "PORT": "29618", "PYTHON": sys.executable}
     script = str(ROOT / "tools" / "dist_train.sh")

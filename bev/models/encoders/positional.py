@@ -38,7 +38,7 @@ class LearnedPositionalEncoding(nn.Module):
 
 
 def polar_codes(grid: BEVGrid, dims: int) -> Tensor:
-    """Codes of the cells' polar coordinates about the origin of the bev frame, alike for cells that are near each other.
+    """Codes of the cells' polar coordinates about the origin of the bev frame, alike for cells near each other.
 
     Half of the numbers are cosines of the log distance, in which depth errors of cameras are about constant, with up to
     `dims / 2` half waves over the grid; the others are sines and cosines of multiples of the direction.

@@ -73,7 +73,6 @@ def test_b_classifier_matches_official(goldens: Path) -> None:
     check_classifier(goldens, "b", [(2, 64, 96)])
 
 
-@pytest.mark.slow
 def test_xl_classifier_matches_official(goldens: Path) -> None:
     check_classifier(goldens, "xl", [(1, 64, 64)])
 
@@ -100,7 +99,6 @@ def test_selected_stages_match_official(goldens: Path) -> None:
         check(golden, f"t/out(1, 3)/{stage}", value, TOLERANCE)
 
 
-@pytest.mark.slow
 def test_xl_feature_extractor_matches_official(goldens: Path) -> None:
     check_feature_extractor(goldens, ["det", "seg"], "xl")
 
