@@ -99,7 +99,7 @@ test_evaluator = val_evaluator
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=3, val_interval=3)
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True),
+    optimizer=dict(type="AdamW", lr=2.5e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=35, norm_type=2),
 )
 param_scheduler = [

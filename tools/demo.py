@@ -39,9 +39,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/demo"))
     parser.add_argument("--data-root", type=Path, default=Path("data/synthetic"))
     parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--scenes", type=int, default=34, help="scenes to train on")
-    parser.add_argument("--val-scenes", type=int, default=6, help="held-out scenes")
-    parser.add_argument("--frames", type=int, default=20, help="key frames per scene")
+    parser.add_argument("--scenes", type=int, default=76, help="scenes to train on")
+    parser.add_argument("--val-scenes", type=int, default=10, help="held-out scenes")
+    parser.add_argument("--frames", type=int, default=10, help="key frames per scene")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--epochs", type=int, help="train for other than the config's number of epochs")
     return parser.parse_args()
@@ -53,7 +53,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
     version, checkpoint = "v1.0-trainval", work / "train" / "final.pth"
     index, results = root / "nuscenes_infos_val.pkl", work / "test" / "results_nusc.json"
     data = ["--data-root", str(root)]
-    schedule = ["--cfg-options", f"train_cfg.max_epochs={args.epochs}"] if args.epochs else []
+    schedule = ["--cfg-options", f"train_cfg.max_epochs={args.epochs}", f"param_scheduler.1.T_max={args.epochs}"]
     drawing = ["--root", str(root), "--index", str(index), "--results", str(results)]
     return [
         Step(
@@ -74,7 +74,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
         ),
         Step(
             "train",
-            ["train.py", config, "--work-dir", str(work / "train"), "--resume", *data, *schedule],
+            ["train.py", config, "--work-dir", str(work / "train"), "--resume", *data, *(schedule if args.epochs else [])],
             checkpoint,
         ),
         Step(
