@@ -53,7 +53,8 @@ def plan(args: argparse.Namespace) -> list[Step]:
     version, checkpoint = "v1.0-trainval", work / "train" / "final.pth"
     index, results = root / "nuscenes_infos_val.pkl", work / "test" / "results_nusc.json"
     data = ["--data-root", str(root)]
-    schedule = ["--cfg-options", f"train_cfg.max_epochs={args.epochs}", f"param_scheduler.1.T_max={args.epochs}"]
+    overrides = [f"train_cfg.max_epochs={args.epochs}", f"param_scheduler.1.T_max={args.epochs}"]
+    schedule = ["--cfg-options", *overrides] if args.epochs else []
     drawing = ["--root", str(root), "--index", str(index), "--results", str(results)]
     return [
         Step(
@@ -74,7 +75,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
         ),
         Step(
             "train",
-            ["train.py", config, "--work-dir", str(work / "train"), "--resume", *data, *(schedule if args.epochs else [])],
+            ["train.py", config, "--work-dir", str(work / "train"), "--resume", *data, *schedule],
             checkpoint,
         ),
         Step(
