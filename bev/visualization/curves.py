@@ -33,7 +33,7 @@ def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[s
     axes.grid(alpha=0.25)
     per_epoch = training[-1]["step"] / max(training[-1].get("epoch", 1), 1)
     _draw_metrics(axes, evaluations, metrics, per_epoch)
-    axes.legend(loc="upper right", frameon=False)
+    figure.legend(loc="outside upper center", ncols=1 + len(metrics), frameon=False)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
@@ -55,7 +55,6 @@ def _draw_metrics(axes, evaluations: list[dict], metrics: tuple[str, ...], per_e
         if values:
             right.plot(*zip(*values, strict=True), color=colour, marker="o", markersize=3, label=metric)
     right.set(ylabel="held-out", ylim=(0, None))
-    right.legend(loc="upper center", frameon=False)
 
 
 def _smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:
