@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/demo"))
     parser.add_argument("--data-root", type=Path, default=Path("data/synthetic"))
     parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--scenes", type=int, default=76, help="scenes to train on")
+    parser.add_argument("--scenes", type=int, default=86, help="scenes to train on")
     parser.add_argument("--val-scenes", type=int, default=10, help="held-out scenes")
     parser.add_argument("--frames", type=int, default=10, help="key frames per scene")
     parser.add_argument("--workers", type=int, default=2)
