@@ -53,8 +53,9 @@ def plan(args: argparse.Namespace) -> list[Step]:
     version, checkpoint = "v1.0-trainval", work / "train" / "final.pth"
     index, results = root / "nuscenes_infos_val.pkl", work / "test" / "results_nusc.json"
     data = ["--data-root", str(root)]
-    overrides = [f"train_cfg.max_epochs={args.epochs}", f"param_scheduler.1.T_max={args.epochs}"]
-    schedule = ["--cfg-options", *overrides] if args.epochs else []
+    schedule = []
+    if args.epochs:
+        schedule = ["--cfg-options", f"train_cfg.max_epochs={args.epochs}", f"param_scheduler.1.T_max={args.epochs}"]
     drawing = ["--root", str(root), "--index", str(index), "--results", str(results)]
     return [
         Step(
