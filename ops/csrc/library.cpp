@@ -17,4 +17,10 @@ STABLE_TORCH_LIBRARY(bev_ops, m) {
   m.def(
       "ms_deform_attn_backward(Tensor grad, Tensor value, Tensor spatial_shapes, Tensor locations, Tensor weights)"
       " -> (Tensor, Tensor, Tensor)");
+  m.def(
+      "bev_cross_attention(Tensor values, Tensor spatial_shapes, Tensor splits, Tensor reference_points, "
+      "Tensor visible, Tensor offsets, Tensor weights) -> Tensor");
+  m.def(
+      "bev_cross_attention_backward(Tensor grad, Tensor values, Tensor spatial_shapes, Tensor splits, "
+      "Tensor reference_points, Tensor visible, Tensor offsets, Tensor weights) -> (Tensor, Tensor, Tensor)");
 }

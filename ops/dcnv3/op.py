@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from bev_ops._autograd import refuse_second_derivative
-from bev_ops._dtypes import compute_dtype
+from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.dcnv3 import reference
 from bev_ops.dcnv3.arguments import IntPair, make_window
@@ -33,7 +33,8 @@ def dcnv3(
 
     A point samples at p0 + (k * dilation + offset) * offset_scale, bilinearly and zero outside of the image, where p0
     is the window's centre and k counts from it. Points run x-major (the outer loop is over the kernel's width). A NaN
-    offset samples outside. Sizes are one integer or (height, width). 16-bit tensors are computed with in float32.
+    offset samples outside. Sizes are one integer or (height, width). 16-bit tensors are read and written as they are;
+    coordinates, weights and sums are in float32.
 
     Args:
         input: (N, H, W, C), group g owns the channels [g * C/G, (g + 1) * C/G).
@@ -53,15 +54,13 @@ def dcnv3(
     Raises:
         ValueError: on arguments that don't fit each other.
     """
-    dtype = compute_dtype("dcnv3", {"input": input, "offset": offset, "mask": mask})
-    tensors = input.to(dtype), offset.to(dtype), mask.to(dtype)
+    check_dtypes("dcnv3", {"input": input, "offset": offset, "mask": mask})
     window = make_window(kernel_size, stride, padding, dilation, groups, offset_scale, remove_center)
     if is_compiled(input.device.type):
-        window.check(*tensors)
-        output = torch.ops.bev_ops.dcnv3(*tensors, *window.flat())
-    else:
-        output = reference.sample(*tensors, window)
-    return output.to(input.dtype)
+        window.check(input, offset, mask)
+        return torch.ops.bev_ops.dcnv3(input, *match_coordinates(input, offset, mask), *window.flat())
+    dtype = compute_dtype(input.dtype)
+    return reference.sample(input.to(dtype), offset.to(dtype), mask.to(dtype), window).to(input.dtype)
 
 
 def _fake(input: Tensor, offset: Tensor, mask: Tensor, *arguments: object) -> Tensor:
@@ -87,8 +86,6 @@ def _register() -> None:
     torch.library.register_fake("bev_ops::dcnv3_backward", _fake_backward)
     torch.library.register_autograd("bev_ops::dcnv3", _backward, setup_context=_save)
     refuse_second_derivative("dcnv3")
-    for device_type in ("cpu", "cuda"):
-        torch.library.register_autocast("bev_ops::dcnv3", device_type, torch.float32)
 
 
 if HAS_SCHEMAS:

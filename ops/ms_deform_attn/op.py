@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from bev_ops._autograd import refuse_second_derivative
-from bev_ops._dtypes import compute_dtype
+from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.ms_deform_attn import reference
 from bev_ops.ms_deform_attn.arguments import SpatialShapes, check_shapes, shapes_tensor
@@ -21,7 +21,8 @@ def ms_deform_attn(
 ) -> Tensor:
     """Weighted sum over levels and points of values sampled bilinearly, zero outside of a level.
 
-    A NaN location samples outside. 16-bit tensors are computed with in float32.
+    A NaN location samples outside. 16-bit tensors are read and written as they are; coordinates, weights and sums are
+    in float32.
 
     Args:
         value: (B, S, H, D), the levels one after another, each row by row.
@@ -37,15 +38,15 @@ def ms_deform_attn(
         ValueError: on arguments that don't fit each other.
     """
     named = {"value": value, "sampling_locations": sampling_locations, "attention_weights": attention_weights}
-    dtype = compute_dtype("ms_deform_attn", named)
-    values, locations, weights = (tensor.to(dtype) for tensor in named.values())
+    check_dtypes("ms_deform_attn", named)
     if is_compiled(value.device.type):
         shapes = shapes_tensor(spatial_shapes, value.device)
-        check_shapes(values, shapes, locations, weights)
-        output = torch.ops.bev_ops.ms_deform_attn(values, shapes, locations, weights)
-    else:
-        output = reference.ms_deform_attn(values, spatial_shapes, locations, weights)
-    return output.to(value.dtype)
+        check_shapes(value, shapes, sampling_locations, attention_weights)
+        locations, weights = match_coordinates(value, sampling_locations, attention_weights)
+        return torch.ops.bev_ops.ms_deform_attn(value, shapes, locations, weights)
+    dtype = compute_dtype(value.dtype)
+    values, locations, weights = (tensor.to(dtype) for tensor in named.values())
+    return reference.ms_deform_attn(values, spatial_shapes, locations, weights).to(value.dtype)
 
 
 def _fake(value: Tensor, shapes: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
@@ -72,8 +73,6 @@ def _register() -> None:
     torch.library.register_fake("bev_ops::ms_deform_attn_backward", _fake_backward)
     torch.library.register_autograd("bev_ops::ms_deform_attn", _backward, setup_context=_save)
     refuse_second_derivative("ms_deform_attn")
-    for device_type in ("cpu", "cuda"):
-        torch.library.register_autocast("bev_ops::ms_deform_attn", device_type, torch.float32)
 
 
 if HAS_SCHEMAS:

@@ -85,5 +85,5 @@ def test_direct_calls_of_the_operators_are_checked_too():
     with pytest.raises(RuntimeError, match="offset must have 720 elements, got 360"):
         torch.ops.bev_ops.dcnv3(input, offset[..., :18], mask, 3, 3, 1, 1, 1, 1, 1, 1, 2, 1.0, False)
     value, locations, weights = random_msda(2, 3, 2, 4, [(3, 4)], 2)
-    with pytest.raises(RuntimeError, match="spatial_shapes sum to 15 pixels, but value has 12"):
+    with pytest.raises(RuntimeError, match="spatial_shapes sum to 15 pixels, but the values have 12"):
         torch.ops.bev_ops.ms_deform_attn(value, torch.tensor([[3, 5]]), locations, weights)

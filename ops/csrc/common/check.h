@@ -1,4 +1,4 @@
-// Argument checks of the kernels.
+// Argument checks of the kernels, and their dispatch by storage type.
 
 #pragma once
 
@@ -6,6 +6,8 @@
 #include <stdexcept>
 
 #include <torch/csrc/stable/tensor.h>
+
+#include "common/storage.h"
 
 namespace bev_ops {
 
@@ -21,16 +23,57 @@ void require(bool condition, const Parts&... parts) {
   throw std::runtime_error(message.str());
 }
 
-// Checks that a tensor is contiguous-izable data of the given type and number of elements on the CPU.
+// How the numbers of a floating point tensor are stored.
+inline Storage storage_of(const char* op, const Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case ScalarType::Float:
+      return Storage::float32;
+    case ScalarType::Double:
+      return Storage::float64;
+    case ScalarType::BFloat16:
+      return Storage::bfloat16;
+    case ScalarType::Half:
+      return Storage::float16;
+    default:
+      require(false, op, ": tensors must be float32, float64, bfloat16 or float16");
+      return Storage::float32;
+  }
+}
+
+// Type that a tensor's numbers are computed in.
+inline ScalarType compute_type(const Tensor& tensor) {
+  return tensor.scalar_type() == ScalarType::Double ? ScalarType::Double : ScalarType::Float;
+}
+
+// Checks a tensor that lies beside `like` on the CPU.
 inline void require_cpu(const char* op, const char* name, const Tensor& tensor, ScalarType type, int64_t elements) {
   require(tensor.is_cpu(), op, ": ", name, " must be on the CPU");
-  require(tensor.scalar_type() == type, op, ": ", name, " has another type than the first tensor");
+  require(tensor.scalar_type() == type, op, ": ", name, " has the wrong type");
   require(tensor.numel() == elements, op, ": ", name, " must have ", elements, " elements, got ", tensor.numel());
 }
 
-inline void require_floating(const char* op, const Tensor& tensor) {
+// Checks the type of positions or weights: that of the maps, or the one that is computed in.
+inline void require_coordinates(const char* op, const char* name, const Tensor& tensor, const Tensor& maps,
+                                int64_t elements) {
   const ScalarType type = tensor.scalar_type();
-  require(type == ScalarType::Float || type == ScalarType::Double, op, ": tensors must be float32 or float64");
+  require(type == maps.scalar_type() || type == compute_type(maps),
+          op, ": ", name, " must have the type of the first tensor, or float32 beside a 16-bit one");
+  require_cpu(op, name, tensor, type, elements);
+}
+
+// Calls `call` with a null pointer to the C++ type that stores the numbers of `tensor`.
+template <typename Call>
+void dispatch(const char* op, const Tensor& tensor, const Call& call) {
+  switch (storage_of(op, tensor)) {
+    case Storage::float32:
+      return call(static_cast<float*>(nullptr));
+    case Storage::float64:
+      return call(static_cast<double*>(nullptr));
+    case Storage::bfloat16:
+      return call(static_cast<BFloat16*>(nullptr));
+    case Storage::float16:
+      return call(static_cast<Half*>(nullptr));
+  }
 }
 
 }  // namespace bev_ops

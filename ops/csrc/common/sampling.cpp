@@ -10,145 +10,148 @@
 #include <torch/csrc/stable/ops.h>
 
 #include "common/check.h"
-
-namespace bev_ops {
-
-// Pixels and coefficients of the points of up to `groups` groups of one query; written by one thread.
-template <typename T>
-struct Located {
-  int64_t groups;
-  Integer<T>* pixel;           // top left corner; may lie outside of the map
-  Integer<T>* corners;         // bit c: corner c (top left, top right, bottom left, bottom right) is a pixel of the map
-  T *fraction_x, *fraction_y; // position relative to the top left corner
-  T* weight[4];               // the point's weight times the corner's bilinear weight
-  T* products;                // backward only: scalar products of the output's gradient with the corners, 4 per point
-};
-
-}  // namespace bev_ops
-
-// The given lanes of (a, b); the lanes' numbers are integers as wide as the values.
-#ifdef __clang__
-#define BEV_SHUFFLE(a, b, Integers, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define BEV_SHUFFLE(a, b, Integers, ...) __builtin_shuffle(a, b, Integers{__VA_ARGS__})
-#endif
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define BEV_HAS_X86_TARGETS 1
-#define BEV_VECTOR_BYTES 64
-#define BEV_TARGET avx512
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
-#include "common/sampling_kernels.h"
-#pragma GCC pop_options
-#undef BEV_TARGET
-#undef BEV_VECTOR_BYTES
-
-#define BEV_VECTOR_BYTES 32
-#define BEV_TARGET avx2
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#include "common/sampling_kernels.h"
-#pragma GCC pop_options
-#undef BEV_TARGET
-#undef BEV_VECTOR_BYTES
-#endif
-
-#define BEV_VECTOR_BYTES 16
-#define BEV_TARGET portable
-#include "common/sampling_kernels.h"
-#undef BEV_TARGET
-#undef BEV_VECTOR_BYTES
+#include "common/kernel_table.h"
 
 namespace bev_ops {
 namespace {
 
-template <typename T>
-struct Kernels {
-  decltype(&portable::forward<T>) forward;
-  decltype(&portable::backward<T>) backward;
-};
+#ifdef __aarch64__
+constexpr const char* baseline = "neon";
+#else
+constexpr const char* baseline = "portable";
+#endif
 
 // The widest instruction set that processor and operating system offer, up to the one named by BEV_OPS_CPU_TARGET.
-template <typename T>
-Kernels<T> kernels() {
+template <typename V>
+KernelTable<V> kernels(int64_t depth) {
   const char* named = std::getenv("BEV_OPS_CPU_TARGET");
   const std::string wanted = named == nullptr ? "" : named;
-  require(wanted.empty() || wanted == "avx512" || wanted == "avx2" || wanted == "portable",
-          "bev_ops: BEV_OPS_CPU_TARGET must be avx512, avx2 or portable, got ", wanted);
-#ifdef BEV_HAS_X86_TARGETS
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  require(wanted.empty() || wanted == "avx512" || wanted == "avx2" || wanted == baseline,
+          "bev_ops: BEV_OPS_CPU_TARGET must be avx512, avx2 or ", baseline, ", got ", wanted);
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  const bool has_avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-  if (has_avx512 && (wanted.empty() || wanted == "avx512")) return {avx512::forward<T>, avx512::backward<T>};
-  if (has_avx2 && wanted != "portable") return {avx2::forward<T>, avx2::backward<T>};
+  if (has_avx512 && (wanted.empty() || wanted == "avx512")) return avx512::kernels<V>(depth);
+  if (has_avx2 && wanted != baseline) return avx2::kernels<V>(depth);
 #endif
-  return {portable::forward<T>, portable::backward<T>};
+  return portable::kernels<V>(depth);
 }
 
 // Memory for the points of as many groups as stay in the fastest cache.
-template <typename T>
+template <typename V>
 class Workspace {
+  using A = ComputeType<V>;
+
  public:
-  explicit Workspace(const Sampling<T>& sampling) {
+  explicit Workspace(const Sampling<V>& s) {
     constexpr int64_t points_at_a_time = 128;
-    const int64_t points = std::max<int64_t>(sampling.points, 1);
-    at_.groups = std::clamp<int64_t>(points_at_a_time / points, 1, std::max<int64_t>(sampling.groups, 1));
-    const int64_t count = at_.groups * points + max_lanes;
-    integers_.resize(2 * count);
-    reals_.resize(10 * count);
-    at_.pixel = integers_.data();
-    at_.corners = at_.pixel + count;
-    at_.fraction_x = reals_.data();
-    at_.fraction_y = at_.fraction_x + count;
-    for (int corner = 0; corner < 4; ++corner) at_.weight[corner] = at_.fraction_y + (corner + 1) * count;
-    at_.products = at_.weight[3] + count;
+    const int64_t points = std::max<int64_t>(s.points, 1), groups = std::max<int64_t>(s.groups, 1);
+    at_.groups = std::clamp<int64_t>(points_at_a_time / points, 1, groups);
+    const int64_t count = at_.groups * points + 2 * max_lanes, all = groups * points + max_lanes;
+    addresses_.resize(8 * count);
+    reals_.resize(16 * count + 2 * all + groups * s.depth + (2 + at_.groups) * s.depth);
+    uint64_t* address = addresses_.data();
+    A* real = reals_.data();
+    const auto take = [&real](int64_t size) { return std::exchange(real, real + size); };
+    for (int corner = 0; corner < 4; ++corner) {
+      at_.address[corner] = address + corner * count;
+      at_.target[corner] = address + (4 + corner) * count;
+      at_.weight[corner] = take(count);
+    }
+    at_.fraction_x = take(count);
+    at_.fraction_y = take(count);
+    at_.products = take(4 * count);
+    at_.raw = take(2 * count);
+    at_.weights = take(count);
+    at_.grad_raw = take(2 * count);
+    at_.grad_weights = take(count);
+    at_.bias_x = take(all);
+    at_.bias_y = take(all);
+    at_.sums = take(groups * s.depth);
+    at_.grad_output = take(at_.groups * s.depth);
+    at_.waste = take(s.depth);
+    at_.zeros = take(s.depth);  // bytes of zeros, whatever the storage type
   }
 
-  const Located<T>& located() const { return at_; }
+  const Scratch<A>& scratch() const { return at_; }
 
  private:
-  std::vector<Integer<T>> integers_;
-  std::vector<T> reals_;
-  Located<T> at_;
+  std::vector<uint64_t> addresses_;
+  std::vector<A> reals_;
+  Scratch<A> at_;
 };
+
+// How a backward pass is divided: blocks of groups, and chunks of queries with a copy of the maps' gradient each.
+struct Division {
+  int64_t blocks, chunks;
+};
+
+template <typename V>
+Division divide(const Sampling<V>& s) {
+  const int64_t threads = std::max<int64_t>(torch::stable::get_num_threads(), 1);
+  const int64_t images = std::max<int64_t>(s.images, 1), groups = std::max<int64_t>(s.groups, 1);
+  // All groups of an image at once are the fastest; they are divided where images don't share out evenly.
+  const int64_t wanted = images % threads == 0 ? 1 : (4 * threads + images - 1) / images;
+  const int64_t blocks = std::min(wanted, groups);
+  const int64_t chunks = (threads + images * blocks - 1) / (images * blocks);
+  return {blocks, std::clamp<int64_t>(chunks, 1, std::max<int64_t>(s.queries, 1))};
+}
 
 }  // namespace
 
-template <typename T>
-void sample_forward(const Sampling<T>& sampling, T* output) {
-  const Kernels<T> kernel = kernels<T>();
+template <typename V>
+void sample_forward(const Sampling<V>& s, V* output) {
+  const KernelTable<V> kernel = kernels<V>(s.depth);
   constexpr int64_t work_per_task = 1 << 16;  // multiplications: some 10 microseconds
-  const int64_t work = std::max<int64_t>(sampling.groups * sampling.points * (4 * sampling.depth + 32), 1);
+  const int64_t work = std::max<int64_t>(s.groups * s.points * (4 * s.depth + 32), 1);
   const int64_t grain = std::max<int64_t>(work_per_task / work, 1);
-  torch::stable::parallel_for(0, sampling.images * sampling.queries, grain, [&](int64_t begin, int64_t end) {
-    const Workspace<T> workspace(sampling);
-    kernel.forward(sampling, begin, end, workspace.located(), output);
+  torch::stable::parallel_for(0, s.images * s.queries, grain, [&](int64_t begin, int64_t end) {
+    const Workspace<V> workspace(s);
+    kernel.forward(s, begin, end, workspace.scratch(), output);
   });
 }
 
-template <typename T>
-void sample_backward(const Sampling<T>& sampling, const SamplingGradients<T>& gradients) {
-  const Kernels<T> kernel = kernels<T>();
-  const int64_t images = sampling.images, groups = sampling.groups;
-  if (images == 0) return;
-  // All groups of an image at once are the fastest; they are divided where images don't share out evenly.
-  const int64_t threads = torch::stable::get_num_threads();
-  const int64_t wanted = images % threads == 0 ? 1 : (4 * threads + images - 1) / images;
-  const int64_t blocks = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(groups, 1));
-  torch::stable::parallel_for(0, images * blocks, 1, [&](int64_t begin, int64_t end) {
-    const Workspace<T> workspace(sampling);
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t block = task % blocks;
-      kernel.backward(sampling, task / blocks, block * groups / blocks, (block + 1) * groups / blocks,
-                      workspace.located(), gradients);
+template <typename V>
+int64_t backward_copies(const Sampling<V>& s) {
+  const int64_t chunks = divide(s).chunks;
+  return chunks == 1 && sizeof(V) == sizeof(ComputeType<V>) ? 0 : chunks;
+}
+
+template <typename V>
+void sample_backward(const Sampling<V>& s, const SamplingGradients<V>& gradients, int64_t maps_numel,
+                     ComputeType<V>* copies) {
+  const KernelTable<V> kernel = kernels<V>(s.depth);
+  const Division division = divide(s);
+  const int64_t blocks = division.blocks, chunks = division.chunks;
+  torch::stable::parallel_for(0, s.images * blocks * chunks, 1, [&](int64_t begin, int64_t end) {
+    const Workspace<V> workspace(s);
+    for (int64_t index = begin; index < end; ++index) {
+      const int64_t block = index % blocks, chunk = index / blocks % chunks;
+      const Task task{index / (blocks * chunks), block * s.groups / blocks, (block + 1) * s.groups / blocks,
+                      chunk * s.queries / chunks, (chunk + 1) * s.queries / chunks};
+      ComputeType<V>* grad_maps = copies + chunk * maps_numel;
+      if constexpr (sizeof(V) == sizeof(ComputeType<V>)) {
+        if (copies == nullptr) grad_maps = gradients.maps;
+      }
+      kernel.backward(s, task, workspace.scratch(), gradients, grad_maps);
     }
   });
+  if (copies == nullptr) return;
+  torch::stable::parallel_for(0, maps_numel, 1 << 14, [&](int64_t begin, int64_t end) {
+    kernel.add_up(copies, chunks, maps_numel, begin, end, gradients.maps);
+  });
 }
 
-template void sample_forward(const Sampling<float>&, float*);
-template void sample_forward(const Sampling<double>&, double*);
-template void sample_backward(const Sampling<float>&, const SamplingGradients<float>&);
-template void sample_backward(const Sampling<double>&, const SamplingGradients<double>&);
+#define BEV_INSTANTIATE(V)                                   \
+  template void sample_forward(const Sampling<V>&, V*);      \
+  template int64_t backward_copies(const Sampling<V>&);      \
+  template void sample_backward(const Sampling<V>&, const SamplingGradients<V>&, int64_t, ComputeType<V>*);
+
+BEV_INSTANTIATE(float)
+BEV_INSTANTIATE(double)
+BEV_INSTANTIATE(BFloat16)
+BEV_INSTANTIATE(Half)
 
 }  // namespace bev_ops

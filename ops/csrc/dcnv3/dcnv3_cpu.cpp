@@ -1,13 +1,10 @@
 // Deformable convolution v3 on the CPU: describes the window to the common sampling core.
 
 #include <torch/csrc/stable/library.h>
-#include <torch/csrc/stable/ops.h>
 
 #include <limits>
-#include <tuple>
 
-#include "common/check.h"
-#include "common/sampling.h"
+#include "common/run_cpu.h"
 
 namespace bev_ops {
 namespace {
@@ -29,9 +26,9 @@ struct Window {
 };
 
 // Undisplaced points relative to the window's centre, x-major, for each group.
-template <typename T>
-PointTable<T> make_table(const Window& window, int64_t height, int64_t width) {
-  PointTable<T> table(window.groups * window.points());
+template <typename A>
+PointTable<A> make_table(const Window& window, int64_t height, int64_t width, int64_t channels) {
+  PointTable<A> table(window.groups * window.points());
   const int64_t center = window.x.kernel * window.y.kernel / 2;
   int64_t entry = 0;
   for (int64_t group = 0; group < window.groups; ++group) {
@@ -39,12 +36,13 @@ PointTable<T> make_table(const Window& window, int64_t height, int64_t width) {
       if (window.remove_center && i == center) continue;
       const int64_t x = i / window.y.kernel * window.x.dilation - window.x.half();
       const int64_t y = i % window.y.kernel * window.y.dilation - window.y.half();
-      table.gain_x[entry] = table.gain_y[entry] = static_cast<T>(window.offset_scale);
-      table.bias_x[entry] = static_cast<T>(static_cast<double>(x) * window.offset_scale);
-      table.bias_y[entry] = static_cast<T>(static_cast<double>(y) * window.offset_scale);
-      table.width[entry] = static_cast<Integer<T>>(width);
-      table.height[entry] = static_cast<Integer<T>>(height);
-      table.start[entry] = 0;
+      table.gain_x[entry] = table.gain_y[entry] = static_cast<A>(window.offset_scale);
+      table.bias_x[entry] = static_cast<A>(static_cast<double>(x) * window.offset_scale);
+      table.bias_y[entry] = static_cast<A>(static_cast<double>(y) * window.offset_scale);
+      table.width[entry] = static_cast<Integer<A>>(width);
+      table.height[entry] = static_cast<Integer<A>>(height);
+      table.first[entry] = group * (channels / window.groups);
+      table.row[entry] = width * channels;
       ++entry;
     }
   }
@@ -64,7 +62,6 @@ struct Arguments {
         window(window_) {
     const char* op = "dcnv3";
     require(input.dim() == 4, op, ": input must be (N, H, W, C), got ", input.dim(), " dimensions");
-    require_floating(op, input);
     require(window.groups > 0 && input.size(3) % window.groups == 0, op, ": groups must divide the channels");
     for (const Axis& axis : {window.y, window.x}) {
       require(axis.kernel > 0 && axis.stride > 0 && axis.padding >= 0 && axis.dilation > 0,
@@ -77,31 +74,23 @@ struct Arguments {
     width_out = window.x.output_size(input.size(2));
     require(height_out > 0 && width_out > 0, op, ": the input is smaller than the window");
     const int64_t entries = input.size(0) * height_out * width_out * window.groups * window.points();
-    require_cpu(op, "offset", offset, input.scalar_type(), 2 * entries);
-    require_cpu(op, "mask", mask, input.scalar_type(), entries);
+    require(input.is_cpu(), op, ": input must be on the CPU");
+    require_coordinates(op, "offset", offset, input, 2 * entries);
+    require_coordinates(op, "mask", mask, input, entries);
   }
 
-  template <typename T>
-  Sampling<T> sampling(const PointTable<T>& table) const {
-    return {
-        input.size(0), height_out * width_out, window.groups, window.points(), input.size(3) / window.groups,
-        input.size(1) * input.size(2),
-        input.const_data_ptr<T>(), offset.const_data_ptr<T>(), mask.const_data_ptr<T>(), &table,
-        {width_out, static_cast<T>(window.x.stride), static_cast<T>(window.y.stride),
-         static_cast<T>(window.x.half() - window.x.padding), static_cast<T>(window.y.half() - window.y.padding)}};
-  }
-
-  template <typename T>
-  void forward(Tensor& output) const {
-    const auto table = make_table<T>(window, input.size(1), input.size(2));
-    sample_forward(sampling(table), output.mutable_data_ptr<T>());
-  }
-
-  template <typename T>
-  void backward(const Tensor& grad, Tensor& grad_input, Tensor& grad_offset, Tensor& grad_mask) const {
-    const auto table = make_table<T>(window, input.size(1), input.size(2));
-    sample_backward<T>(sampling(table), {grad.const_data_ptr<T>(), grad_input.mutable_data_ptr<T>(),
-                                         grad_offset.mutable_data_ptr<T>(), grad_mask.mutable_data_ptr<T>()});
+  // Passes the description of the sampling of maps stored as V on to `call`.
+  template <typename V, typename Call>
+  void operator()(V*, const Call& call) const {
+    using A = ComputeType<V>;
+    const int64_t channels = input.size(3);
+    const auto table = make_table<A>(window, input.size(1), input.size(2), channels);
+    call(Sampling<V>{
+        input.size(0), height_out * width_out, window.groups, window.points(), channels / window.groups,
+        input.size(1) * input.size(2), data<V>(input), coordinates("dcnv3", offset), coordinates("dcnv3", mask), &table,
+        {width_out, static_cast<A>(window.x.stride), static_cast<A>(window.y.stride),
+         static_cast<A>(window.x.half() - window.x.padding), static_cast<A>(window.y.half() - window.y.padding)},
+        nullptr});
   }
 };
 
@@ -111,14 +100,8 @@ Tensor dcnv3(const Tensor& input, const Tensor& offset, const Tensor& mask, int6
   const Arguments arguments(input, offset, mask,
                             {{kernel_h, stride_h, padding_h, dilation_h},
                              {kernel_w, stride_w, padding_w, dilation_w}, groups, offset_scale, remove_center});
-  Tensor output = torch::stable::new_empty(
-      input, {input.size(0), arguments.height_out, arguments.width_out, input.size(3)});
-  if (input.scalar_type() == ScalarType::Float) {
-    arguments.forward<float>(output);
-  } else {
-    arguments.forward<double>(output);
-  }
-  return output;
+  const Tensor& x = arguments.input;
+  return run_forward("dcnv3", x, {x.size(0), arguments.height_out, arguments.width_out, x.size(3)}, arguments);
 }
 
 std::tuple<Tensor, Tensor, Tensor> dcnv3_backward(
@@ -128,18 +111,8 @@ std::tuple<Tensor, Tensor, Tensor> dcnv3_backward(
   const Arguments arguments(input, offset, mask,
                             {{kernel_h, stride_h, padding_h, dilation_h},
                              {kernel_w, stride_w, padding_w, dilation_w}, groups, offset_scale, remove_center});
-  const Tensor grad_output = torch::stable::contiguous(grad);
-  require_cpu("dcnv3", "grad", grad_output, input.scalar_type(),
-              input.size(0) * arguments.height_out * arguments.width_out * input.size(3));
-  Tensor grad_input = torch::stable::new_zeros(input, input.sizes());
-  Tensor grad_offset = torch::stable::new_empty(offset, offset.sizes());
-  Tensor grad_mask = torch::stable::new_empty(mask, mask.sizes());
-  if (input.scalar_type() == ScalarType::Float) {
-    arguments.backward<float>(grad_output, grad_input, grad_offset, grad_mask);
-  } else {
-    arguments.backward<double>(grad_output, grad_input, grad_offset, grad_mask);
-  }
-  return {grad_input, grad_offset, grad_mask};
+  const int64_t elements = input.size(0) * arguments.height_out * arguments.width_out * input.size(3);
+  return run_backward("dcnv3", grad, arguments.input, arguments.offset, arguments.mask, elements, arguments);
 }
 
 STABLE_TORCH_LIBRARY_IMPL(bev_ops, CPU, m) {

@@ -1,0 +1,55 @@
+// What each instruction set offers to sampling.cpp.
+
+#pragma once
+
+#include "common/sampling.h"
+
+namespace bev_ops {
+
+// Scratch memory of one thread, for the points of up to `groups` groups of one query.
+template <typename A>
+struct Scratch {
+  int64_t groups;
+  uint64_t* address[4];        // of each corner's pixel: top left, top right, bottom left, bottom right
+  uint64_t* target[4];         // backward only: of the corner's gradient
+  A* weight[4];                // the point's weight times the corner's bilinear weight
+  A *fraction_x, *fraction_y;  // position relative to the top left corner
+  A* products;                 // scalar products of the output's gradient with the corners, 4 per point
+  A *raw, *weights;            // copies, where the given ones can't be read in place
+  A *grad_raw, *grad_weights;  // all points of a query
+  A *bias_x, *bias_y;          // of the current view, all points of a query
+  A *sums, *grad_output;       // all channels of a query
+  void* zeros;                 // stands for pixels outside of a map
+  A* waste;                    // takes the gradients of pixels outside of a map
+};
+
+// Part of a backward pass: groups [first_group, last_group) of queries [first_query, last_query) of one image.
+struct Task {
+  int64_t image, first_group, last_group, first_query, last_query;
+};
+
+template <typename V>
+struct KernelTable {
+  using A = ComputeType<V>;
+  // Output of the queries [begin, end), counted over all images.
+  void (*forward)(const Sampling<V>&, int64_t begin, int64_t end, const Scratch<A>&, V* output);
+  // Adds to `grad_maps`, and sets the gradients of raw positions and weights.
+  void (*backward)(const Sampling<V>&, const Task&, const Scratch<A>&, const SamplingGradients<V>&, A* grad_maps);
+  // output[i] = sum over `count` copies, `stride` apart, for i in [begin, end).
+  void (*add_up)(const A* copies, int64_t count, int64_t stride, int64_t begin, int64_t end, V* output);
+};
+
+namespace avx512 {
+template <typename V>
+KernelTable<V> kernels(int64_t depth);
+}
+namespace avx2 {
+template <typename V>
+KernelTable<V> kernels(int64_t depth);
+}
+namespace portable {
+template <typename V>
+KernelTable<V> kernels(int64_t depth);
+}
+
+}  // namespace bev_ops

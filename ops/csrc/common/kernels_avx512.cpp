@@ -1,0 +1,18 @@
+// The kernels for processors with AVX-512.
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#include <immintrin.h>
+
+#include <utility>
+
+#include "common/kernel_table.h"
+
+#define BEV_TARGET avx512
+#define BEV_VECTOR_BYTES 64
+#define BEV_HAS_F16C
+#define BEV_HAS_AVX512
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c")
+#include "common/kernels.h"
+#pragma GCC pop_options
+#endif

@@ -1,0 +1,194 @@
+// From raw positions to pixels and bilinear coefficients, in the namespace BEV_TARGET. No include guard: see kernels.h.
+
+namespace bev_ops {
+namespace BEV_TARGET {
+
+// Positions and weights from element `index` on, in the compute type, with whole vectors readable beyond `count`.
+template <typename A>
+BEV_INLINE const A* fetch(const Coordinates& from, int64_t index, int64_t count, A* scratch) {
+  if constexpr (sizeof(A) == 4) {
+    if (from.type == Storage::bfloat16) {
+      convert<A>(scratch, static_cast<const BFloat16*>(from.data) + index, count);
+      return scratch;
+    }
+    if (from.type == Storage::float16) {
+      convert<A>(scratch, static_cast<const Half*>(from.data) + index, count);
+      return scratch;
+    }
+  }
+  const A* data = static_cast<const A*>(from.data) + index;
+  if (index + count + 2 * max_lanes <= from.numel) return data;
+  convert<A>(scratch, data, count);
+  return scratch;
+}
+
+// Rounds `count` numbers to the storage type of `to`.
+template <typename A>
+BEV_INLINE void put(void* to, Storage type, int64_t index, int64_t count, const A* from) {
+  if constexpr (sizeof(A) == 4) {
+    if (type == Storage::bfloat16) return convert<A>(static_cast<BFloat16*>(to) + index, from, count);
+    if (type == Storage::float16) return convert<A>(static_cast<Half*>(to) + index, from, count);
+  }
+  convert<A>(static_cast<A*>(to) + index, from, count);
+}
+
+// What is added to the scaled raw positions of a query, and the factor of its weights.
+template <typename A>
+struct Aim {
+  const A *bias_x, *bias_y;
+  A origin_x, origin_y;
+  A scale;
+};
+
+// The maps [first, last) that a query may look at, and how many of them it sees.
+struct Rows {
+  int64_t first, last, seen;
+};
+
+template <typename V>
+BEV_INLINE Rows rows_of(const Sampling<V>& s, int64_t image, int64_t query) {
+  if (s.views == nullptr) return {image, image + 1, 1};
+  Rows rows{s.views->splits[image], s.views->splits[image + 1], 0};
+  for (int64_t row = rows.first; row < rows.last; ++row) rows.seen += s.views->visible[row * s.queries + query];
+  return rows;
+}
+
+template <typename V>
+BEV_INLINE bool sees(const Sampling<V>& s, int64_t row, int64_t query) {
+  return s.views == nullptr || s.views->visible[row * s.queries + query];
+}
+
+// Biases of all points of a query in one view: anchor in pixels.
+template <typename V, typename A>
+BEV_INLINE void place(const Sampling<V>& s, int64_t row, int64_t query, const Scratch<A>& scratch) {
+  const Views<A>& views = *s.views;
+  const PointTable<A>& table = *s.table;
+  const A* anchors = views.anchors + 2 * (row * s.queries + query) * views.count;
+  int64_t of_level = 0, anchor = 0;
+  for (int64_t point = 0; point < s.points; ++point) {
+    scratch.bias_x[point] = anchors[2 * anchor] * static_cast<A>(table.width[point]) + table.bias_x[point];
+    scratch.bias_y[point] = anchors[2 * anchor + 1] * static_cast<A>(table.height[point]) + table.bias_y[point];
+    if (++anchor == views.count) anchor = 0;
+    if (++of_level == views.points) of_level = anchor = 0;
+  }
+  for (int64_t group = 1; group < s.groups; ++group) {
+    __builtin_memcpy(scratch.bias_x + group * s.points, scratch.bias_x, s.points * sizeof(A));
+    __builtin_memcpy(scratch.bias_y + group * s.points, scratch.bias_y, s.points * sizeof(A));
+  }
+}
+
+template <typename V, typename A>
+BEV_INLINE Aim<A> aim(const Sampling<V>& s, const Rows& rows, int64_t row, int64_t query, const Scratch<A>& scratch) {
+  if (s.views != nullptr) {
+    place(s, row, query, scratch);
+    return {scratch.bias_x, scratch.bias_y, 0, 0, A(1) / static_cast<A>(rows.seen)};
+  }
+  return {s.table->bias_x.data(), s.table->bias_y.data(),
+          s.origin.first_x + static_cast<A>(query % s.origin.columns) * s.origin.step_x,
+          s.origin.first_y + static_cast<A>(query / s.origin.columns) * s.origin.step_y, 1};
+}
+
+// Largest integers that are not above the values, along one axis, and the fractions above them.
+template <typename A>
+struct Steps {
+  typename Full<A>::Integers first;
+  typename Full<A>::Reals fraction;
+};
+
+template <typename A>
+BEV_INLINE Steps<A> split(const typename Full<A>::Reals& value) {
+  using Reals = typename Full<A>::Reals;
+  using Integers = typename Full<A>::Integers;
+  Integers first = __builtin_convertvector(value, Integers);
+  first += __builtin_convertvector(first, Reals) > value;  // true is -1: truncation went up, below zero
+  return {first, value - __builtin_convertvector(first, Reals)};
+}
+
+// Part `index` of a vector of integers, as 64-bit integers.
+template <typename A>
+BEV_INLINE typename Full<A>::Wide widen(const typename Full<A>::Integers& value, int index) {
+  using Part = Vector<Integer<A>, Full<A>::wide_lanes>;
+  Part part;
+  __builtin_memcpy(&part, reinterpret_cast<const char*>(&value) + index * sizeof(Part), sizeof(Part));
+  return __builtin_convertvector(part, typename Full<A>::Wide);
+}
+
+// Which corners are pixels of the map, as masks.
+template <typename A>
+struct Inside {
+  typename Full<A>::Integers corner[4];
+};
+
+// Addresses of the corners' pixels in an array of T whose image starts at `base`, or `otherwise` outside of the map.
+template <typename A, typename T>
+BEV_INLINE void point_at(uint64_t* const (&addresses)[4], const T* base, const void* otherwise, const Inside<A>& inside,
+                         const typename Full<A>::Integers& pixel, const PointTable<A>& table, int64_t entry, int64_t i,
+                         int64_t column) {
+  using Wide = typename Full<A>::Wide;
+  constexpr int parts = Full<A>::lanes / Full<A>::wide_lanes;
+  const int64_t origin = reinterpret_cast<int64_t>(base), elsewhere = reinterpret_cast<int64_t>(otherwise);
+  constexpr int64_t size = sizeof(T);
+  BEV_UNROLL for (int part = 0; part < parts; ++part) {
+    const int64_t at = i + part * Full<A>::wide_lanes, e = entry + at;
+    const Wide upper = (load_bits<Wide>(&table.first[e]) + widen<A>(pixel, part) * column) * size + origin;
+    const Wide lower = upper + load_bits<Wide>(&table.row[e]) * size;
+    const Wide corners[4] = {upper, upper + column * size, lower, lower + column * size};
+    BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
+      const Wide mask = widen<A>(inside.corner[corner], part);
+      store_bits(addresses[corner] + at, mask ? corners[corner] : Wide{} + elsewhere);
+    }
+  }
+}
+
+// Where the points' pixels are: images of maps and, for a backward pass, of their gradient.
+template <typename V>
+struct Bases {
+  const V* maps;
+  ComputeType<V>* grad_maps;
+};
+
+// Addresses and coefficients of `count` points whose constants start at table entry `entry`.
+template <bool Backward, typename V, typename A>
+BEV_INLINE void locate(const Sampling<V>& s, const A* raw, const A* weights, const Aim<A>& aim, const Bases<V>& bases,
+                       int64_t entry, int64_t count, const Scratch<A>& at) {
+  using Reals = typename Full<A>::Reals;
+  using Integers = typename Full<A>::Integers;
+  constexpr int lanes = Full<A>::lanes;
+  constexpr auto all = Full<A>::all;
+  const PointTable<A>& table = *s.table;
+  const int64_t column = s.groups * s.depth;
+  const Reals outside = Reals{} - 2;
+  for (int64_t i = 0; i < count; i += lanes) {
+    const Reals weight = load<Reals>(weights + i) * aim.scale;
+    const Reals low = load<Reals>(raw + 2 * i), high = load<Reals>(raw + 2 * i + lanes);
+    const int64_t e = entry + i;
+    const Integers width = load_bits<Integers>(&table.width[e]), height = load_bits<Integers>(&table.height[e]);
+    const Reals x = every_second<A, 0>(low, high, all) * load<Reals>(&table.gain_x[e]) +
+                    (load<Reals>(aim.bias_x + e) + aim.origin_x);
+    const Reals y = every_second<A, 1>(low, high, all) * load<Reals>(&table.gain_y[e]) +
+                    (load<Reals>(aim.bias_y + e) + aim.origin_y);
+    // Also false for NaN; the conversions to integers are then of numbers that fit.
+    const Integers touches = (x >= -1) & (x < __builtin_convertvector(width, Reals)) & (y >= -1) &
+                             (y < __builtin_convertvector(height, Reals));
+    const Steps<A> horizontal = split<A>(touches ? x : outside), vertical = split<A>(touches ? y : outside);
+    const Integers left = (horizontal.first >= 0) & touches, right = (horizontal.first < width - 1) & touches;
+    const Integers top = vertical.first >= 0, bottom = vertical.first < height - 1;
+    const Inside<A> inside{{top & left, top & right, bottom & left, bottom & right}};
+    const Integers pixel = vertical.first * width + horizontal.first;
+    point_at<A>(at.address, bases.maps, at.zeros, inside, pixel, table, entry, i, column);
+    const Reals lower = weight * vertical.fraction, upper = weight - lower;
+    const Reals lower_right = lower * horizontal.fraction, upper_right = upper * horizontal.fraction;
+    store(at.weight[0] + i, upper - upper_right);
+    store(at.weight[1] + i, upper_right);
+    store(at.weight[2] + i, lower - lower_right);
+    store(at.weight[3] + i, lower_right);
+    if constexpr (Backward) {
+      point_at<A>(at.target, bases.grad_maps, at.waste, inside, pixel, table, entry, i, column);
+      store(at.fraction_x + i, horizontal.fraction);
+      store(at.fraction_y + i, vertical.fraction);
+    }
+  }
+}
+
+}  // namespace BEV_TARGET
+}  // namespace bev_ops
