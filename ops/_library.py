@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-OPS = ("dcnv3", "ms_deform_attn")
+OPS = ("bev_cross_attention", "dcnv3", "ms_deform_attn")
 # The CUDA kernels have a library of their own, so that the CPU one loads where the CUDA runtime is missing.
 LIBRARIES = {"cpu": "_C", "cuda": "_C_cuda"}
 

@@ -102,3 +102,35 @@ def random_msda(
         0.5 + 0.4 * normal(batch, queries, heads, len(shapes), points, 2),
         normal(batch, queries, heads, len(shapes), points),
     ]
+
+
+def random_bca(
+    rows: list[int],
+    queries: int,
+    heads: int,
+    depth: int,
+    shapes: list[tuple[int, int]],
+    points: int,
+    anchors: int,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """[values, offsets, weights] and [shapes, splits, reference_points, visible] of samples with `rows` cameras each.
+
+    Half of the pairs of camera and query are unseen, and so is the first query; some points lie outside.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    cameras, batch, levels = sum(rows), len(rows), len(shapes)
+    tensors = [
+        normal(cameras, sum(h * w for h, w in shapes), heads, depth),
+        1.5 * normal(batch, queries, heads, levels, points, 2),
+        normal(batch, queries, heads, levels, points),
+    ]
+    visible = torch.rand(cameras, queries, generator=generator) < 0.5
+    visible[:, :1] = False
+    splits = torch.tensor([0, *rows]).cumsum(0)
+    return tensors, [torch.tensor(shapes), splits, 0.5 + 0.4 * normal(cameras, queries, anchors, 2), visible]

@@ -31,7 +31,7 @@ def run_without_library(folder: Path) -> subprocess.CompletedProcess:
 
 
 def test_backends_names_each_op():
-    assert set(backends()) == {"dcnv3", "ms_deform_attn"}
+    assert set(backends()) == {"bev_cross_attention", "dcnv3", "ms_deform_attn"}
     for served in backends().values():
         assert {served["cpu"], served["cuda"]} <= {"compiled", "reference"}
         assert bool(served["reason"]) == ("reference" in (served["cpu"], served["cuda"]))

@@ -4,7 +4,7 @@ from bev.models.attention.deformable import DeformableAttention, DeformableSampl
 from bev.models.attention.feed_forward import FeedForward
 from bev.models.attention.spatial_cross import SpatialCrossAttention
 from bev.models.attention.temporal_self import TemporalSelfAttention
-from bev.models.attention.visibility import VisiblePillars, gather_visible, project_pillars
+from bev.models.attention.visibility import VisiblePillars, project_pillars, visible_pillars
 
 __all__ = [
     "DeformableAttention",
@@ -13,6 +13,6 @@ __all__ = [
     "SpatialCrossAttention",
     "TemporalSelfAttention",
     "VisiblePillars",
-    "gather_visible",
     "project_pillars",
+    "visible_pillars",
 ]

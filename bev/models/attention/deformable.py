@@ -93,27 +93,19 @@ class DeformableSampling(nn.Module):
         Returns:
             (B, Q, C).
         """
-        return ms_deform_attn(
-            values,
-            spatial_shapes,
-            self._locations(query, reference_points, spatial_shapes),
-            self._weights(query),
-        )
-
-    def _locations(self, query: Tensor, reference_points: Tensor, spatial_shapes: SpatialShapes) -> Tensor:
-        """Where each query reads: (B, Q, M, L, P, 2), in fractions of each level."""
-        anchors = reference_points.shape[-2]
-        offsets = self.sampling_offsets(query).unflatten(
-            -1, (self.num_heads, self.num_levels, self.num_points // anchors, anchors, 2)
-        )
         # Learned offsets count in cells of their level.
         sizes = [(width, height) for height, width in spatial_shapes]
         cells = torch.tensor(sizes, dtype=reference_points.dtype, device=query.device)
-        locations = reference_points[:, :, None, None, None] + offsets / cells[:, None, None, :]
-        return locations.flatten(4, 5)
+        steps = self.offsets(query).unflatten(4, (-1, reference_points.shape[-2])) / cells[:, None, None, :]
+        locations = (reference_points[:, :, None, None, None] + steps).flatten(4, 5)
+        return ms_deform_attn(values, spatial_shapes, locations, self.weights(query))
 
-    def _weights(self, query: Tensor) -> Tensor:
-        """How much each read counts: (B, Q, M, L, P), adding up to 1 over L and P."""
+    def offsets(self, query: Tensor) -> Tensor:
+        """How far from its reference point each query (B, Q, query_dims) reads: (B, Q, M, L, P, 2), in cells."""
+        return self.sampling_offsets(query).unflatten(-1, (self.num_heads, self.num_levels, self.num_points, 2))
+
+    def weights(self, query: Tensor) -> Tensor:
+        """How much each read of a query (B, Q, query_dims) counts: (B, Q, M, L, P), adding up to 1 over L and P."""
         scores = self.attention_weights(query).unflatten(-1, (self.num_heads, self.num_levels, self.num_points))
         if self.softmax_per_level:
             return scores.softmax(-1) / self.num_levels

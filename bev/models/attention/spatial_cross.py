@@ -1,12 +1,13 @@
 """Spatial cross-attention: BEV queries read the images of the cameras that see them (BEVFormer, section 3.3).
 
 Shapes: B batch, N cameras, Q = H * W queries, C channels, Z reference points per pillar, R cameras of the whole batch
-that have an image, K most pillars that any of them sees, S image features of all levels together.
+that have an image, S image features of all levels together.
 """
 
 from __future__ import annotations
 
 import torch
+from bev_ops.functional import bev_cross_attention
 from torch import Tensor, nn
 
 from bev.models.attention.deformable import DeformableSampling, SpatialShapes, output_projection
@@ -16,7 +17,7 @@ from bev.models.attention.visibility import VisiblePillars
 class SpatialCrossAttention(nn.Module):
     """Deformable attention of each query to the cameras that see its pillar, averaged over these cameras.
 
-    Each camera is given only the queries whose pillars it sees (per sample and camera).
+    A query reads all cameras that see its pillar with the same offsets and weights, which depend on the query alone.
 
     Args:
         embed_dims: C.
@@ -70,11 +71,13 @@ class SpatialCrossAttention(nn.Module):
         Returns:
             (B, Q, C).
         """
-        flat = query.flatten(0, 1)
-        asked = flat.index_select(0, seen.pillars.flatten()).view(*seen.pillars.shape, -1)
-        values = self.sampling.project_values(features)
-        read = self.sampling(asked, values, seen.reference_points, spatial_shapes).flatten(0, 1)
-        answered = seen.pillars.flatten()[seen.filled]
-        total = read.new_zeros(flat.shape).index_add(0, answered, read.index_select(0, seen.filled))
-        mean = total.view_as(query) / seen.num_cameras
-        return query + self.dropout(self.output_proj(mean))
+        read = bev_cross_attention(
+            self.sampling.project_values(features),
+            spatial_shapes,
+            seen.splits,
+            seen.reference_points,
+            seen.visible,
+            self.sampling.offsets(query),
+            self.sampling.weights(query),
+        )
+        return query + self.dropout(self.output_proj(read))

@@ -1,39 +1,35 @@
 """Which BEV pillars each camera sees, and where in its image.
 
 Shapes: B batch, N cameras, Q = H * W pillars, Z reference points per pillar, R cameras of the whole batch that have
-an image, K most pillars that any of them sees.
+an image.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bev.geometry.cameras import MIN_DEPTH, project
 
 
 @dataclass(frozen=True)
 class VisiblePillars:
-    """The pillars that each camera sees, padded to one count so that all cameras are attended to in one call.
+    """Which pillars each camera with an image sees, and where.
 
     Visibility belongs to a sample and a camera: no sample influences another.
 
     Attributes:
-        cameras: (R,) index sample * N + camera of every camera with an image.
-        pillars: (R, K) index sample * Q + pillar of what each camera sees, in rising order; the filling behind it
-            names the sample's first pillar and is never read.
-        filled: (M,) positions in the flattened (R, K) that are not filling.
-        reference_points: (R, K, Z, 2) x and y of the pillars' points, in fractions of the padded image.
-        num_cameras: (B, Q, 1) how many cameras see each pillar, at least 1 so that it can divide.
+        cameras: (R,) index sample * N + camera of every camera with an image, in rising order.
+        splits: (B + 1,) sample b owns the cameras from splits[b] to splits[b + 1] of these.
+        reference_points: (R, Q, Z, 2) x and y of the pillars' points, in fractions of the padded image.
+        visible: (R, Q) whether the camera sees the pillar: at least one of its points.
     """
 
     cameras: Tensor
-    pillars: Tensor
-    filled: Tensor
+    splits: Tensor
     reference_points: Tensor
-    num_cameras: Tensor
+    visible: Tensor
 
 
 def project_pillars(
@@ -62,31 +58,18 @@ def project_pillars(
     return fractions.float().transpose(2, 3), visible.transpose(2, 3)
 
 
-def gather_visible(coordinates: Tensor, visible: Tensor, camera_mask: Tensor) -> VisiblePillars:
-    """List what each camera sees.
-
-    A pillar is seen by a camera if at least one of its points is visible in it.
+def visible_pillars(coordinates: Tensor, visible: Tensor, camera_mask: Tensor) -> VisiblePillars:
+    """Leave out the cameras without an image.
 
     Args:
         coordinates: (B, N, Q, Z, 2) from `project_pillars`.
         visible: (B, N, Q, Z) from `project_pillars`.
         camera_mask: (B, N) False for absent cameras, which see nothing.
     """
-    num_cameras, num_pillars = visible.shape[1:3]
-    seen = visible.any(-1) & camera_mask[..., None]
     cameras = camera_mask.flatten().nonzero().squeeze(1)
-    seen_by_camera = seen.flatten(0, 1)[cameras]
-    rows, columns = seen_by_camera.nonzero(as_tuple=True)
-    counts = seen_by_camera.sum(1)
-    # At least one column, so that every camera takes part in the computation graph of every step.
-    most = max(1, int(counts.max())) if len(cameras) else 1
-    rank = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
-    pillars = columns.new_zeros(len(cameras), most).index_put((rows, rank), columns)
-    camera_coordinates = coordinates.flatten(0, 1)[cameras[:, None], pillars]
     return VisiblePillars(
         cameras=cameras,
-        pillars=pillars + (cameras // num_cameras * num_pillars)[:, None],
-        filled=rows * most + rank,
-        reference_points=camera_coordinates,
-        num_cameras=seen.sum(1).clamp(min=1)[..., None],
+        splits=nn.functional.pad(camera_mask.sum(1).cumsum(0), (1, 0)),
+        reference_points=coordinates.flatten(0, 1)[cameras],
+        visible=visible.any(-1).flatten(0, 1)[cameras],
     )

@@ -20,8 +20,8 @@ from bev.models.attention import (
     SpatialCrossAttention,
     TemporalSelfAttention,
     VisiblePillars,
-    gather_visible,
     project_pillars,
+    visible_pillars,
 )
 from bev.models.encoders.positional import LearnedPositionalEncoding, polar_codes
 
@@ -162,7 +162,7 @@ class BEVFormerEncoder(nn.Module):
             ValueError: If there are too few levels or too many cameras.
         """
         coordinates, visible = project_pillars(self.pillar_points, pix_T_bev, image_sizes, padded_size)
-        seen = gather_visible(coordinates, visible, camera_mask)
+        seen = visible_pillars(coordinates, visible, camera_mask)
         features, spatial_shapes = self._camera_features(levels, seen.cameras)
         position = self.positional_encoding()
         query = self.queries.weight.expand(len(pix_T_bev), -1, -1)

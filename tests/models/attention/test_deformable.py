@@ -54,7 +54,7 @@ def test_weights_add_up_to_one():
     for per_level in (False, True):
         sampling = DeformableSampling(embed_dims=8, num_heads=2, num_levels=3, softmax_per_level=per_level)
         nn.init.normal_(sampling.attention_weights.weight)
-        weights = sampling._weights(torch.randn(2, 5, 8))
+        weights = sampling.weights(torch.randn(2, 5, 8))
         torch.testing.assert_close(weights.sum((-1, -2)), torch.ones(2, 5, 2))
         if per_level:
             torch.testing.assert_close(weights.sum(-1), torch.full((2, 5, 2, 3), 1 / 3))

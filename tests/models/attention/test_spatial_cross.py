@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bev.models.attention import SpatialCrossAttention, gather_visible
+from bev.models.attention import SpatialCrossAttention, visible_pillars
 
 SHAPES = [(4, 6), (2, 3)]
 B, N, Q, Z, C = 2, 3, 10, 2, 8
@@ -35,7 +35,7 @@ def scene() -> dict[str, torch.Tensor]:
 
 
 def attend(attention: SpatialCrossAttention, scene: dict, mask: torch.Tensor, query=None) -> torch.Tensor:
-    seen = gather_visible(scene["coordinates"], scene["visible"], mask)
+    seen = visible_pillars(scene["coordinates"], scene["visible"], mask)
     features = scene["features"].flatten(0, 1)[seen.cameras]
     return attention(scene["query"] if query is None else query, features, SHAPES, seen)
 

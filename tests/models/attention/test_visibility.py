@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bev.geometry.grid import BEVGrid
-from bev.models.attention import gather_visible, project_pillars
+from bev.models.attention import project_pillars, visible_pillars
 
 GRID = BEVGrid((-8.0, -8.0, -2.0, 8.0, 8.0, 2.0), (4, 6))
 PADDED = (24, 40)
@@ -52,23 +52,16 @@ def by_hand(matrices: torch.Tensor, sizes: torch.Tensor, mask: torch.Tensor) -> 
 def test_matches_a_search_by_hand(rig, mask):
     mask = torch.tensor(mask)
     coordinates, visible = project_pillars(GRID.pillar_points(2), *rig, PADDED)
-    seen = gather_visible(coordinates, visible, mask)
+    seen = visible_pillars(coordinates, visible, mask)
     expected = by_hand(*rig, mask)
     assert len(expected) == int(mask.sum())
 
-    filled = torch.zeros(seen.pillars.numel(), dtype=torch.bool)
-    filled[seen.filled] = True
-    filled = filled.view_as(seen.pillars)
+    assert seen.splits.tolist() == [0, int(mask[0].sum()), int(mask.sum())]
     for row, camera_index in enumerate(seen.cameras.tolist()):
-        sample = camera_index // 2
-        pillars = expected[sample, camera_index % 2]
-        assert (seen.pillars[row][filled[row]] - sample * 24).tolist() == sorted(pillars)
+        pillars = expected[camera_index // 2, camera_index % 2]
+        assert seen.visible[row].nonzero().squeeze(1).tolist() == sorted(pillars)
         points = torch.tensor([pillars[q] for q in sorted(pillars)])
-        torch.testing.assert_close(seen.reference_points[row][filled[row]], points, atol=1e-4, rtol=1e-4)
-        # The filling stays inside its own sample.
-        assert (seen.pillars[row] // 24 == sample).all()
-    counts = torch.tensor([[sum(q in expected.get((b, n), {}) for n in range(2)) for q in range(24)] for b in range(2)])
-    assert torch.equal(seen.num_cameras[..., 0], counts.clamp(min=1))
+        torch.testing.assert_close(seen.reference_points[row][seen.visible[row]], points, atol=1e-4, rtol=1e-4)
 
 
 def test_padding_is_not_seen_but_coordinates_refer_to_the_padded_image(rig):
@@ -87,16 +80,16 @@ def test_a_camera_that_sees_nothing_keeps_its_row():
     behind[2] = torch.tensor([0.0, 0.0, 0.0, -1.0])
     matrices = torch.stack([camera(0.0), behind])[None]
     coordinates, visible = project_pillars(GRID.pillar_points(2), matrices, torch.tensor([[[24, 40]] * 2]), PADDED)
-    seen = gather_visible(coordinates, visible, torch.ones(1, 2, dtype=torch.bool))
+    seen = visible_pillars(coordinates, visible, torch.ones(1, 2, dtype=torch.bool))
     assert seen.cameras.tolist() == [0, 1]
-    assert (seen.filled < seen.pillars.shape[1]).all()
+    assert seen.visible.any(1).tolist() == [True, False]
 
 
 def test_no_camera_at_all():
     coordinates, visible = project_pillars(GRID.pillar_points(2), camera(0.0)[None, None], torch.ones(1, 1, 2), PADDED)
-    seen = gather_visible(coordinates, visible, torch.zeros(1, 1, dtype=torch.bool))
-    assert seen.pillars.shape == (0, 1)
-    assert (seen.num_cameras == 1).all()
+    seen = visible_pillars(coordinates, visible, torch.zeros(1, 1, dtype=torch.bool))
+    assert seen.visible.shape == (0, 24)
+    assert seen.splits.tolist() == [0, 0]
 
 
 def test_matches_the_official_projection(golden_t1):

@@ -65,10 +65,12 @@ def test_decoding_matches(golden_t1: Golden, golden_sample: Det3DDataSample) -> 
 
 
 def test_gradients_of_one_training_step_match(golden_t1: Golden, golden_sample: Det3DDataSample, goldens: Path) -> None:
-    encoder = reference.build_part(reference.encoder_config(), "encoder.").train()
-    head = reference.build_part(reference.detection_config(), "heads.detection.").train()
+    # In float64, so that no rounding decides on which side of a kink (ReLU, pixel border) a number lies.
+    encoder = reference.build_part(reference.encoder_config(), "encoder.").train().double()
+    head = reference.build_part(reference.detection_config(), "heads.detection.").train().double()
     cameras = torch.from_numpy(golden_t1["in/lidar2img"])[None]
-    bev_map = reference.encode(encoder, reference.image_features(), cameras)
+    features = [level.double() for level in reference.image_features()]
+    bev_map = reference.encode(encoder, features, cameras)
     losses = head.loss(head(BEVFeatures(bev_map, encoder.grid)), [golden_sample])
     for name, loss in losses.items():
         assert loss.item() == pytest.approx(golden_t1[f"train/loss/{name}"].item(), rel=1e-3), name
@@ -79,10 +81,10 @@ def test_gradients_of_one_training_step_match(golden_t1: Golden, golden_sample: 
     parameters += [("heads.detection." + name, parameter) for name, parameter in head.named_parameters()]
     gradients = {bevformerv2_official_name(name): parameter.grad for name, parameter in parameters}
     for name, gradient in gradients.items():
-        assert gradient.norm().item() == pytest.approx(norms[name], rel=2e-4, abs=1e-5), name
+        assert gradient.norm().item() == pytest.approx(norms[name], rel=2e-5, abs=1e-5), name
     stored = {name.removeprefix("train/grad/").split("@")[0] for name in golden_t1.files if "train/grad/" in name}
     for name in stored:
-        golden.check(golden_t1, f"train/grad/{name}", gradients[name], atol=2e-4 * gradients[name].abs().max().item())
+        golden.check(golden_t1, f"train/grad/{name}", gradients[name], atol=5e-5 * gradients[name].abs().max().item())
 
 
 @pytest.mark.parametrize("num_frames", [1, 2])

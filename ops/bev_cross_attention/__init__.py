@@ -1,0 +1,1 @@
+"""BEVFormer's spatial cross-attention: operator and reference."""
