@@ -1,57 +1,37 @@
-"""Times the operators against their PyTorch references.
+"""Times the operators against plain PyTorch and against what the field runs.
 
-    python -m bev_ops.benchmarks.run [--threads 2] [--device cpu] [--op dcnv3] [--json FILE]
+    python -m bev_ops.benchmarks.run [--threads 2] [--device cpu] [--op dcnv3] [--shape "T stage"] [--json FILE]
 
-Each line: operator, shape, type, device, pass, milliseconds, the reference's milliseconds, and their ratio. Times are
-the best of several rounds, taken by turns, so that other work on the machine disturbs both alike.
+Two lines per shape and pass: the operator's milliseconds, the share of what a plain matrix product (FLOP/s) and a plain
+copy (GB/s, counting each tensor once) reach in the same run, and the peak memory of the call; then the times and peak
+memories of the plain PyTorch reference and of the baseline (see `bev_ops.benchmarks.cases`), with their ratios to ours.
+Times are the best of several turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+import os
+import statistics
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+# The profiler, which measures memory on the CPU, otherwise writes a line per measurement.
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+
 import torch
-from bev_ops import backends, functional, reference
+from bev_ops import backends
+from bev_ops.benchmarks.cases import CASES, Case
+from bev_ops.benchmarks.measure import Machine, best_milliseconds, machine, peak_bytes
 from torch import Tensor
-
-# Name: images, height, width, groups, channels per group of a 3 x 3 window.
-DCNV3_SHAPES = {
-    "nano stage 1": (6, 32, 56, 2, 16),
-    "nano stage 2": (6, 16, 28, 4, 16),
-    "T stage 1, 128x352": (6, 32, 88, 4, 16),
-    "T stage 2, 128x352": (6, 16, 44, 8, 16),
-    "T stage 3, 128x352": (6, 8, 22, 16, 16),
-    "T stage 4, 128x352": (6, 4, 11, 32, 16),
-    "H stage 3, 256x704": (1, 16, 44, 40, 32),
-}
-# Name: batch, queries, heads, channels per head, levels, points.
-MSDA_SHAPES = {
-    "nano cross-attention": (6, 400, 4, 16, [(16, 28)], 8),
-    "base cross-attention": (6, 2000, 8, 32, [(58, 100), (29, 50), (15, 25), (8, 13)], 8),
-    "base self-attention": (2, 10000, 8, 32, [(100, 100)], 4),
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """Tensors for one operator; `compiled` and `reference` take them."""
-
-    op: str
-    shape: str
-    tensors: list[Tensor]
-    compiled: Callable[..., Tensor]
-    reference: Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One measurement."""
+    """One measurement; ratios are theirs to ours, in time."""
 
     op: str
     shape: str
@@ -62,115 +42,128 @@ class Record:
     milliseconds: float
     reference_milliseconds: float
     ratio: float
+    baseline_milliseconds: float
+    baseline_ratio: float
+    peak_bytes: int
+    reference_peak_bytes: int
+    baseline_peak_bytes: int
+    gflops: float
+    gigabytes_per_second: float
+
+    def as_json(self) -> dict:
+        """The fields, with the pass under the name `pass`."""
+        fields = asdict(self)
+        return {("pass" if name == "direction" else name): value for name, value in fields.items()}
 
 
-def dcnv3_cases(dtype: torch.dtype, device: str) -> Iterator[Case]:
-    for name, (images, height, width, groups, depth) in DCNV3_SHAPES.items():
-        pixels = (images, height, width)
-        tensors = [
-            torch.randn(*pixels, groups * depth),
-            torch.randn(*pixels, groups * 9 * 2),
-            torch.rand(*pixels, groups, 9).softmax(-1).flatten(-2),
-        ]
-        arguments = {"kernel_size": 3, "padding": 1, "groups": groups}
-        yield Case(
-            "dcnv3",
-            f"{name}: {images}x{height}x{width}x({groups}x{depth})",
-            [tensor.to(device, dtype) for tensor in tensors],
-            partial(functional.dcnv3, **arguments),
-            partial(reference.dcnv3, **arguments),
-        )
-
-
-def msda_cases(dtype: torch.dtype, device: str) -> Iterator[Case]:
-    for name, (batch, queries, heads, depth, shapes, points) in MSDA_SHAPES.items():
-        levels = len(shapes)
-        # Neighbouring queries look at neighbouring places, and the points of a query lie near each other.
-        side = round(queries**0.5)
-        steps = torch.arange(queries)
-        centres = torch.stack((steps % side, steps // side), -1).view(1, queries, 1, 1, 1, 2) / side
-        tensors = [
-            torch.randn(batch, sum(h * w for h, w in shapes), heads, depth),
-            centres + 0.05 * torch.randn(batch, queries, heads, levels, points, 2),
-            torch.rand(batch, queries, heads, levels, points),
-        ]
-
-        def call(function: Callable[..., Tensor], *tensors: Tensor, shapes: list = shapes) -> Tensor:
-            return function(tensors[0], shapes, *tensors[1:])
-
-        yield Case(
-            "ms_deform_attn",
-            f"{name}: {batch}x{queries}x({heads}x{depth}), {levels} levels x {points} points",
-            [tensor.to(device, dtype) for tensor in tensors],
-            partial(call, functional.ms_deform_attn),
-            partial(call, reference.ms_deform_attn),
-        )
-
-
-def forward(function: Callable[..., Tensor], tensors: list[Tensor]) -> None:
+def forward(function: Callable[..., Tensor], tensors: list[Tensor]) -> Tensor:
     with torch.no_grad():
-        function(*tensors)
+        return function(*tensors)
 
 
 def forward_backward(function: Callable[..., Tensor], tensors: list[Tensor]) -> None:
     leaves = [tensor.detach().requires_grad_() for tensor in tensors]
-    function(*leaves).sum().backward()
+    output = function(*leaves)
+    output.backward(torch.ones_like(output))
 
 
-def best_milliseconds(calls: Sequence[Callable[[], None]], device: str, rounds: int) -> list[float]:
-    """Best time of each call; the calls take turns."""
-    best = [float("inf")] * len(calls)
-    for _ in range(rounds + 1):
-        for index, call in enumerate(calls):
-            if device == "cuda":
-                torch.cuda.synchronize()
-            start = time.perf_counter()
-            call()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            best[index] = min(best[index], 1e3 * (time.perf_counter() - start))
-    return best
-
-
-def measure(case: Case, rounds: int) -> Iterator[Record]:
-    tensor = case.tensors[0]
-    for direction, run in (("forward", forward), ("forward+backward", forward_backward)):
-        calls = [partial(run, function, case.tensors) for function in (case.compiled, case.reference)]
-        own, other = best_milliseconds(calls, tensor.device.type, rounds)
-        dtype = str(tensor.dtype).removeprefix("torch.")
+def measure(case: Case, dtype: torch.dtype, device: str, rounds: int) -> Iterator[Record]:
+    """Both passes of a case; the baselines of 16-bit tensors are computed in that type as well."""
+    tensors = [tensor.to(device, dtype) for tensor in case.tensors]
+    moved = sum(tensor.nbytes for tensor in tensors) + forward(case.compiled, tensors).nbytes
+    # Backward: each sample takes part in a scalar product and in an addition to the maps' gradient.
+    for direction, run, factor in (("forward", forward, 1), ("forward+backward", forward_backward, 3)):
+        calls = [partial(run, function, tensors) for function in (case.compiled, case.reference, case.baseline)]
+        own, reference, baseline = best_milliseconds(calls, device, rounds)
+        own_peak, reference_peak, baseline_peak = (peak_bytes(call, device) for call in calls)
         yield Record(
-            case.op, case.shape, dtype, tensor.device.type, torch.get_num_threads(), direction, own, other, other / own
+            op=case.op,
+            shape=case.shape,
+            dtype=str(dtype).removeprefix("torch."),
+            device=device,
+            threads=torch.get_num_threads(),
+            direction=direction,
+            milliseconds=own,
+            reference_milliseconds=reference,
+            ratio=reference / own,
+            baseline_milliseconds=baseline,
+            baseline_ratio=baseline / own,
+            peak_bytes=own_peak,
+            reference_peak_bytes=reference_peak,
+            baseline_peak_bytes=baseline_peak,
+            gflops=2e-6 * factor * case.multiplications / own,
+            gigabytes_per_second=1e-6 * factor * moved / own,
         )
 
 
-def main() -> None:
+def show(record: Record, plain: Machine) -> None:
+    print(
+        f"  {record.shape}, {record.dtype}, {record.direction}: {record.milliseconds:.3f} ms, "
+        f"{record.gflops:.1f} GFLOP/s ({record.gflops / plain.gflops:.0%} of a product), "
+        f"{record.gigabytes_per_second:.1f} GB/s ({record.gigabytes_per_second / plain.gigabytes_per_second:.0%} of a "
+        f"copy), peak {record.peak_bytes / 2**20:.0f} MiB\n"
+        f"      reference {record.reference_milliseconds:.3f} ms, x {record.ratio:.1f}, "
+        f"peak x {record.reference_peak_bytes / max(record.peak_bytes, 1):.1f}; "
+        f"baseline {record.baseline_milliseconds:.3f} ms, x {record.baseline_ratio:.1f}, "
+        f"peak x {record.baseline_peak_bytes / max(record.peak_bytes, 1):.1f}",
+        flush=True,
+    )
+
+
+def summarise(records: list[Record]) -> None:
+    print("\nratios, lowest and median:")
+    for op, direction in sorted({(record.op, record.direction) for record in records}):
+        mine = [record for record in records if (record.op, record.direction) == (op, direction)]
+        for name, values in (
+            ("reference", [record.ratio for record in mine]),
+            ("baseline", [record.baseline_ratio for record in mine]),
+        ):
+            print(f"  {op}, {direction}, {name}: {min(values):.1f}, {statistics.median(values):.1f}")
+
+
+def write(path: Path, records: list[Record]) -> None:
+    """Replace the file only once the new one is complete."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps([record.as_json() for record in records], indent=2) + "\n")
+    temporary.replace(path)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--op", choices=["dcnv3", "ms_deform_attn"], help="default: both")
+    parser.add_argument("--op", choices=list(CASES), help="default: all")
+    parser.add_argument("--shape", default="", help="only shapes whose name contains this")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float64", "bfloat16", "float16"])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write one record per measurement here")
-    arguments = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments = parse(argv)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-
-    makers = {"dcnv3": dcnv3_cases, "ms_deform_attn": msda_cases}
+    plain = machine(arguments.device)
+    print(
+        f"{arguments.threads} threads; a plain product reaches {plain.gflops:.0f} GFLOP/s, "
+        f"a plain copy {plain.gigabytes_per_second:.1f} GB/s"
+    )
     records = []
-    for op, make in makers.items():
+    for op, make in CASES.items():
         if arguments.op not in (None, op):
             continue
-        print(f"{op}: {backends()[op][arguments.device]}, {arguments.threads} threads")
-        for case in make(getattr(torch, arguments.dtype), arguments.device):
-            for record in measure(case, arguments.rounds):
-                records.append(asdict(record))
-                print(
-                    f"  {record.shape:64} {record.dtype} {record.device} {record.direction:16} "
-                    f"{record.milliseconds:9.3f} ms, reference {record.reference_milliseconds:9.3f} ms, "
-                    f"ratio {record.ratio:5.1f}"
-                )
+        print(f"{op}: {backends()[op][arguments.device]}")
+        for case in make():
+            if arguments.shape in case.shape:
+                for record in measure(case, getattr(torch, arguments.dtype), arguments.device, arguments.rounds):
+                    show(record, plain)
+                    records.append(record)
+    if not records:
+        raise SystemExit(f"no shape contains {arguments.shape!r}")
+    summarise(records)
     if arguments.json:
-        arguments.json.write_text(json.dumps(records, indent=2) + "\n")
+        write(arguments.json, records)
 
 
 if __name__ == "__main__":
