@@ -107,10 +107,31 @@ BEV_INLINE Steps<A> split(const typename Full<A>::Reals& value) {
 // Part `index` of a vector of integers, as 64-bit integers.
 template <typename A>
 BEV_INLINE typename Full<A>::Wide widen(const typename Full<A>::Integers& value, int index) {
+  using Wide = typename Full<A>::Wide;
+#ifdef BEV_HAS_AVX512
+  if constexpr (sizeof(A) == 4) {
+    const __m512i all = bits_as<__m512i>(value);
+    const __m256i half = index == 0 ? _mm512_castsi512_si256(all) : _mm512_maskz_extracti64x4_epi64(0xff, all, 1);
+    return bits_as<Wide>(_mm512_maskz_cvtepi32_epi64(0xff, half));
+  }
+#endif
   using Part = Vector<Integer<A>, Full<A>::wide_lanes>;
   Part part;
   __builtin_memcpy(&part, reinterpret_cast<const char*>(&value) + index * sizeof(Part), sizeof(Part));
-  return __builtin_convertvector(part, typename Full<A>::Wide);
+  return __builtin_convertvector(part, Wide);
+}
+
+// Lanes of `yes` where part `index` of the mask is true, else of `no`.
+template <typename A>
+BEV_INLINE typename Full<A>::Wide choose(const typename Full<A>::Integers& mask, int index,
+                                         const typename Full<A>::Wide& yes, const typename Full<A>::Wide& no) {
+#ifdef BEV_HAS_AVX512
+  if constexpr (sizeof(A) == 4) {
+    const __mmask8 lanes = static_cast<__mmask8>(_mm512_movepi32_mask(bits_as<__m512i>(mask)) >> (8 * index));
+    return bits_as<typename Full<A>::Wide>(_mm512_mask_blend_epi64(lanes, bits_as<__m512i>(no), bits_as<__m512i>(yes)));
+  }
+#endif
+  return widen<A>(mask, index) ? yes : no;
 }
 
 // Which corners are pixels of the map, as masks.
@@ -134,8 +155,7 @@ BEV_INLINE void point_at(uint64_t* const (&addresses)[4], const T* base, const v
     const Wide lower = upper + load_bits<Wide>(&table.row[e]) * size;
     const Wide corners[4] = {upper, upper + column * size, lower, lower + column * size};
     BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
-      const Wide mask = widen<A>(inside.corner[corner], part);
-      store_bits(addresses[corner] + at, mask ? corners[corner] : Wide{} + elsewhere);
+      store_bits(addresses[corner] + at, choose<A>(inside.corner[corner], part, corners[corner], Wide{} + elsewhere));
     }
   }
 }
