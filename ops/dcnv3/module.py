@@ -51,6 +51,8 @@ class DCNv3(nn.Module):
         norm_layer: norm after the depthwise convolution: LN or BN.
         center_feature_scale: mix the projected input into the output by a learned gate per group (variants H and G).
         remove_center: leave out the window's centre point.
+        softmax: make the weights of a group's points add up to 1. Without it they are unbounded, as in DCNv4 (arXiv
+            2401.06197, section 3.1), which can express more and saves the normalisation.
 
     Raises:
         ValueError: on arguments that don't fit each other.
@@ -70,6 +72,7 @@ class DCNv3(nn.Module):
         norm_layer: str = "LN",
         center_feature_scale: bool = False,
         remove_center: bool = False,
+        softmax: bool = True,
     ) -> None:
         super().__init__()
         if channels % group:
@@ -85,6 +88,7 @@ class DCNv3(nn.Module):
             "groups": group, "offset_scale": offset_scale, "remove_center": remove_center,
         }  # fmt: skip
         self.center_feature_scale = center_feature_scale
+        self.softmax = softmax
         points = kernel_size * kernel_size - int(remove_center)
 
         self.dw_conv = nn.Sequential(
@@ -106,6 +110,8 @@ class DCNv3(nn.Module):
         for layer in (self.offset, self.mask):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        if not self.softmax:
+            nn.init.constant_(self.mask.bias, self.group / self.mask.out_features)
         for layer in (self.input_proj, self.output_proj):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -114,7 +120,9 @@ class DCNv3(nn.Module):
         """Convolve (N, H, W, C) to (N, Ho, Wo, C)."""
         projected = self.input_proj(x)
         feature = self.dw_conv(x.permute(0, 3, 1, 2))
-        mask = self.mask(feature).unflatten(-1, (self.group, -1)).softmax(-1).flatten(-2)
+        mask = self.mask(feature)
+        if self.softmax:
+            mask = mask.unflatten(-1, (self.group, -1)).softmax(-1).flatten(-2)
         output = dcnv3(projected, self.offset(feature), mask, **self.window)
         if self.center_feature_scale:
             output = self._mix_center(output, projected, feature)

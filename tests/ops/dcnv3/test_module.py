@@ -74,3 +74,19 @@ def test_options(norm: str):
 def test_bad_arguments(arguments: dict, message: str):
     with pytest.raises(ValueError, match=message):
         DCNv3(**arguments)
+
+
+def test_without_softmax_it_starts_as_the_same_average_and_weights_are_unbounded():
+    torch.manual_seed(0)
+    layer = DCNv3(8, group=2)
+    free = DCNv3(8, group=2, softmax=False)
+    assert free.state_dict().keys() == layer.state_dict().keys()
+    state = layer.state_dict()
+    free.load_state_dict({name: free.mask.bias if name == "mask.bias" else state[name] for name in state})
+    x = torch.randn(2, 5, 6, 8)
+    torch.testing.assert_close(free(x), layer(x))
+    with torch.no_grad():
+        free.output_proj.bias.zero_()
+        before = free(x)
+        free.mask.bias.mul_(3)
+        torch.testing.assert_close(free(x), 3 * before)
