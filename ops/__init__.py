@@ -5,6 +5,6 @@ A compiled library serves the devices it was built for; the reference serves the
 """
 
 from bev_ops import functional, modules, reference
-from bev_ops._library import backends
+from bev_ops._library import backends, use_reference
 
-__all__ = ["backends", "functional", "modules", "reference"]
+__all__ = ["backends", "functional", "modules", "reference", "use_reference"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -30,6 +32,7 @@ MISSING["cuda"] = MISSING["cpu"] or _load(LIBRARIES["cuda"])
 HAS_SCHEMAS = not MISSING["cpu"]
 
 _warned: set[str] = set()
+_reference_only = False
 
 
 def _warn(device_type: str) -> None:
@@ -43,6 +46,8 @@ def _warn(device_type: str) -> None:
 
 def is_compiled(device_type: str) -> bool:
     """Whether compiled kernels serve tensors on `device_type`; warns the first time that they don't."""
+    if _reference_only:
+        return False
     if device_type == "meta":
         return HAS_SCHEMAS
     if MISSING.get(device_type) == "":
@@ -50,6 +55,17 @@ def is_compiled(device_type: str) -> bool:
     if not torch.compiler.is_compiling():
         _warn(device_type)
     return False
+
+
+@contextmanager
+def use_reference() -> Iterator[None]:
+    """Run the plain PyTorch reference of all operators within the context, to compare with it."""
+    global _reference_only
+    before, _reference_only = _reference_only, True
+    try:
+        yield
+    finally:
+        _reference_only = before
 
 
 def backends() -> dict[str, dict[str, str]]:

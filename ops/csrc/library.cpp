@@ -23,4 +23,9 @@ STABLE_TORCH_LIBRARY(bev_ops, m) {
   m.def(
       "bev_cross_attention_backward(Tensor grad, Tensor values, Tensor spatial_shapes, Tensor splits, "
       "Tensor reference_points, Tensor visible, Tensor offsets, Tensor weights) -> (Tensor, Tensor, Tensor)");
+  m.def("gelu(Tensor x, Tensor? bias) -> Tensor");
+  m.def("layer_norm(Tensor x, Tensor weight, Tensor bias, float eps, bool gelu) -> Tensor");
+  m.def("add_branch(Tensor x, Tensor branch, Tensor? scale) -> Tensor");
+  m.def("softmax(Tensor logits) -> Tensor");
+  m.def("softmax_backward(Tensor grad, Tensor output) -> Tensor");
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from bev_ops import fused
 from bev_ops.dcnv3.op import dcnv3
 from torch import Tensor, nn
 
@@ -119,14 +120,26 @@ class DCNv3(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, H, W, C) to (N, Ho, Wo, C)."""
         projected = self.input_proj(x)
-        feature = self.dw_conv(x.permute(0, 3, 1, 2))
+        feature = self._feature(x)
         mask = self.mask(feature)
         if self.softmax:
-            mask = mask.unflatten(-1, (self.group, -1)).softmax(-1).flatten(-2)
+            mask = fused.softmax(mask.unflatten(-1, (self.group, -1))).flatten(-2)
         output = dcnv3(projected, self.offset(feature), mask, **self.window)
         if self.center_feature_scale:
             output = self._mix_center(output, projected, feature)
         return self.output_proj(output)
+
+    def _feature(self, x: Tensor) -> Tensor:
+        """What offsets and weights are computed from: (N, H, W, C) to (N, Ho, Wo, C)."""
+        convolution, norm, activation = self.dw_conv
+        assert isinstance(norm, nn.Sequential)
+        last = norm[-1]
+        if not isinstance(last, nn.LayerNorm):
+            return self.dw_conv(x.permute(0, 3, 1, 2))
+        maps = convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        gelu = isinstance(activation, nn.GELU)
+        maps = fused.layer_norm(maps, last.weight, last.bias, last.eps, gelu=gelu)
+        return maps if gelu else activation(maps)
 
     def _mix_center(self, output: Tensor, projected: Tensor, feature: Tensor) -> Tensor:
         """Mix the projected input into the output, both (N, H, W, C), by a gate per group from the feature."""

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/kernel_table.h"
+#include "fused/fused.h"
 
 #define BEV_TARGET avx2
 #define BEV_VECTOR_BYTES 32
@@ -13,5 +14,6 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c")
 #include "common/kernels.h"
+#include "fused/kernels.h"
 #pragma GCC pop_options
 #endif

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/kernel_table.h"
+#include "fused/fused.h"
 
 #define BEV_TARGET avx512
 #define BEV_VECTOR_BYTES 64
@@ -16,5 +17,6 @@
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c")
 #include "common/kernels.h"
+#include "fused/kernels.h"
 #pragma GCC pop_options
 #endif

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "common/kernel_table.h"
+#include "fused/fused.h"
 
 #define BEV_TARGET portable
 #define BEV_VECTOR_BYTES 16
 #include "common/kernels.h"
+#include "fused/kernels.h"

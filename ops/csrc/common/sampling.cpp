@@ -3,38 +3,27 @@
 #include "common/sampling.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <string>
 #include <utility>
 
 #include <torch/csrc/stable/ops.h>
 
-#include "common/check.h"
 #include "common/kernel_table.h"
+#include "common/target.h"
 
 namespace bev_ops {
 namespace {
 
-#ifdef __aarch64__
-constexpr const char* baseline = "neon";
-#else
-constexpr const char* baseline = "portable";
-#endif
-
-// The widest instruction set that processor and operating system offer, up to the one named by BEV_OPS_CPU_TARGET.
 template <typename V>
 KernelTable<V> kernels(int64_t depth) {
-  const char* named = std::getenv("BEV_OPS_CPU_TARGET");
-  const std::string wanted = named == nullptr ? "" : named;
-  require(wanted.empty() || wanted == "avx512" || wanted == "avx2" || wanted == baseline,
-          "bev_ops: BEV_OPS_CPU_TARGET must be avx512, avx2 or ", baseline, ", got ", wanted);
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-  const bool has_avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-  if (has_avx512 && (wanted.empty() || wanted == "avx512")) return avx512::kernels<V>(depth);
-  if (has_avx2 && wanted != baseline) return avx2::kernels<V>(depth);
+  switch (cpu_target()) {
+    case Target::avx512:
+      return avx512::kernels<V>(depth);
+    case Target::avx2:
+      return avx2::kernels<V>(depth);
+    case Target::baseline:
+      break;
+  }
 #endif
   return portable::kernels<V>(depth);
 }

@@ -9,6 +9,7 @@ Submodules sit in `nn.Sequential`s so that parameters have the official names, s
 from __future__ import annotations
 
 import torch
+from bev_ops import fused
 from torch import nn
 
 NORM_EPS = 1e-6
@@ -86,9 +87,8 @@ class Mlp(nn.Module):
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden)
-        self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, H, W, C) to (B, H, W, C), each position by itself."""
-        return self.fc2(self.act(self.fc1(x)))
+        """Map (..., C) to (..., C), each position by itself."""
+        return self.fc2(fused.linear_gelu(x, self.fc1.weight, self.fc1.bias))

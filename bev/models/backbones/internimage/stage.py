@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from bev_ops import fused
 from bev_ops.modules import DCNv3
 from timm.layers import DropPath
 from torch import nn
@@ -54,10 +55,14 @@ class Block(nn.Module):
         return self._forward(x)
 
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self._branch(x, self.dcn, self.norm1, self.res_post_norm1, self.gamma1)
-        return x + self._branch(x, self.mlp, self.norm2, self.res_post_norm2, self.gamma2)
+        x = self._add(x, self.dcn, self.norm1, self.res_post_norm1, self.gamma1)
+        # In training, stochastic depth needs to know which image a row belongs to.
+        return self._add_mlp(x) if self.training else fused.by_rows(self._add_mlp, x)
 
-    def _branch(
+    def _add_mlp(self, x: torch.Tensor) -> torch.Tensor:
+        return self._add(x, self.mlp, self.norm2, self.res_post_norm2, self.gamma2)
+
+    def _add(
         self,
         x: torch.Tensor,
         operator: nn.Module,
@@ -65,10 +70,13 @@ class Block(nn.Module):
         res_post_norm: nn.Module | None,
         gamma: torch.Tensor | None,
     ) -> torch.Tensor:
+        """The map plus a branch of it."""
         y = norm(operator(x)) if self.post_norm else operator(norm(x))
         if res_post_norm is not None:
             y = res_post_norm(y)
-        return self.drop_path(y if gamma is None else gamma * y)
+        if not self.training:
+            return fused.add_branch(x, y, gamma)
+        return x + self.drop_path(y if gamma is None else gamma * y)
 
 
 class Stage(nn.Module):

@@ -1,0 +1,148 @@
+"""Fused functions on the last axis of a tensor.
+
+Shape glossary: ... any leading axes, whose entries are called rows; C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from bev_ops._autograd import refuse_second_derivative
+from bev_ops._library import HAS_SCHEMAS, is_compiled
+from torch import Tensor
+
+FLOATING = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+NUMBERS_AT_A_TIME = 1 << 18  # of a chunk of rows: with an MLP's hidden layer, what the second-level caches hold
+
+
+def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """GELU of a linear layer.
+
+    Args:
+        x: (..., C).
+        weight: (D, C).
+        bias: (D,).
+
+    Returns:
+        (..., D), of the type that `torch.nn.functional.linear` gives.
+    """
+    if _serves(x, weight, bias):
+        return torch.ops.bev_ops.gelu(F.linear(x, weight), bias)
+    return F.gelu(F.linear(x, weight, bias))
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float, gelu: bool = False) -> Tensor:
+    """Layer norm over the last axis of (..., C), then GELU if wanted.
+
+    Args:
+        x: (..., C).
+        weight: (C,).
+        bias: (C,).
+        eps: added to the variance.
+        gelu: apply GELU to the result.
+
+    Returns:
+        (..., C).
+    """
+    if _serves(x, weight, bias):
+        return torch.ops.bev_ops.layer_norm(x, weight, bias, eps, gelu)
+    y = F.layer_norm(x, weight.shape, weight, bias, eps)
+    return F.gelu(y) if gelu else y
+
+
+def add_branch(x: Tensor, branch: Tensor, scale: Tensor | None = None) -> Tensor:
+    """A residual connection, x + scale * branch.
+
+    Args:
+        x: (..., C).
+        branch: (..., C).
+        scale: (C,), 1 by default.
+
+    Returns:
+        (..., C), of the type that the three promote to; under autocast they may differ.
+    """
+    given = (x, branch) if scale is None else (x, branch, scale)
+    if _serves(*given):
+        dtype = reduce(torch.promote_types, (tensor.dtype for tensor in given))
+        return torch.ops.bev_ops.add_branch(x.to(dtype), branch.to(dtype), scale)
+    return x + (branch if scale is None else scale * branch)
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Softmax over the last axis, fast where that is short, as with the points of a sampling operator.
+
+    Args:
+        logits: (..., C), any floating point type; exponentials and sums are in float32, or float64 for float64.
+
+    Returns:
+        (..., C), of the same type.
+    """
+    if logits.dtype in FLOATING and logits.dim() > 0 and is_compiled(logits.device.type) and _has_kernels(logits):
+        return torch.ops.bev_ops.softmax(logits)
+    return logits.softmax(-1)
+
+
+def by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """function(x), for a function that maps each row by itself and keeps the shape.
+
+    In inference on the CPU it gets a chunk of rows (R, C) at a time, so that what it computes in between stays in the
+    caches. Elsewhere it gets the whole of `x`.
+
+    Args:
+        function: maps (..., C) to (..., C).
+        x: (..., C).
+
+    Returns:
+        (..., C).
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    size = max(NUMBERS_AT_A_TIME // max(x.shape[-1], 1), 1)
+    if torch.is_grad_enabled() or len(rows) <= size or not _serves(x):
+        return function(x)
+    chunks = -(-len(rows) // size)
+    first, *others = rows.tensor_split(chunks)
+    result = function(first)
+    output = result.new_empty(rows.shape)
+    targets = output.tensor_split(chunks)
+    targets[0].copy_(result)
+    for source, target in zip(others, targets[1:], strict=True):
+        target.copy_(function(source))
+    return output.view(x.shape)
+
+
+def _serves(*tensors: Tensor) -> bool:
+    """Whether the functions without gradients may be used."""
+    if torch.compiler.is_compiling() or (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
+        return False
+    return all(t.dtype in FLOATING and _has_kernels(t) for t in tensors) and is_compiled(tensors[0].device.type)
+
+
+def _has_kernels(tensor: Tensor) -> bool:
+    return tensor.device.type == "cpu"
+
+
+def _fake(first: Tensor, *arguments: object) -> Tensor:
+    return torch.empty_like(first, memory_format=torch.contiguous_format)
+
+
+def _save(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(output)
+
+
+def _backward(ctx: Any, grad: Tensor) -> Tensor:
+    return torch.ops.bev_ops.softmax_backward(grad, *ctx.saved_tensors)
+
+
+def _register() -> None:
+    for op in ("gelu", "layer_norm", "add_branch", "softmax", "softmax_backward"):
+        torch.library.register_fake(f"bev_ops::{op}", _fake)
+    torch.library.register_autograd("bev_ops::softmax", _backward, setup_context=_save)
+    refuse_second_derivative("softmax")
+
+
+if HAS_SCHEMAS:
+    _register()
