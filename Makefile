@@ -6,11 +6,11 @@ READY := $(VENV)/.ready
 CONSTRAINTS := requirements/constraints-py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])').txt
 DEMO_DIR ?= work_dirs/demo
 
-.PHONY: setup demo test test-slow lint doctor clean
+.PHONY: setup demo test test-slow sweep sanitize wheel test-wheel lint doctor clean
 
 setup: $(READY)
 
-$(READY): requirements/verified.txt setup.py pyproject.toml $(wildcard ops/csrc/*.* ops/csrc/*/*.*)
+$(READY): requirements/verified.txt setup.py ops/setup.py pyproject.toml $(wildcard ops/csrc/*.* ops/csrc/*/*.*)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else "Python %d.%d found; this project needs 3.10 to 3.12: make PYTHON=python3.11 ..." % v)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
@@ -27,6 +27,19 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
+sweep: $(READY)
+	$(BIN)/python -m pytest tests/ops -k sweep
+
+sanitize: $(READY)
+	tests/ops/sanitize.sh $(BIN)/python
+
+wheel: $(READY)
+	rm -rf ops/build
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist ops
+
+test-wheel: $(READY)
+	$(BIN)/python -m pytest -m slow tests/ops/test_wheel.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -35,4 +48,4 @@ doctor: $(READY)
 	$(BIN)/python tools/doctor.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info ops/*.so
+	rm -rf $(VENV) build dist ops/build *.egg-info ops/*.egg-info ops/*.so

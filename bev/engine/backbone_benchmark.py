@@ -23,8 +23,8 @@ PARTS = {
     "matrix products": ("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "mkldnn::_linear"),
     "sampling": ("bev_ops::dcnv3", "aten::grid_sampler"),
     "norm and activation": (
-        "bev_ops::layer_norm", "bev_ops::gelu", "bev_ops::softmax", "aten::native_layer_norm", "aten::native_batch_norm",
-        "aten::gelu", "aten::_softmax", "aten::silu", "aten::relu", "aten::sigmoid",
+        "bev_ops::layer_norm", "bev_ops::gelu", "bev_ops::softmax", "aten::native_layer_norm",
+        "aten::native_batch_norm", "aten::gelu", "aten::_softmax", "aten::silu", "aten::relu", "aten::sigmoid",
     ),
     "residual": ("bev_ops::add_branch", "aten::add", "aten::mul", "aten::lerp"),
     "copies and casts": ("aten::copy_", "aten::clone", "aten::cat", "aten::fill_", "aten::constant_pad_nd"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable
 from functools import partial
 
@@ -128,33 +126,6 @@ def test_dcnv3_far_outside():
     compare_dcnv3(*random_dcnv3(1, (6, 5), 2, 4, spread=1e6, padding=1))
     tensors, arguments = random_dcnv3(1, (6, 5), 2, 4, torch.float32, spread=1e30, padding=1)
     assert functional.dcnv3(*tensors, **arguments).isfinite().all()
-
-
-def test_random_shapes():
-    """Seeded sweep over everything at once."""
-    choose = random.Random(0)
-    for seed in range(60):
-        kernel = (choose.randint(1, 4), choose.randint(1, 4))
-        dilation = (choose.randint(1, 2), choose.randint(1, 2))
-        needed = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-        compare_dcnv3(
-            *random_dcnv3(
-                choose.randint(1, 3),
-                (choose.randint(needed[0], 9), choose.randint(needed[1], 9)),
-                choose.randint(1, 5),
-                choose.randint(1, 40),
-                kernel_size=kernel,
-                dilation=dilation,
-                stride=(choose.randint(1, 3), choose.randint(1, 3)),
-                padding=(choose.randint(0, 2), choose.randint(0, 2)),
-                offset_scale=choose.choice([0.5, 1.0, 2.0]),
-                remove_center=math.prod(kernel) % 2 == 1 and choose.random() < 0.5 and kernel != (1, 1),
-                seed=seed,
-            )
-        )
-        shapes = [(choose.randint(1, 6), choose.randint(1, 6)) for _ in range(choose.randint(1, 4))]
-        sizes = [choose.randint(1, most) for most in (3, 9, 5, 40)]
-        compare_msda(random_msda(*sizes, shapes, choose.randint(1, 5), seed=seed), shapes)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])

@@ -1,0 +1,108 @@
+"""Builds the operators, as a distribution of their own (`pip install --no-build-isolation ./ops`) or for the root's.
+
+Environment:
+    BEV_OPS_REQUIRE_BUILD=1: a failed compilation is an error (default: a warning; the PyTorch reference then runs).
+    BEV_OPS_CUDA=0: leave the CUDA kernels out although nvcc is there.
+    BEV_OPS_SANITIZE=1: instrument the CPU kernels with AddressSanitizer and UndefinedBehaviorSanitizer.
+    CXX, TORCH_CUDA_ARCH_LIST: as usual with PyTorch extensions.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_py import build_py
+from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
+
+OPS = Path(__file__).resolve().parent
+REQUIRE_BUILD = os.environ.get("BEV_OPS_REQUIRE_BUILD") == "1"
+# torch's stable ABI of 2.10: the library loads in every later version of torch, and in every Python.
+STABLE_ABI = ["-DTORCH_STABLE_ONLY", "-DTORCH_TARGET_VERSION=0x020a000000000000"]
+CPU_FLAGS = [
+    "-O3", "-std=c++17", "-fvisibility=hidden", "-Wall", "-g0",
+    # Comparisons and roundings may be vectorised, multiplications and additions fused. NaNs keep their meaning.
+    "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
+]  # fmt: skip
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g1"]
+CUDA_FLAGS = ["-O3", "-std=c++17", "-DUSE_CUDA", "-Xcompiler=-Wall"]
+CUDA_ARCHITECTURES = "7.5;8.0;8.6;8.9;9.0;10.0;12.0+PTX"
+# Options of setuptools' commands: one wheel for all Pythons from 3.10 on.
+OPTIONS = {"bdist_wheel": {"py_limited_api": "cp310"}}
+
+
+class BuildOps(BuildExtension):
+    """Builds what it can, and says what it means if it can't."""
+
+    def run(self) -> None:
+        """Build all extensions; without a working compiler, warn and leave them out."""
+        try:
+            super().run()
+        except Exception as error:
+            if REQUIRE_BUILD:
+                raise
+            print(
+                f"\nwarning: the operators were not compiled: {error}\n"
+                "warning: bev_ops will run its slow PyTorch reference. A C++17 compiler (g++ or clang++, or $CXX) is\n"
+                "warning: needed; BEV_OPS_REQUIRE_BUILD=1 makes this an error.\n",
+                file=sys.stderr,
+            )
+
+
+class CollectModules(build_py):
+    """Leaves this file out of the installed package."""
+
+    def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
+        """Modules of a package, as (package, module, file)."""
+        return [
+            found for found in super().find_package_modules(package, package_dir) if Path(found[2]).name != "setup.py"
+        ]
+
+
+COMMANDS = {"build_ext": BuildOps, "build_py": CollectModules}
+
+
+def extensions(root: Path) -> list[Extension]:
+    """The CPU library, and the CUDA library where there are kernels for it and an nvcc.
+
+    Args:
+        root: Folder of the running setup.py, which setuptools wants all paths to be relative to.
+    """
+
+    def files(suffix: str) -> list[str]:
+        return sorted(os.path.relpath(path, root) for path in (OPS / "csrc").rglob(f"*{suffix}"))
+
+    common = {"include_dirs": [str(OPS / "csrc")], "py_limited_api": True, "optional": not REQUIRE_BUILD}
+    cpu = [*CPU_FLAGS, *STABLE_ABI]
+    sanitize = SANITIZE if os.environ.get("BEV_OPS_SANITIZE") == "1" else []
+    found = [
+        CppExtension(
+            "bev_ops._C", files(".cpp"), extra_compile_args=[*cpu, *sanitize], extra_link_args=sanitize, **common
+        )
+    ]
+    if files(".cu") and CUDA_HOME and os.environ.get("BEV_OPS_CUDA") != "0":
+        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", CUDA_ARCHITECTURES)
+        flags = {"cxx": cpu, "nvcc": [*CUDA_FLAGS, *STABLE_ABI]}
+        found.append(CUDAExtension("bev_ops._C_cuda", files(".cu"), extra_compile_args=flags, **common))
+    for extension in found:
+        extension.depends = [*files(".h"), *files(".cuh")]
+    return found
+
+
+def packages() -> list[str]:
+    """Names of all packages of the operators."""
+    return ["bev_ops", *(f"bev_ops.{name}" for name in find_packages(str(OPS)))]
+
+
+if __name__ == "__main__":
+    setup(
+        version=runpy.run_path(str(OPS / "version.py"))["__version__"],
+        packages=packages(),
+        package_dir={"bev_ops": "."},
+        ext_modules=extensions(OPS),
+        cmdclass=COMMANDS,
+        options=OPTIONS,
+    )
