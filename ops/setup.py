@@ -4,16 +4,20 @@ Environment:
     BEV_OPS_REQUIRE_BUILD=1: a failed compilation is an error (default: a warning; the PyTorch reference then runs).
     BEV_OPS_CUDA=0: leave the CUDA kernels out although nvcc is there.
     BEV_OPS_SANITIZE=1: instrument the CPU kernels with AddressSanitizer and UndefinedBehaviorSanitizer.
-    CXX, TORCH_CUDA_ARCH_LIST: as usual with PyTorch extensions.
+    TORCH_CUDA_ARCH_LIST: architectures of the CUDA kernels (default: 7.5 to 12.0, as far as nvcc knows them, and PTX).
+    CXX: as usual with PyTorch extensions.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
+import torch
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_py import build_py
 from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
@@ -28,8 +32,8 @@ CPU_FLAGS = [
     "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
 ]  # fmt: skip
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g1"]
-CUDA_FLAGS = ["-O3", "-std=c++17", "-DUSE_CUDA", "-Xcompiler=-Wall"]
-CUDA_ARCHITECTURES = "7.5;8.0;8.6;8.9;9.0;10.0;12.0+PTX"
+CUDA_FLAGS = ["-O3", "-std=c++17", "-DUSE_CUDA", "-Xcompiler=-Wall,-fvisibility=hidden"]
+CUDA_ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 # Options of setuptools' commands: one wheel for all Pythons from 3.10 on.
 OPTIONS = {"bdist_wheel": {"py_limited_api": "cp310"}}
 
@@ -83,13 +87,45 @@ def extensions(root: Path) -> list[Extension]:
             "bev_ops._C", files(".cpp"), extra_compile_args=[*cpu, *sanitize], extra_link_args=sanitize, **common
         )
     ]
-    if files(".cu") and CUDA_HOME and os.environ.get("BEV_OPS_CUDA") != "0":
-        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", CUDA_ARCHITECTURES)
+    if ask_nvcc("--version"):
+        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", cuda_architectures())
         flags = {"cxx": cpu, "nvcc": [*CUDA_FLAGS, *STABLE_ABI]}
-        found.append(CUDAExtension("bev_ops._C_cuda", files(".cu"), extra_compile_args=flags, **common))
+        found.append(
+            CUDAExtension(
+                "bev_ops._C_cuda", files(".cu"), extra_compile_args=flags, library_dirs=cuda_runtime(), **common
+            )
+        )
     for extension in found:
         extension.depends = [*files(".h"), *files(".cuh")]
     return found
+
+
+def ask_nvcc(*arguments: str) -> str:
+    """What nvcc prints; empty if there is none, or if it is of another CUDA than torch."""
+    if CUDA_HOME is None or torch.version.cuda is None or os.environ.get("BEV_OPS_CUDA") == "0":
+        return ""
+    nvcc = str(Path(CUDA_HOME) / "bin" / "nvcc")
+    try:
+        version = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
+        if f"release {torch.version.cuda.split('.')[0]}." not in version:
+            print(f"warning: no CUDA kernels: {nvcc} isn't of CUDA {torch.version.cuda}, as torch is", file=sys.stderr)
+            return ""
+        result = subprocess.run([nvcc, *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return result.stdout + result.stderr
+
+
+def cuda_architectures() -> str:
+    """Those of `CUDA_ARCHITECTURES` that nvcc knows, in the form of TORCH_CUDA_ARCH_LIST; PTX of the newest."""
+    known = {int(number) for number in re.findall(r"compute_(\d+)\b", ask_nvcc("--list-gpu-arch"))}
+    names = [f"{number // 10}.{number % 10}" for number in CUDA_ARCHITECTURES if number in known]
+    return ";".join(names) + "+PTX"
+
+
+def cuda_runtime() -> list[str]:
+    """Folders of the CUDA runtime that belongs to nvcc."""
+    return re.findall(r'"-L([^"]+)"', ask_nvcc("-dryrun", "-x", "cu", os.devnull))
 
 
 def packages() -> list[str]:

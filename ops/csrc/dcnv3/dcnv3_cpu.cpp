@@ -2,38 +2,20 @@
 
 #include <torch/csrc/stable/library.h>
 
-#include <limits>
-
 #include "common/run_cpu.h"
+#include "dcnv3/window.h"
 
 namespace bev_ops {
 namespace {
-
-struct Axis {
-  int64_t kernel, stride, padding, dilation;
-
-  int64_t half() const { return dilation * (kernel - 1) / 2; }
-  int64_t output_size(int64_t size) const { return (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1; }
-};
-
-struct Window {
-  Axis y, x;
-  int64_t groups;
-  double offset_scale;
-  bool remove_center;
-
-  int64_t points() const { return y.kernel * x.kernel - (remove_center ? 1 : 0); }
-};
 
 // Undisplaced points relative to the window's centre, x-major, for each group.
 template <typename A>
 PointTable<A> make_table(const Window& window, int64_t height, int64_t width, int64_t channels) {
   PointTable<A> table(window.groups * window.points());
-  const int64_t center = window.x.kernel * window.y.kernel / 2;
   int64_t entry = 0;
   for (int64_t group = 0; group < window.groups; ++group) {
     for (int64_t i = 0; i < window.x.kernel * window.y.kernel; ++i) {
-      if (window.remove_center && i == center) continue;
+      if (window.remove_center && i == window.center()) continue;
       const int64_t x = i / window.y.kernel * window.x.dilation - window.x.half();
       const int64_t y = i % window.y.kernel * window.y.dilation - window.y.half();
       table.gain_x[entry] = table.gain_y[entry] = static_cast<A>(window.offset_scale);
@@ -61,18 +43,9 @@ struct Arguments {
         mask(torch::stable::contiguous(mask_)),
         window(window_) {
     const char* op = "dcnv3";
-    require(input.dim() == 4, op, ": input must be (N, H, W, C), got ", input.dim(), " dimensions");
-    require(window.groups > 0 && input.size(3) % window.groups == 0, op, ": groups must divide the channels");
-    for (const Axis& axis : {window.y, window.x}) {
-      require(axis.kernel > 0 && axis.stride > 0 && axis.padding >= 0 && axis.dilation > 0,
-              op, ": kernel size, stride and dilation must be positive, padding not negative");
-    }
-    require(!window.remove_center || (window.y.kernel % 2 == 1 && window.x.kernel % 2 == 1),
-            op, ": remove_center needs an odd kernel");
-    require(input.size(1) * input.size(2) <= std::numeric_limits<int32_t>::max(), op, ": more than 2^31 pixels");
+    window.check(input);
     height_out = window.y.output_size(input.size(1));
     width_out = window.x.output_size(input.size(2));
-    require(height_out > 0 && width_out > 0, op, ": the input is smaller than the window");
     const int64_t entries = input.size(0) * height_out * width_out * window.groups * window.points();
     require(input.is_cpu(), op, ": input must be on the CPU");
     require_coordinates(op, "offset", offset, input, 2 * entries);

@@ -1,0 +1,86 @@
+"""The compiled operators on a CUDA device against the reference on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from bev_ops import functional, reference
+from bev_ops._library import is_compiled
+from op_cases import random_bca, random_dcnv3, random_msda, run
+from random_cases import bca_case, dcnv3_case, msda_case
+from torch import Tensor
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+]
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-4, torch.bfloat16: 2**-6, torch.float16: 2**-9}
+DTYPES = list(TOLERANCE)
+
+
+def call(op: str, module: object, given: object, maps: Tensor, *rest: Tensor) -> Tensor:
+    function: Callable[..., Tensor] = getattr(module, op)
+    if op == "dcnv3":
+        return function(maps, *rest, **given)  # type: ignore[arg-type]
+    if op == "ms_deform_attn":
+        return function(maps, given, *rest)
+    shapes, splits, anchors, visible = (tensor.to(maps.device) for tensor in given)  # type: ignore[attr-defined]
+    anchors = anchors.to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
+    return function(maps, shapes, splits, anchors, visible, *rest)
+
+
+def compare(op: str, tensors: list[Tensor], given: object, dtype: torch.dtype) -> None:
+    """Output, and in float64 the gradients (which jump at pixels' centres, so that rounding may choose a side)."""
+    assert is_compiled("cuda"), "a CUDA device without compiled kernels"
+    expected = call(op, reference, given, *(tensor.to(dtype).double() for tensor in tensors))
+    own = call(op, functional, given, *(tensor.to("cuda", dtype) for tensor in tensors))
+    tolerance = TOLERANCE[dtype]
+    torch.testing.assert_close(own.cpu().double(), expected, atol=tolerance * 8, rtol=tolerance * 8)
+    if dtype == torch.float64:
+        grad = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
+        theirs = run(partial(call, op, reference, given), tensors, grad)
+        mine = run(partial(call, op, functional, given), [tensor.cuda() for tensor in tensors], grad.cuda())
+        for a, b in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(a.cpu(), b, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 16, 20, 32, 64, 130])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_types_and_widths(dtype: torch.dtype, depth: int):
+    compare("dcnv3", *random_dcnv3(2, (4, 5), 2, depth, padding=1), dtype)
+    shapes = [(4, 5), (3, 2)]
+    compare("ms_deform_attn", random_msda(2, 5, 2, depth, shapes, 2), shapes, dtype)
+    compare("bev_cross_attention", *random_bca([2, 0, 1], 4, 2, depth, shapes, 4, 2), dtype)
+
+
+@pytest.mark.parametrize("op", ["dcnv3", "ms_deform_attn", "bev_cross_attention"])
+def test_sweep(op: str):
+    case = {"dcnv3": dcnv3_case, "ms_deform_attn": msda_case, "bev_cross_attention": bca_case}[op]
+    for seed in range(300):
+        compare(op, *case(seed), torch.float64)
+
+
+def test_stream():
+    """The kernels run on the current stream, after what was queued there before."""
+    tensors, window = random_dcnv3(2, (64, 64), 4, 16, torch.float32, padding=1)
+    maps, offset, mask = (tensor.cuda() for tensor in tensors)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(10_000_000)
+        maps.mul_(2)
+        output = functional.dcnv3(maps, offset, mask, **window)
+    stream.synchronize()
+    torch.testing.assert_close(output.cpu(), 2 * functional.dcnv3(*tensors, **window), atol=1e-4, rtol=1e-4)
+
+
+def test_misaligned_tensors():
+    tensors, window = random_dcnv3(1, (4, 5), 2, 16, torch.float32, padding=1)
+    shifted = []
+    for tensor in tensors:
+        room = torch.empty(tensor.numel() + 1, device="cuda")
+        shifted.append(room[1:].view(tensor.shape).copy_(tensor))
+    torch.testing.assert_close(functional.dcnv3(*shifted, **window).cpu(), functional.dcnv3(*tensors, **window))

@@ -1,0 +1,171 @@
+"""The CUDA kernels, run on the CPU by a stand-in that checks every access, against the reference."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from bev_ops import reference
+from cuda_host import KernelError, build, compiler, run_on_host
+from op_cases import random_bca, random_dcnv3, random_msda, run
+from random_cases import bca_case, dcnv3_case, msda_case
+from torch import Tensor
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-4, torch.bfloat16: 2**-6, torch.float16: 2**-9}
+SWEEPS = [pytest.param(range(100), id="100"), pytest.param(range(100, 2000), id="2000", marks=pytest.mark.slow)]
+CASES = {"dcnv3": dcnv3_case, "ms_deform_attn": msda_case, "bev_cross_attention": bca_case}
+
+
+@pytest.fixture(scope="module")
+def library() -> ctypes.CDLL:
+    return build(Path(__file__).parents[2] / "build" / "cuda_on_host")
+
+
+def expected(op: str, given: object, maps: Tensor, raw: Tensor, weights: Tensor) -> Tensor:
+    """The reference in the type that is computed in, rounded to the maps' type."""
+    wide = torch.float64 if maps.dtype == torch.float64 else torch.float32
+    tensors = [tensor.to(wide) for tensor in (maps, raw, weights)]
+    function: Callable[..., Tensor] = getattr(reference, op)
+    if op == "dcnv3":
+        return function(*tensors, **given).to(maps.dtype)  # type: ignore[arg-type]
+    if op == "ms_deform_attn":
+        return function(tensors[0], given, *tensors[1:]).to(maps.dtype)
+    shapes, splits, anchors, visible = given  # type: ignore[misc]
+    return function(tensors[0], shapes, splits, anchors.to(wide), visible, *tensors[1:]).to(maps.dtype)
+
+
+def compare(library: ctypes.CDLL, op: str, tensors: list[Tensor], given: object, **sizes: int) -> None:
+    """Output and gradients of a kernel against the reference."""
+    shape = expected(op, given, *tensors).shape
+    grad = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(tensors[0].dtype)
+    theirs = run(partial(expected, op, given), tensors, grad)
+    own = [*run_on_host(library, op, tensors, given, **sizes), *run_on_host(library, op, tensors, given, grad, **sizes)]
+    for mine, other in zip(own, theirs, strict=True):
+        tolerance = TOLERANCE[mine.dtype]
+        most = max(1.0, other.abs().max().item()) if other.numel() else 1.0
+        torch.testing.assert_close(mine, other, atol=tolerance * most, rtol=tolerance)
+
+
+def to_type(tensors: list[Tensor], maps: torch.dtype, coordinates: torch.dtype) -> list[Tensor]:
+    """Tensors in these types, positions between pixels' centres, where the gradient of a position jumps."""
+    first, raw, weights = tensors
+    raw = ((raw * 32).floor() * 2 + 1) / 64 if maps in (torch.bfloat16, torch.float16) else raw
+    return [first.to(maps), raw.to(coordinates), weights.to(coordinates)]
+
+
+@pytest.mark.parametrize("depth", [1, 3, 16, 20, 32, 64, 130])
+@pytest.mark.parametrize(
+    ("maps", "coordinates"),
+    [(t, t) for t in TOLERANCE] + [(t, torch.float32) for t in (torch.bfloat16, torch.float16)],
+)
+def test_types_and_widths(library: ctypes.CDLL, maps: torch.dtype, coordinates: torch.dtype, depth: int):
+    if coordinates == torch.bfloat16:
+        pytest.skip("positions in bfloat16 are on pixels' centres too often: test_coordinates_in_bfloat16")
+    tensors, window = random_dcnv3(2, (4, 5), 2, depth, spread=0.8, padding=1)
+    compare(library, "dcnv3", to_type(tensors, maps, coordinates), window)
+    shapes = [(4, 5), (3, 2)]
+    value, locations, weights = random_msda(2, 5, 2, depth, shapes, 2)
+    compare(library, "ms_deform_attn", to_type([value, locations, weights], maps, coordinates), shapes)
+    tensors, given = random_bca([2, 0, 1], 4, 2, depth, shapes, 4, 2)
+    given[2] = (given[2] * 32).round() / 32
+    compare(library, "bev_cross_attention", to_type(tensors, maps, coordinates), given)
+
+
+def test_coordinates_in_bfloat16(library: ctypes.CDLL):
+    (maps, offset, mask), window = random_dcnv3(2, (4, 5), 2, 16, padding=1)
+    offset = ((offset * 4).floor() * 2 + 1) / 8
+    compare(library, "dcnv3", [tensor.bfloat16() for tensor in (maps, offset, mask)], window)
+
+
+@pytest.mark.parametrize("seeds", SWEEPS)
+@pytest.mark.parametrize("op", list(CASES))
+def test_sweep(library: ctypes.CDLL, op: str, seeds: range):
+    for seed in seeds:
+        tensors, given = CASES[op](seed)
+        try:
+            compare(library, op, tensors, given, threads=(32, 64, 256)[seed % 3])
+        except (AssertionError, KernelError) as error:
+            raise AssertionError(f"{op} case {seed}: {error}") from error
+
+
+def test_nan_and_far_positions_are_outside(library: ctypes.CDLL):
+    tensors, window = random_dcnv3(1, (3, 4), 2, 4, padding=1)
+    for bad in (math.nan, math.inf, -math.inf, 1e300):
+        tensors[1].fill_(bad)
+        grad = torch.ones(1, 3, 4, 8, dtype=torch.float64)
+        results = [
+            *run_on_host(library, "dcnv3", tensors, window),
+            *run_on_host(library, "dcnv3", tensors, window, grad),
+        ]
+        assert all((result == 0).all() for result in results)
+
+
+def test_levels_beyond_the_values_are_outside(library: ctypes.CDLL):
+    """The sizes lie on the device and can't be checked before; nothing out of bounds may be read."""
+    shapes = [(4, 5), (3, 2)]
+    tensors = random_msda(1, 5, 2, 4, shapes, 2)
+    wrong = [(4, 5), (1 << 40, 1 << 40)]
+    first = [tensors[0][:, :20], tensors[1][..., :1, :, :], tensors[2][..., :1, :]]
+    own = run_on_host(library, "ms_deform_attn", tensors, wrong)[0]
+    torch.testing.assert_close(own, reference.ms_deform_attn(first[0], shapes[:1], *first[1:]))
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ({"maps": 8}, "read of .* outside of all memory"),
+        ({"raw": 16}, "read of 16 bytes outside"),
+        ({"output": 8}, "write of .* outside of all memory"),
+    ],
+)
+def test_the_stand_in_sees_accesses_out_of_bounds(library: ctypes.CDLL, missing: dict[str, int], message: str):
+    tensors, window = random_dcnv3(1, (4, 4), 1, 4, spread=0.0, padding=1)
+    with pytest.raises(KernelError, match=message):
+        run_on_host(library, "dcnv3", tensors, window, missing=missing)
+
+
+@pytest.mark.parametrize(
+    ("bug", "message"),
+    [
+        ("RACE", "second write to byte"),
+        ("BARRIER", "which has ended|for ever|different masks"),
+        ("ALIGNMENT", "misaligned"),
+    ],
+)
+def test_the_stand_in_sees_planted_bugs(bug: str, message: str, tmp_path: Path):
+    (tmp_path / "bugs.cpp").write_text(BUGS)
+    here = Path(__file__).parent
+    command = [compiler(), "-O2", "-std=c++17", "-U_FORTIFY_SOURCE", f"-D{bug}", "-I", here, tmp_path / "bugs.cpp"]
+    subprocess.run([str(part) for part in [*command, "-o", tmp_path / "bugs"]], check=True)
+    output = subprocess.run([tmp_path / "bugs"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert re.search(message, output)
+
+
+BUGS = """
+#include "cuda_on_host.h"
+#include <cstdio>
+alignas(16) static double memory[64];
+static void kernel() {
+#if defined(RACE)
+  BEV_CHECK_WRITE(memory, 8, 8);
+#elif defined(ALIGNMENT)
+  BEV_CHECK_READ(memory + 1, 16, 16);
+#else
+  if (threadIdx.x != 3) __syncwarp(0xffffffffu);
+#endif
+}
+int main() {
+  using namespace cuda_on_host;
+  const auto begin = reinterpret_cast<uintptr_t>(memory);
+  machine.allocations.push_back({begin, begin + sizeof(memory), Access::output, std::vector<int64_t>(512, -1)});
+  std::puts(launch(1, 32, kernel).c_str());
+}
+"""
