@@ -63,7 +63,8 @@ def assemble(source: Path, architecture: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         command = [
             str(Path(CUDA_HOME) / "bin" / "nvcc"), *FLAGS, *includes, "-Xcompiler=-Wall,-fPIC", "-Xptxas=-v",
-            f"-gencode=arch=compute_{architecture},code=sm_{architecture}", "-c", str(source), "-o", f"{folder}/kernels.o",
+            f"-gencode=arch=compute_{architecture},code=sm_{architecture}", "-c", str(source),
+            "-o", f"{folder}/kernels.o",
         ]  # fmt: skip
         result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode or "warning" in result.stderr:

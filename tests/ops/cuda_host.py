@@ -65,6 +65,7 @@ def build(folder: Path, *flags: str) -> ctypes.CDLL:
         temporary.rename(library)
     loaded = ctypes.CDLL(str(library))
     loaded.run_kernel.restype = ctypes.c_char_p
+    loaded.divide.argtypes, loaded.divide.restype = (ctypes.c_int64, ctypes.c_int64), ctypes.c_int64
     return loaded
 
 

@@ -37,7 +37,7 @@ struct PointsOf {
     points.stride_w = static_cast<int>(w[5]);
     points.height = w[6];
     points.width = w[7];
-    points.columns = w[8];
+    points.columns = Divisor(w[8]);
     points.first_x = static_cast<A>(call.first_x);
     points.first_y = static_cast<A>(call.first_y);
     points.offset_scale = static_cast<A>(call.offset_scale);
@@ -70,8 +70,8 @@ struct PointsOf {
 
 template <int N, typename V, typename R, typename Points>
 std::string run(const Call& call, const Points& points) {
-  const DeviceSampling<V, R> s{call.images, call.queries, call.groups, call.depth, call.pixels,
-                               static_cast<int>(call.points), static_cast<const V*>(call.memory[maps]),
+  const DeviceSampling<V, R> s{call.images * call.queries * call.groups, Divisor(call.queries), Divisor(call.groups),
+                               call.groups, call.depth, call.pixels, static_cast<int>(call.points), static_cast<const V*>(call.memory[maps]),
                                static_cast<const R*>(call.memory[raw]), static_cast<const R*>(call.memory[weights])};
   const int team = team_size_for(call.depth, N);
   if (!call.backward) {
@@ -94,6 +94,8 @@ std::string run(const Call& call) {
   if (call.op == 1) return packs ? run<wide, V, R>(call, points.level()) : run<1, V, R>(call, points.level());
   return packs ? run<wide, V, R>(call, points.view()) : run<1, V, R>(call, points.view());
 }
+
+extern "C" int64_t divide(int64_t number, int64_t divisor) { return Divisor(divisor).quotient(number); }
 
 extern "C" const char* run_kernel(const Call* call) {
   static std::string error;

@@ -208,6 +208,10 @@ T __shfl_xor_sync(unsigned mask, T value, int distance) {
   return value;
 }
 
+inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(a) * b >> 64);
+}
+
 template <typename T>
 void atomicAdd(T* to, T value) {
   *to += value;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import random
 import re
 import subprocess
 from collections.abc import Callable
@@ -106,6 +107,17 @@ def test_nan_and_far_positions_are_outside(library: ctypes.CDLL):
             *run_on_host(library, "dcnv3", tensors, window, grad),
         ]
         assert all((result == 0).all() for result in results)
+
+
+def test_division(library: ctypes.CDLL):
+    choose = random.Random(0)
+    most = 2**63 - 1
+    divisors = [1, 2, 3, 7, 2**31, 2**32 + 1, 2**62, 2**62 + 1, most, *(choose.randint(1, 2**e) for e in range(1, 63))]
+    for divisor in divisors:
+        multiples = [divisor * k + d for k in (1, 2, most // divisor) for d in (-1, 0, 1)]
+        for number in [0, 1, most, *multiples, *(choose.randint(0, 2**e) for e in range(1, 63))]:
+            if number <= most:
+                assert library.divide(number, divisor) == number // divisor
 
 
 def test_levels_beyond_the_values_are_outside(library: ctypes.CDLL):

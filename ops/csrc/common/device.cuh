@@ -90,6 +90,32 @@ __device__ inline void add(A* to, A factor, const A (&from)[N]) {
   for (int i = 0; i < N; ++i) atomicAdd(to + i, factor * from[i]);
 }
 
+// Division of numbers below 2^63 by one that the host knows, as a product: a division of 64-bit numbers is a function
+// call on the device. With l = ceil(log2(d)) and m = ceil(2^(63 + l) / d), the quotient of n is floor(n * m / 2^(63 + l)).
+class Divisor {
+ public:
+  Divisor() = default;
+
+  explicit Divisor(int64_t divisor) : divisor_(divisor > 0 ? static_cast<uint64_t>(divisor) : 1) {
+    int bits = 0;
+    while ((uint64_t{1} << bits) < divisor_) ++bits;
+    const unsigned __int128 power = static_cast<unsigned __int128>(1) << (63 + bits);
+    factor_ = static_cast<uint64_t>((power + divisor_ - 1) / divisor_);
+    shift_ = bits - 1;
+  }
+
+  __device__ int64_t quotient(int64_t n) const {
+    const auto number = static_cast<uint64_t>(n);
+    return static_cast<int64_t>(divisor_ == 1 ? number : __umul64hi(number, factor_) >> shift_);
+  }
+
+  __device__ int64_t remainder(int64_t n) const { return n - quotient(n) * static_cast<int64_t>(divisor_); }
+
+ private:
+  uint64_t divisor_ = 1, factor_ = 0;
+  int shift_ = 0;
+};
+
 // Threads of one warp that work on one group of one query: a power of two of them, next to each other.
 struct Team {
   int size, rank;

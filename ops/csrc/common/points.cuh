@@ -30,7 +30,8 @@ struct OneView {
 template <typename A>
 struct WindowPoints : OneView {
   int kernel_h, kernel_w, dilation_h, dilation_w, stride_h, stride_w;
-  int64_t height, width, columns;
+  int64_t height, width;
+  Divisor columns;
   A first_x, first_y;  // centre of the first window
   A offset_scale;
   int center;  // the point that is left out; -1 for none
@@ -40,8 +41,8 @@ struct WindowPoints : OneView {
     const int half_x = dilation_w * (kernel_w - 1) / 2, half_y = dilation_h * (kernel_h - 1) / 2;
     const A x = static_cast<A>(index / kernel_h * dilation_w - half_x);
     const A y = static_cast<A>(index % kernel_h * dilation_h - half_y);
-    const A origin_x = first_x + static_cast<A>(query % columns * stride_w);
-    const A origin_y = first_y + static_cast<A>(query / columns * stride_h);
+    const A origin_x = first_x + static_cast<A>(columns.remainder(query) * stride_w);
+    const A origin_y = first_y + static_cast<A>(columns.quotient(query) * stride_h);
     return {offset_scale, offset_scale, x * offset_scale + origin_x, y * offset_scale + origin_y, width, height, 0};
   }
 };

@@ -63,12 +63,11 @@ inline void check_launch(const char* op) {
 template <typename Sampling, typename Kernel, typename Points, typename Result>
 void launch(const Inputs& in, int numbers, const Sampling& sampling, Kernel kernel, const Points& points,
             const Result& result) {
-  const int64_t items = in.sizes.images * in.sizes.queries * in.sizes.groups;
-  if (items == 0 || in.sizes.depth == 0) return;
+  if (sampling.items == 0 || in.sizes.depth == 0) return;
   const int team = team_size_for(in.sizes.depth, numbers);
   constexpr int64_t most_blocks = 1 << 30;
   const int64_t per_block = block_threads / team;
-  const auto blocks = static_cast<unsigned>(std::min((items + per_block - 1) / per_block, most_blocks));
+  const auto blocks = static_cast<unsigned>(std::min((sampling.items + per_block - 1) / per_block, most_blocks));
   void* stream = nullptr;
   require(aoti_torch_get_current_cuda_stream(in.maps.get_device_index(), &stream) == AOTI_TORCH_SUCCESS,
           in.op, ": there is no current CUDA stream");
@@ -92,7 +91,8 @@ void dispatch_both(const Inputs& in, const Call& call) {
 template <typename V, typename R>
 DeviceSampling<V, R> describe(const Inputs& in) {
   const Sizes& n = in.sizes;
-  return {n.images, n.queries, n.groups, n.depth, n.pixels, static_cast<int>(n.points),
+  return {n.images * n.queries * n.groups, Divisor(n.queries), Divisor(n.groups), n.groups, n.depth, n.pixels,
+          static_cast<int>(n.points),
           static_cast<const V*>(in.maps.const_data_ptr()), static_cast<const R*>(in.raw.const_data_ptr()),
           static_cast<const R*>(in.weights.const_data_ptr())};
 }

@@ -15,10 +15,12 @@ constexpr int block_threads = 256;
 
 template <typename V, typename R>
 struct DeviceSampling {
-  int64_t images, queries, groups, depth, pixels;  // B, Q, G, D, S
-  int points;                                      // P
-  const V* maps;                                   // (rows, S, G, D)
-  const R *raw, *weights;                          // (B, Q, G, P, 2) and (B, Q, G, P)
+  int64_t items;                  // B * Q * G
+  Divisor by_queries, by_groups;  // Q, G
+  int64_t groups, depth, pixels;  // G, D, S
+  int points;                     // P
+  const V* maps;                  // (rows, S, G, D)
+  const R *raw, *weights;         // (B, Q, G, P, 2) and (B, Q, G, P)
 };
 
 template <typename V, typename R>
@@ -53,9 +55,11 @@ struct Item {
   int seen;
 };
 
-template <typename Points>
-__device__ inline Item item_at(int64_t index, int64_t queries, int64_t groups, const Points& points) {
-  Item item{index / groups / queries, index / groups % queries, index % groups, {0, 0}, 0};
+template <typename V, typename R, typename Points>
+__device__ inline Item item_at(int64_t index, const DeviceSampling<V, R>& s, const Points& points) {
+  const int64_t queries_before = s.by_groups.quotient(index);
+  Item item{s.by_queries.quotient(queries_before), s.by_queries.remainder(queries_before), s.by_groups.remainder(index),
+            {0, 0}, 0};
   item.rows = points.rows(item.image);
   for (int64_t row = item.rows.first; row < item.rows.last; ++row) item.seen += points.sees(row, item.query);
   return item;
@@ -108,16 +112,16 @@ __device__ inline int64_t corner_at(const DeviceSampling<V, R>& s, int64_t row, 
 }
 
 template <int N, typename V, typename R, typename Points>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 3)
     forward_kernel(DeviceSampling<V, R> s, Points points, int team_size, V* output) {
   using A = ComputeType<V>;
   __shared__ Located<A> staged[block_threads];
   const Team team(team_size);
   Located<A>* mine = staged + threadIdx.x;
   const Located<A>* all = mine - team.rank;
-  const int64_t teams = blockDim.x / team.size, items = s.images * s.queries * s.groups;
-  for (int64_t index = blockIdx.x * teams + threadIdx.x / team.size; index < items; index += gridDim.x * teams) {
-    const Item item = item_at(index, s.queries, s.groups, points);
+  const int64_t teams = blockDim.x / team.size;
+  for (int64_t index = blockIdx.x * teams + threadIdx.x / team.size; index < s.items; index += gridDim.x * teams) {
+    const Item item = item_at(index, s, points);
     const A scale = A(1) / static_cast<A>(item.seen > 0 ? item.seen : 1);
     for (int64_t start = 0; start < s.depth; start += team.size * N) {
       const int64_t channel = start + team.rank * N;
@@ -181,16 +185,16 @@ __device__ inline void differentiate(const A (&products)[4], A scale, Own<A>* ow
 }
 
 template <int N, typename V, typename R, typename Points>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 2)
     backward_kernel(DeviceSampling<V, R> s, Points points, int team_size, DeviceGradients<V, R> gradients) {
   using A = ComputeType<V>;
   __shared__ Located<A> staged[block_threads];
   const Team team(team_size);
   Located<A>* mine = staged + threadIdx.x;
   const Located<A>* all = mine - team.rank;
-  const int64_t teams = blockDim.x / team.size, items = s.images * s.queries * s.groups;
-  for (int64_t index = blockIdx.x * teams + threadIdx.x / team.size; index < items; index += gridDim.x * teams) {
-    const Item item = item_at(index, s.queries, s.groups, points);
+  const int64_t teams = blockDim.x / team.size;
+  for (int64_t index = blockIdx.x * teams + threadIdx.x / team.size; index < s.items; index += gridDim.x * teams) {
+    const Item item = item_at(index, s, points);
     const A scale = A(1) / static_cast<A>(item.seen > 0 ? item.seen : 1);
     for (int base = 0; base < s.points; base += team.size) {
       const int point = base + team.rank, count = min(team.size, s.points - base);

@@ -32,7 +32,7 @@ auto placing(const Tensor& input, const Window& window) {
     points.stride_w = static_cast<int>(window.x.stride);
     points.height = input.size(1);
     points.width = input.size(2);
-    points.columns = window.x.output_size(input.size(2));
+    points.columns = Divisor(window.x.output_size(input.size(2)));
     points.first_x = static_cast<A>(window.x.half() - window.x.padding);
     points.first_y = static_cast<A>(window.y.half() - window.y.padding);
     points.offset_scale = static_cast<A>(window.offset_scale);
