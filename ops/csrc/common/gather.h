@@ -3,9 +3,29 @@
 namespace bev_ops {
 namespace BEV_TARGET {
 
+// Pixels by address, as `locate` leaves them.
+template <typename V, typename A>
+struct ByAddress {
+  const Scratch<A>& at;
+
+  BEV_INLINE const V* operator()(int corner, int64_t i) const {
+    return reinterpret_cast<const V*>(at.address[corner][i]);
+  }
+};
+
+// Pixels by offset, as `locate_near` leaves them.
+template <typename V, typename A>
+struct ByOffset {
+  const Scratch<A>& at;
+  const V* map;
+
+  BEV_INLINE const V* operator()(int corner, int64_t i) const { return map + at.offset[corner][i]; }
+};
+
 // Sum of N channels, from `channel` of their group on, over the points [first, first + points).
-template <typename V, int N, typename A>
-BEV_INLINE void gather(const Scratch<A>& at, int64_t first, int64_t points, int64_t channel, bool add, A* sums) {
+template <int N, typename Pixels, typename A>
+BEV_INLINE void gather(const Pixels& pixels, const Scratch<A>& at, int64_t first, int64_t points, int64_t channel,
+                       bool add, A* sums) {
   constexpr int lanes = lanes_for<A, N>();
   constexpr int vectors = N / lanes;
   // Several sums side by side hide the latency of the additions.
@@ -16,7 +36,7 @@ BEV_INLINE void gather(const Scratch<A>& at, int64_t first, int64_t points, int6
   for (int64_t i = first; i < first + points; ++i) {
     BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
       const A weight = at.weight[corner][i];
-      const V* pixel = reinterpret_cast<const V*>(at.address[corner][i]) + channel;
+      const auto* pixel = pixels(corner, i) + channel;
       BEV_UNROLL for (int k = 0; k < vectors; ++k) partial[corner % chains][k] += weight * load<W>(pixel + k * lanes);
     }
   }
@@ -29,37 +49,75 @@ BEV_INLINE void gather(const Scratch<A>& at, int64_t first, int64_t points, int6
 }
 
 // All channels of a group: `Depth` of them, or if that is 0, `depth`: N at a time while there are as many, then fewer.
-template <typename V, int Depth, int N = 64, typename A>
-BEV_INLINE void gather_group(const Scratch<A>& at, int64_t first, int64_t points, int64_t channel, int64_t depth,
-                             bool add, A* sums) {
+template <int Depth, int N = 64, typename Pixels, typename A>
+BEV_INLINE void gather_group(const Pixels& pixels, const Scratch<A>& at, int64_t first, int64_t points, int64_t channel,
+                             int64_t depth, bool add, A* sums) {
   if constexpr (Depth > 0) {
-    gather<V, Depth>(at, first, points, 0, add, sums);
+    gather<Depth>(pixels, at, first, points, 0, add, sums);
   } else {
-    for (; depth - channel >= N; channel += N) gather<V, N>(at, first, points, channel, add, sums + channel);
-    if constexpr (N > 1) gather_group<V, Depth, N / 2>(at, first, points, channel, depth, add, sums);
+    for (; depth - channel >= N; channel += N) gather<N>(pixels, at, first, points, channel, add, sums + channel);
+    if constexpr (N > 1) gather_group<Depth, N / 2>(pixels, at, first, points, channel, depth, add, sums);
   }
 }
 
 // What query `query` of an image sees in one map, added to `sums` (all channels) or put there.
-template <int Depth, typename V, typename A>
+template <int Depth, bool Near, typename V, typename A>
 BEV_INLINE void look(const Sampling<V>& s, int64_t item, int64_t row, const Aim<A>& aim, const Scratch<A>& at, bool add,
                      A* sums) {
-  const Bases<V> bases{s.maps + row * s.pixels * s.groups * s.depth, nullptr};
+  const V* map = s.maps + row * s.pixels * s.groups * s.depth;
+  const std::conditional_t<Near, ByOffset<V, A>, ByAddress<V, A>> pixels = [&] {
+    if constexpr (Near) {
+      return ByOffset<V, A>{at, map};
+    } else {
+      return ByAddress<V, A>{at};
+    }
+  }();
   for (int64_t group = 0; group < s.groups; group += at.groups) {
     const int64_t groups = at.groups < s.groups - group ? at.groups : s.groups - group;
     const int64_t count = groups * s.points, entry = group * s.points, point = item * s.groups * s.points + entry;
     const A* raw = fetch(s.raw, 2 * point, 2 * count, at.raw);
     const A* weights = fetch(s.weights, point, count, at.weights);
-    locate<false>(s, raw, weights, aim, bases, entry, count, at);
+    if constexpr (Near) {
+      locate_near(s, raw, weights, aim, entry, count, at);
+    } else {
+      locate<false>(s, raw, weights, aim, Bases<V>{map, nullptr}, entry, count, at);
+    }
     for (int64_t g = 0; g < groups; ++g) {
-      gather_group<V, Depth>(at, g * s.points, s.points, 0, s.depth, add, sums + (group + g) * s.depth);
+      gather_group<Depth>(pixels, at, g * s.points, s.points, 0, s.depth, add, sums + (group + g) * s.depth);
     }
   }
+}
+
+// All channels of query `query` of an image, from all maps that it sees.
+template <int Depth, bool Near, typename V, typename A>
+BEV_INLINE void look_at_all(const Sampling<V>& s, int64_t item, int64_t query, const Rows& rows, const Scratch<A>& at,
+                            A* sums) {
+  bool add = false;
+  for (int64_t row = rows.first; row < rows.last; ++row) {
+    if (!sees(s, row, query)) continue;
+    look<Depth, Near>(s, item, row, aim(s, rows, row, query, at), at, add, sums);
+    add = true;
+  }
+}
+
+template <typename A>
+BEV_INLINE bool all_finite(const A* numbers, int64_t count) {
+  using W = typename Full<A>::Reals;
+  W zeros{};
+  A rest = 0;
+  int64_t i = 0;
+  for (; i + Full<A>::lanes <= count; i += Full<A>::lanes) {
+    const W value = load<W>(numbers + i);
+    zeros += value - value;
+  }
+  for (; i < count; ++i) rest += numbers[i] - numbers[i];
+  return rest == 0 && !any_bit(zeros);
 }
 
 template <int Depth, typename V, typename A>
 void forward(const Sampling<V>& s, int64_t begin, int64_t end, const Scratch<A>& at, V* output) {
   const int64_t channels = s.groups * s.depth;
+  const bool near = PointTable<A>::fits(s.pixels * channels);
   for (int64_t item = begin; item < end; ++item) {
     const int64_t image = item / s.queries, query = item % s.queries;
     const Rows rows = rows_of(s, image, query);
@@ -68,12 +126,9 @@ void forward(const Sampling<V>& s, int64_t begin, int64_t end, const Scratch<A>&
     if (rows.seen == 0) {
       for (int64_t c = 0; c < channels; ++c) sums[c] = 0;
     }
-    bool add = false;
-    for (int64_t row = rows.first; row < rows.last; ++row) {
-      if (!sees(s, row, query)) continue;
-      look<Depth>(s, item, row, aim(s, rows, row, query, at), at, add, sums);
-      add = true;
-    }
+    if (near) look_at_all<Depth, true>(s, item, query, rows, at, sums);
+    // Pixels that aren't finite may have come in beside the map: those are zeros here.
+    if (!near || !all_finite(sums, channels)) look_at_all<Depth, false>(s, item, query, rows, at, sums);
     if constexpr (sizeof(V) != sizeof(A)) convert<A>(output + item * channels, sums, channels);
   }
 }

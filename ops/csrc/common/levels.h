@@ -51,6 +51,7 @@ struct Levels {
           table.height[entry] = static_cast<Integer<A>>(height(level));
           table.first[entry] = (start * heads + head) * depth;
           table.row[entry] = width(level) * heads * depth;
+          table.offset[entry] = static_cast<Integer<A>>(table.first[entry]);
         }
         start += height(level) * width(level);
       }

@@ -167,35 +167,54 @@ struct Bases {
   ComputeType<V>* grad_maps;
 };
 
-// Addresses and coefficients of `count` points whose constants start at table entry `entry`.
+// A vector of points in pixels of their maps.
+template <typename A>
+struct Positions {
+  typename Full<A>::Integers width, height;
+  typename Full<A>::Integers touches;  // mask: some corner is a pixel of the map; false for NaN
+  Steps<A> horizontal, vertical;       // of the points that touch, else of `otherwise`
+};
+
+// Points i, i + 1, ... of those whose constants start at table entry `entry`.
+template <typename A>
+BEV_INLINE Positions<A> positions(const PointTable<A>& table, const A* raw, const Aim<A>& aim, int64_t entry, int64_t i,
+                                  A otherwise) {
+  using Reals = typename Full<A>::Reals;
+  using Integers = typename Full<A>::Integers;
+  constexpr auto all = Full<A>::all;
+  const Reals low = load<Reals>(raw + 2 * i), high = load<Reals>(raw + 2 * i + Full<A>::lanes);
+  const int64_t e = entry + i;
+  const Integers width = load_bits<Integers>(&table.width[e]), height = load_bits<Integers>(&table.height[e]);
+  const Reals x = every_second<A, 0>(low, high, all) * load<Reals>(&table.gain_x[e]) +
+                  (load<Reals>(aim.bias_x + e) + aim.origin_x);
+  const Reals y = every_second<A, 1>(low, high, all) * load<Reals>(&table.gain_y[e]) +
+                  (load<Reals>(aim.bias_y + e) + aim.origin_y);
+  // The conversions to integers are then of numbers that fit.
+  const Integers touches = (x >= -1) & (x < __builtin_convertvector(width, Reals)) & (y >= -1) &
+                           (y < __builtin_convertvector(height, Reals));
+  const Reals elsewhere = Reals{} + otherwise;
+  return {width, height, touches, split<A>(touches ? x : elsewhere), split<A>(touches ? y : elsewhere)};
+}
+
+// Addresses and coefficients of `count` points whose constants start at table entry `entry`. Pixels outside of a map
+// are replaced by zeros.
 template <bool Backward, typename V, typename A>
 BEV_INLINE void locate(const Sampling<V>& s, const A* raw, const A* weights, const Aim<A>& aim, const Bases<V>& bases,
                        int64_t entry, int64_t count, const Scratch<A>& at) {
   using Reals = typename Full<A>::Reals;
   using Integers = typename Full<A>::Integers;
-  constexpr int lanes = Full<A>::lanes;
-  constexpr auto all = Full<A>::all;
   const PointTable<A>& table = *s.table;
   const int64_t column = s.groups * s.depth;
-  const Reals outside = Reals{} - 2;
-  for (int64_t i = 0; i < count; i += lanes) {
-    const Reals weight = load<Reals>(weights + i) * aim.scale;
-    const Reals low = load<Reals>(raw + 2 * i), high = load<Reals>(raw + 2 * i + lanes);
-    const int64_t e = entry + i;
-    const Integers width = load_bits<Integers>(&table.width[e]), height = load_bits<Integers>(&table.height[e]);
-    const Reals x = every_second<A, 0>(low, high, all) * load<Reals>(&table.gain_x[e]) +
-                    (load<Reals>(aim.bias_x + e) + aim.origin_x);
-    const Reals y = every_second<A, 1>(low, high, all) * load<Reals>(&table.gain_y[e]) +
-                    (load<Reals>(aim.bias_y + e) + aim.origin_y);
-    // Also false for NaN; the conversions to integers are then of numbers that fit.
-    const Integers touches = (x >= -1) & (x < __builtin_convertvector(width, Reals)) & (y >= -1) &
-                             (y < __builtin_convertvector(height, Reals));
-    const Steps<A> horizontal = split<A>(touches ? x : outside), vertical = split<A>(touches ? y : outside);
-    const Integers left = (horizontal.first >= 0) & touches, right = (horizontal.first < width - 1) & touches;
-    const Integers top = vertical.first >= 0, bottom = vertical.first < height - 1;
+  for (int64_t i = 0; i < count; i += Full<A>::lanes) {
+    const Positions<A> at_map = positions(table, raw, aim, entry, i, A(-2));
+    const Steps<A>&horizontal = at_map.horizontal, &vertical = at_map.vertical;
+    const Integers left = (horizontal.first >= 0) & at_map.touches;
+    const Integers right = (horizontal.first < at_map.width - 1) & at_map.touches;
+    const Integers top = vertical.first >= 0, bottom = vertical.first < at_map.height - 1;
     const Inside<A> inside{{top & left, top & right, bottom & left, bottom & right}};
-    const Integers pixel = vertical.first * width + horizontal.first;
+    const Integers pixel = vertical.first * at_map.width + horizontal.first;
     point_at<A>(at.address, bases.maps, at.zeros, inside, pixel, table, entry, i, column);
+    const Reals weight = load<Reals>(weights + i) * aim.scale;
     const Reals lower = weight * vertical.fraction, upper = weight - lower;
     const Reals lower_right = lower * horizontal.fraction, upper_right = upper * horizontal.fraction;
     store(at.weight[0] + i, upper - upper_right);
@@ -207,6 +226,47 @@ BEV_INLINE void locate(const Sampling<V>& s, const A* raw, const A* weights, con
       store(at.fraction_x + i, horizontal.fraction);
       store(at.fraction_y + i, vertical.fraction);
     }
+  }
+}
+
+// Numbers where a mask is true, else 0.
+template <typename A>
+BEV_INLINE typename Full<A>::Reals only(const typename Full<A>::Integers& mask, const typename Full<A>::Reals& value) {
+  return bits_as<typename Full<A>::Reals>(bits_as<typename Full<A>::Integers>(value) & mask);
+}
+
+// The same with offsets instead of addresses, at half the cost, for maps whose offsets fit. Pixels outside of a map are
+// replaced by the nearest pixels of the map, with coefficient 0: wrong if such a pixel isn't finite.
+template <typename V, typename A>
+BEV_INLINE void locate_near(const Sampling<V>& s, const A* raw, const A* weights, const Aim<A>& aim, int64_t entry,
+                            int64_t count, const Scratch<A>& at) {
+  using Reals = typename Full<A>::Reals;
+  using Integers = typename Full<A>::Integers;
+  const PointTable<A>& table = *s.table;
+  const auto column = static_cast<Integer<A>>(s.groups * s.depth);
+  for (int64_t i = 0; i < count; i += Full<A>::lanes) {
+    const Positions<A> at_map = positions(table, raw, aim, entry, i, A(0));
+    const Steps<A>&horizontal = at_map.horizontal, &vertical = at_map.vertical;
+    const Integers last_x = at_map.width - 1, last_y = at_map.height - 1;
+    const Integers left = horizontal.first >= 0, right = horizontal.first < last_x;
+    const Integers top = vertical.first >= 0, bottom = vertical.first < last_y;
+    const Integers x = horizontal.first & left, y = vertical.first & top;  // -1 becomes 0
+    const Integers upper = load_bits<Integers>(&table.offset[entry + i]) + (y * at_map.width + x) * column;
+    // One pixel on, where both corners are pixels: true is -1.
+    const Integers step_x = (left & right) & column;
+    const Integers lower = upper + ((top & bottom) & (at_map.width * column));
+    store_bits(at.offset[0] + i, upper);
+    store_bits(at.offset[1] + i, upper + step_x);
+    store_bits(at.offset[2] + i, lower);
+    store_bits(at.offset[3] + i, lower + step_x);
+    const Reals weight = only<A>(at_map.touches, load<Reals>(weights + i) * aim.scale);
+    const Reals weight_bottom = weight * vertical.fraction, weight_top = only<A>(top, weight - weight_bottom);
+    const Reals share_left = only<A>(left, 1 - horizontal.fraction), share_right = only<A>(right, horizontal.fraction);
+    const Reals weight_below = only<A>(bottom, weight_bottom);
+    store(at.weight[0] + i, weight_top * share_left);
+    store(at.weight[1] + i, weight_top * share_right);
+    store(at.weight[2] + i, weight_below * share_left);
+    store(at.weight[3] + i, weight_below * share_right);
   }
 }
 

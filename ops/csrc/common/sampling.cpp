@@ -40,7 +40,7 @@ class Workspace {
     at_.groups = std::clamp<int64_t>(points_at_a_time / points, 1, groups);
     const int64_t count = at_.groups * points + 2 * max_lanes, all = groups * points + max_lanes;
     addresses_.resize(8 * count);
-    reals_.resize(16 * count + 2 * all + groups * s.depth + (2 + at_.groups) * s.depth);
+    reals_.resize(20 * count + 2 * all + groups * s.depth + (2 + at_.groups) * s.depth);
     uint64_t* address = addresses_.data();
     A* real = reals_.data();
     const auto take = [&real](int64_t size) { return std::exchange(real, real + size); };
@@ -48,6 +48,7 @@ class Workspace {
       at_.address[corner] = address + corner * count;
       at_.target[corner] = address + (4 + corner) * count;
       at_.weight[corner] = take(count);
+      at_.offset[corner] = reinterpret_cast<Integer<A>*>(take(count));
     }
     at_.fraction_x = take(count);
     at_.fraction_y = take(count);

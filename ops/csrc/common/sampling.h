@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -35,11 +36,15 @@ struct PointTable {
   std::vector<Integer<A>> width, height;  // size of the point's map, in pixels
   std::vector<int64_t> first;             // element of the image at which the group's part of the map starts
   std::vector<int64_t> row;               // elements from one row of the map to the next
+  std::vector<Integer<A>> offset;         // `first` in fewer bits, for images of which no element needs more
 
   explicit PointTable(int64_t points)
       : gain_x(points + max_lanes), gain_y(points + max_lanes), bias_x(points + max_lanes),
         bias_y(points + max_lanes), width(points + max_lanes), height(points + max_lanes), first(points + max_lanes),
-        row(points + max_lanes) {}
+        row(points + max_lanes), offset(points + max_lanes) {}
+
+  // Whether elements of an image with so many of them can be numbered by `offset`.
+  static bool fits(int64_t elements) { return elements <= std::numeric_limits<Integer<A>>::max(); }
 };
 
 // Where a query's window lies: query q is the output pixel (q / columns, q % columns).

@@ -172,6 +172,23 @@ BEV_INLINE Vector<A, sizeof...(K)> fold(const Vector<A, sizeof...(K)>& a, const 
          BEV_SHUFFLE(a, b, Indices, (K / half * Block + K % half + half)...);
 }
 
+// Whether any bit of a full register is set.
+template <typename W>
+BEV_INLINE bool any_bit(const W& value) {
+  static_assert(sizeof(W) == BEV_VECTOR_BYTES, "a full register");
+#if defined(BEV_HAS_AVX512)
+  const __m512i bits = bits_as<__m512i>(value);
+  return _mm512_test_epi64_mask(bits, bits) != 0;
+#elif defined(BEV_HAS_F16C)
+  const __m256i bits = bits_as<__m256i>(value);
+  return _mm256_testz_si256(bits, bits) == 0;
+#else
+  uint64_t words[2];
+  __builtin_memcpy(words, &value, sizeof(words));
+  return (words[0] | words[1]) != 0;
+#endif
+}
+
 // Adds the lanes of four vectors to four sums.
 template <typename A, int Lanes>
 BEV_INLINE void add_lanes(const Vector<A, Lanes> (&vectors)[4], A* sums) {

@@ -25,6 +25,7 @@ PointTable<A> make_table(const Window& window, int64_t height, int64_t width, in
       table.height[entry] = static_cast<Integer<A>>(height);
       table.first[entry] = group * (channels / window.groups);
       table.row[entry] = width * channels;
+      table.offset[entry] = static_cast<Integer<A>>(table.first[entry]);
       ++entry;
     }
   }
