@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from bev_ops.modules import DCNv3
 from golden import fill, inp
 from mmengine.registry import MODELS
 
@@ -92,6 +93,12 @@ def test_batch_norm_stem_normalises_over_the_batch() -> None:
     assert "levels.2.downsample.norm.0.running_mean" in names
     model.train()(images() + 3)
     assert model.patch_embed.norm1[0].running_mean.abs().max() > 0
+
+
+def test_unbounded_weights_reach_every_block() -> None:
+    layers = [module for module in nano(dcn_softmax=False).modules() if isinstance(module, DCNv3)]
+    assert layers and not any(layer.softmax for layer in layers)
+    assert all(layer.softmax for layer in nano().modules() if isinstance(layer, DCNv3))
 
 
 def test_drop_path_acts_in_training_only() -> None:

@@ -122,4 +122,5 @@ def _dcn(arch: Architecture, stage: int) -> DCNv3:
         offset_scale=arch.offset_scale,
         center_feature_scale=arch.center_feature_scale,
         remove_center=arch.remove_center,
+        softmax=arch.dcn_softmax,
     )

@@ -27,6 +27,8 @@ class Architecture:
         res_post_norm: Normalise the output of a branch as well as its input.
         center_feature_scale: Let DCNv3 blend in the unsampled feature of the centre.
         remove_center: Leave the centre out of DCNv3's sampling points.
+        dcn_softmax: Make the weights of DCNv3's points add up to 1; without it they are unbounded, as in DCNv4
+            (https://arxiv.org/abs/2401.06197, section 3.1).
         level2_post_norm_block_ids: Blocks of the third stage that are followed by a norm of their own.
         dw_kernel_size: Kernel of the depthwise convolution that predicts offsets and masks.
         mlp_ratio: Hidden channels of a block's MLP over its channels.
@@ -45,6 +47,7 @@ class Architecture:
     res_post_norm: bool = False
     center_feature_scale: bool = False
     remove_center: bool = False
+    dcn_softmax: bool = True
     level2_post_norm_block_ids: tuple[int, ...] = ()
     dw_kernel_size: int = 3
     mlp_ratio: float = 4.0
