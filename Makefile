@@ -34,8 +34,7 @@ sanitize: $(READY)
 	tests/ops/sanitize.sh $(BIN)/python
 
 wheel: $(READY)
-	rm -rf ops/build
-	$(BIN)/python -m build --wheel --no-isolation --outdir dist ops
+	$(BIN)/python -m build --no-isolation --outdir dist ops
 
 test-wheel: $(READY)
 	$(BIN)/python -m pytest -m slow tests/ops/test_wheel.py

@@ -87,12 +87,13 @@ def extensions(root: Path) -> list[Extension]:
             "bev_ops._C", files(".cpp"), extra_compile_args=[*cpu, *sanitize], extra_link_args=sanitize, **common
         )
     ]
-    if ask_nvcc("--version"):
-        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", cuda_architectures())
+    nvcc = find_nvcc()
+    if nvcc is not None:
+        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", cuda_architectures(nvcc))
         flags = {"cxx": cpu, "nvcc": [*CUDA_FLAGS, *STABLE_ABI]}
         found.append(
             CUDAExtension(
-                "bev_ops._C_cuda", files(".cu"), extra_compile_args=flags, library_dirs=cuda_runtime(), **common
+                "bev_ops._C_cuda", files(".cu"), extra_compile_args=flags, library_dirs=cuda_runtime(nvcc), **common
             )
         )
     for extension in found:
@@ -100,32 +101,37 @@ def extensions(root: Path) -> list[Extension]:
     return found
 
 
-def ask_nvcc(*arguments: str) -> str:
-    """What nvcc prints; empty if there is none, or if it is of another CUDA than torch."""
+def find_nvcc() -> str | None:
+    """The CUDA compiler, unless there is none, it is of another CUDA than torch, or it isn't wanted."""
     if CUDA_HOME is None or torch.version.cuda is None or os.environ.get("BEV_OPS_CUDA") == "0":
-        return ""
+        return None
     nvcc = str(Path(CUDA_HOME) / "bin" / "nvcc")
     try:
-        version = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
-        if f"release {torch.version.cuda.split('.')[0]}." not in version:
-            print(f"warning: no CUDA kernels: {nvcc} isn't of CUDA {torch.version.cuda}, as torch is", file=sys.stderr)
-            return ""
-        result = subprocess.run([nvcc, *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+        version = ask(nvcc, "--version")
+    except OSError:
+        return None
+    if f"release {torch.version.cuda.split('.')[0]}." in version:
+        return nvcc
+    print(f"warning: no CUDA kernels: {nvcc} isn't of CUDA {torch.version.cuda}, as torch is", file=sys.stderr)
+    return None
+
+
+def ask(nvcc: str, *arguments: str) -> str:
+    """What nvcc prints."""
+    result = subprocess.run([nvcc, *arguments], capture_output=True, text=True)
     return result.stdout + result.stderr
 
 
-def cuda_architectures() -> str:
+def cuda_architectures(nvcc: str) -> str:
     """Those of `CUDA_ARCHITECTURES` that nvcc knows, in the form of TORCH_CUDA_ARCH_LIST; PTX of the newest."""
-    known = {int(number) for number in re.findall(r"compute_(\d+)\b", ask_nvcc("--list-gpu-arch"))}
+    known = {int(number) for number in re.findall(r"compute_(\d+)\b", ask(nvcc, "--list-gpu-arch"))}
     names = [f"{number // 10}.{number % 10}" for number in CUDA_ARCHITECTURES if number in known]
     return ";".join(names) + "+PTX"
 
 
-def cuda_runtime() -> list[str]:
+def cuda_runtime(nvcc: str) -> list[str]:
     """Folders of the CUDA runtime that belongs to nvcc."""
-    return re.findall(r'"-L([^"]+)"', ask_nvcc("-dryrun", "-x", "cu", os.devnull))
+    return re.findall(r'"-L([^"]+)"', ask(nvcc, "-dryrun", "-x", "cu", os.devnull))
 
 
 def packages() -> list[str]:

@@ -81,7 +81,7 @@ def softmax(logits: Tensor) -> Tensor:
     Returns:
         (..., C), of the same type.
     """
-    if logits.dtype in FLOATING and logits.dim() > 0 and is_compiled(logits.device.type) and _has_kernels(logits):
+    if logits.dtype in FLOATING and logits.dim() > 0 and _has_kernels(logits) and is_compiled("cpu"):
         return torch.ops.bev_ops.softmax(logits)
     return logits.softmax(-1)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
+from types import ModuleType
 
+import torch
 from op_cases import random_bca, random_dcnv3, random_msda
 from torch import Tensor
 
@@ -54,3 +57,18 @@ def bca_case(seed: int) -> tuple[list[Tensor], list[Tensor]]:
     points = anchors * choose.randint(1, 3)
     heads, depth = choose.randint(1, 4), choose.choice(WIDTHS)
     return random_bca(rows, choose.randint(1, 7), heads, depth, shapes, points, anchors, seed=seed)
+
+
+CASES = {"dcnv3": dcnv3_case, "ms_deform_attn": msda_case, "bev_cross_attention": bca_case}
+
+
+def call(op: str, module: ModuleType, given: object, maps: Tensor, *rest: Tensor) -> Tensor:
+    """An operator of `bev_ops.functional` or `bev_ops.reference` on the tensors of a case and what is given beside."""
+    function: Callable[..., Tensor] = getattr(module, op)
+    if op == "dcnv3":
+        return function(maps, *rest, **given)  # type: ignore[arg-type]
+    if op == "ms_deform_attn":
+        return function(maps, given, *rest)
+    shapes, splits, anchors, visible = (tensor.to(maps.device) for tensor in given)  # type: ignore[attr-defined]
+    anchors = anchors.to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
+    return function(maps, shapes, splits, anchors, visible, *rest)

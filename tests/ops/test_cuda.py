@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from bev_ops import functional, reference
 from bev_ops._library import is_compiled
 from op_cases import random_bca, random_dcnv3, random_msda, run
-from random_cases import bca_case, dcnv3_case, msda_case
+from random_cases import CASES, call
 from torch import Tensor
 
 pytestmark = [
@@ -19,17 +18,6 @@ pytestmark = [
 ]
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-4, torch.bfloat16: 2**-6, torch.float16: 2**-9}
 DTYPES = list(TOLERANCE)
-
-
-def call(op: str, module: object, given: object, maps: Tensor, *rest: Tensor) -> Tensor:
-    function: Callable[..., Tensor] = getattr(module, op)
-    if op == "dcnv3":
-        return function(maps, *rest, **given)  # type: ignore[arg-type]
-    if op == "ms_deform_attn":
-        return function(maps, given, *rest)
-    shapes, splits, anchors, visible = (tensor.to(maps.device) for tensor in given)  # type: ignore[attr-defined]
-    anchors = anchors.to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
-    return function(maps, shapes, splits, anchors, visible, *rest)
 
 
 def compare(op: str, tensors: list[Tensor], given: object, dtype: torch.dtype) -> None:
@@ -56,11 +44,10 @@ def test_types_and_widths(dtype: torch.dtype, depth: int):
     compare("bev_cross_attention", *random_bca([2, 0, 1], 4, 2, depth, shapes, 4, 2), dtype)
 
 
-@pytest.mark.parametrize("op", ["dcnv3", "ms_deform_attn", "bev_cross_attention"])
+@pytest.mark.parametrize("op", list(CASES))
 def test_sweep(op: str):
-    case = {"dcnv3": dcnv3_case, "ms_deform_attn": msda_case, "bev_cross_attention": bca_case}[op]
     for seed in range(300):
-        compare(op, *case(seed), torch.float64)
+        compare(op, *CASES[op](seed), torch.float64)
 
 
 def test_stream():

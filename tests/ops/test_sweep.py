@@ -9,7 +9,7 @@ import pytest
 import torch
 from bev_ops import backends, functional, reference
 from op_cases import run
-from random_cases import bca_case, dcnv3_case, msda_case
+from random_cases import CASES, call
 from torch import Tensor
 
 pytestmark = pytest.mark.skipif(backends()["dcnv3"]["cpu"] != "compiled", reason="the operators are not compiled")
@@ -32,36 +32,9 @@ def agree(own: Callable[..., Tensor], expected: Callable[..., Tensor], tensors: 
 
 
 @pytest.mark.parametrize("seeds", SWEEPS)
-def test_dcnv3(seeds: range, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("op", list(CASES))
+def test_sweep(op: str, seeds: range, monkeypatch: pytest.MonkeyPatch):
     for seed in seeds:
         monkeypatch.setenv("BEV_OPS_CPU_TARGET", TARGETS[seed % 3])
-        tensors, window = dcnv3_case(seed)
-        own, expected = partial(functional.dcnv3, **window), partial(reference.dcnv3, **window)
-        agree(own, expected, tensors, f"dcnv3 case {seed}")
-
-
-@pytest.mark.parametrize("seeds", SWEEPS)
-def test_ms_deform_attn(seeds: range, monkeypatch: pytest.MonkeyPatch):
-    for seed in seeds:
-        monkeypatch.setenv("BEV_OPS_CPU_TARGET", TARGETS[seed % 3])
-        tensors, shapes = msda_case(seed)
-
-        def call(op: Callable[..., Tensor], value: Tensor, *rest: Tensor, shapes: list = shapes) -> Tensor:
-            return op(value, shapes, *rest)
-
-        own, expected = partial(call, functional.ms_deform_attn), partial(call, reference.ms_deform_attn)
-        agree(own, expected, tensors, f"ms_deform_attn case {seed}")
-
-
-@pytest.mark.parametrize("seeds", SWEEPS)
-def test_bev_cross_attention(seeds: range, monkeypatch: pytest.MonkeyPatch):
-    for seed in seeds:
-        monkeypatch.setenv("BEV_OPS_CPU_TARGET", TARGETS[seed % 3])
-        tensors, given = bca_case(seed)
-
-        def call(op: Callable[..., Tensor], values: Tensor, *rest: Tensor, given: list = given) -> Tensor:
-            shapes, splits, points, visible = given
-            return op(values, shapes, splits, points.to(values.dtype), visible, *rest)
-
-        own, expected = partial(call, functional.bev_cross_attention), partial(call, reference.bev_cross_attention)
-        agree(own, expected, tensors, f"bev_cross_attention case {seed}")
+        tensors, given = CASES[op](seed)
+        agree(partial(call, op, functional, given), partial(call, op, reference, given), tensors, f"{op} case {seed}")

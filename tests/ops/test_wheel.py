@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BUILD = (sys.executable, "-m", "build", "--no-isolation", "--outdir")
 TOOLS = ("pytest", "pytest-timeout", "hypothesis", "numpy<2")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -28,9 +29,7 @@ def call(*command: str | Path, **variables: str) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    shutil.rmtree(ROOT / "ops" / "build", ignore_errors=True)  # setuptools would pack what an older build left there
-    build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, "ops")
-    result = call(*build, BEV_OPS_REQUIRE_BUILD="1")
+    result = call(*BUILD, folder, "ops", BEV_OPS_REQUIRE_BUILD="1")  # through the source distribution
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     (built,) = folder.glob("*.whl")
     return built
@@ -41,6 +40,17 @@ def test_contents(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     assert "bev_ops/_C.abi3.so" in names
     assert not [name for name in names if name.endswith(("setup.py", ".cpp", ".h")) or not name.startswith("bev_ops")]
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_source_distribution_of_the_project_is_complete(tmp_path: Path):
+    result = call(*BUILD, tmp_path, "--sdist", ".", BEV_OPS_CUDA="0")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "ops" / "csrc").rglob("*.*")}
+    assert {"setup.py", "ops/setup.py", "LICENSE"} | sources <= names
 
 
 @pytest.mark.parametrize("torch", ["2.13.0", "2.14.1"])

@@ -15,17 +15,7 @@ namespace {
 
 template <typename V>
 KernelTable<V> kernels(int64_t depth) {
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-  switch (cpu_target()) {
-    case Target::avx512:
-      return avx512::kernels<V>(depth);
-    case Target::avx2:
-      return avx2::kernels<V>(depth);
-    case Target::baseline:
-      break;
-  }
-#endif
-  return portable::kernels<V>(depth);
+  BEV_RETURN_FOR_TARGET(kernels<V>(depth));
 }
 
 // Memory for the points of as many groups as stay in the fastest cache.

@@ -111,6 +111,20 @@ __device__ inline int64_t corner_at(const DeviceSampling<V, R>& s, int64_t row, 
   return ((row * s.pixels + pixel) * s.groups + group) * s.depth;
 }
 
+// Adds a point's share to the sums of the thread's channels.
+template <int N, typename V, typename R, typename A>
+__device__ inline void gather(const DeviceSampling<V, R>& s, int64_t row, int64_t group, const Located<A> at,
+                              int64_t channel, A (&sums)[N]) {
+#pragma unroll
+  for (int corner = 0; corner < 4; ++corner) {
+    if (!(at.inside >> corner & 1)) continue;
+    A numbers[N];
+    read<N>(s.maps + corner_at(s, row, group, at, corner) + channel, numbers);
+#pragma unroll
+    for (int k = 0; k < N; ++k) sums[k] += at.weight[corner] * numbers[k];
+  }
+}
+
 template <int N, typename V, typename R, typename Points>
 __global__ void __launch_bounds__(block_threads, 3)
     forward_kernel(DeviceSampling<V, R> s, Points points, int team_size, V* output) {
@@ -136,15 +150,7 @@ __global__ void __launch_bounds__(block_threads, 3)
           if (exists) *mine = locate(points.place(row, item.query, point), scale, &own);
           team.sync();
           for (int i = 0; i < count && channel < s.depth; ++i) {
-            const Located<A> at = all[i];
-#pragma unroll
-            for (int corner = 0; corner < 4; ++corner) {
-              if (!(at.inside >> corner & 1)) continue;
-              A numbers[N];
-              read<N>(s.maps + corner_at(s, row, item.group, at, corner) + channel, numbers);
-#pragma unroll
-              for (int k = 0; k < N; ++k) sums[k] += at.weight[corner] * numbers[k];
-            }
+            gather<N>(s, row, item.group, all[i], channel, sums);
           }
         }
       }

@@ -33,4 +33,22 @@ inline Target cpu_target() {
   return Target::baseline;
 }
 
+// Returns what a function, named with its template arguments and call, gives in the namespace of that instruction set.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define BEV_RETURN_FOR_TARGET(...)   \
+  switch (cpu_target()) {            \
+    case Target::avx512:             \
+      return avx512::__VA_ARGS__;    \
+    case Target::avx2:               \
+      return avx2::__VA_ARGS__;      \
+    case Target::baseline:           \
+      break;                         \
+  }                                  \
+  return portable::__VA_ARGS__
+#else
+#define BEV_RETURN_FOR_TARGET(...) \
+  cpu_target(); /* checks the variable */ \
+  return portable::__VA_ARGS__
+#endif
+
 }  // namespace bev_ops

@@ -17,17 +17,7 @@ using OptionalTensor = std::optional<Tensor>;
 
 template <typename V>
 FusedTable<V> fused_kernels() {
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-  switch (cpu_target()) {
-    case Target::avx512:
-      return avx512::fused_kernels<V>();
-    case Target::avx2:
-      return avx2::fused_kernels<V>();
-    case Target::baseline:
-      break;
-  }
-#endif
-  return portable::fused_kernels<V>();
+  BEV_RETURN_FOR_TARGET(fused_kernels<V>());
 }
 
 // A tensor as contiguous rows of its last axis.
