@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bev.geometry import check_intrinsic, check_pose, transform_boxes
+from bev.geometry.can_bus import can_bus_state
 
 Record = dict[str, Any]
 
@@ -43,6 +44,7 @@ class FrameTable:
         timestamps: (F,) float64, seconds.
         lidar_paths: (F,) bytes, relative to the data root, empty where there is no file.
         global_T_bev: (F, 4, 4) float64.
+        can_bus: (F, 18) float64, see `bev.geometry.can_bus`; measurements that the index lacks are 0.
         first_camera: (F + 1,) int64.
         camera_names: (K,) bytes.
         image_paths, image_tokens: (K,) bytes.
@@ -58,6 +60,7 @@ class FrameTable:
     timestamps: np.ndarray
     lidar_paths: np.ndarray
     global_T_bev: np.ndarray
+    can_bus: np.ndarray
     first_camera: np.ndarray
     camera_names: np.ndarray
     image_paths: np.ndarray
@@ -97,6 +100,9 @@ def build_frame_table(
         timestamps=np.array([record["timestamp"] for record in records], dtype=np.float64),
         lidar_paths=_strings([record["lidar_points"].get("lidar_path") or "" for record in records]),
         global_T_bev=global_T_ego if bev_frame == "ego" else global_T_ego @ ego_T_lidar,
+        can_bus=np.stack(
+            [can_bus_state(pose, record.get("can_bus")) for pose, record in zip(global_T_ego, records, strict=True)]
+        ),
         **_camera_columns(records, cameras),
         **_box_columns(records, box_filter, ego_T_lidar if bev_frame == "ego" else None),
     )

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmengine.dist import get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
@@ -90,6 +91,15 @@ class NuScenesNDS(BaseMetric):
             )
             self.results.append((sample["sample_token"], records))
 
+    def evaluate(self, size: int) -> dict:
+        """Collects the results of all processes, also those that a sampler repeats, and evaluates them.
+
+        Args:
+            size: number of samples of the data set; mmengine would cut the results to it, in an order that only its
+                own sampler keeps.
+        """
+        return super().evaluate(max(size, len(self.results) * get_world_size()))
+
     def compute_metrics(self, results: list[tuple[str, list[dict]]]) -> dict[str, float]:
         """Writes `results_nusc.json` and evaluates it.
 
@@ -97,7 +107,9 @@ class NuScenesNDS(BaseMetric):
             SubmissionError: samples of the split were not predicted, or a number makes no sense.
         """
         version, tokens = self._version_and_tokens()
-        by_token = dict(results)
+        by_token: dict[str, list[dict]] = {}
+        for token, records in results:
+            by_token.setdefault(token, records)  # of samples that a sampler repeated the first result counts
         if self.only_predicted:
             tokens = [token for token in tokens if token in by_token]
         with tempfile.TemporaryDirectory() as temporary:

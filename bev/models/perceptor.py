@@ -6,10 +6,10 @@ feature level i, K images that exist among the B * N of a frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from mmdet3d.structures import Det3DDataSample
@@ -17,10 +17,28 @@ from mmengine.model import BaseModel, ModuleDict
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.models.temporal.recurrent import RecurrentBEV
 from bev.models.temporal.resampling import resample_bev
-from bev.structures import BEVFeatures, CameraClip, ImageFeatures
+from bev.models.temporal.video import VideoMemory
+from bev.structures import BEVFeatures, BEVMemory, CameraClip, ImageFeatures, PreviousBEV
 
 Config = Mapping[str, Any]
+Pyramid = list[Tensor]
+
+
+@dataclass(eq=False)
+class ClipFeatures:
+    """What the heads look at, and what the next frame may need.
+
+    Attributes:
+        bev: The clip's BEV features, in the augmented bev frame.
+        images: Image features of the current frame.
+        memory: What a recurrent model remembers; None for others.
+    """
+
+    bev: BEVFeatures
+    images: ImageFeatures
+    memory: BEVMemory | None = None
 
 
 @MODELS.register_module()
@@ -35,10 +53,15 @@ class BEVPerceptor(BaseModel):
         neck: Config of a module from that tuple to maps of one width.
         encoder: Config of the BEV encoder (see `BEVFormerEncoder`).
         heads: Name to config; a head's losses are called `name.loss`.
-        temporal: Config of the fusion of several frames; None for clips of one frame.
+        temporal: Config of what uses time: `TemporalFusion` (BEVFormer v2) joins the maps of a clip's frames, all in
+            the current frame's grid; `RecurrentBEV` (BEVFormer v1) hands each frame's map to the encoder of the next
+            one. None for clips of one frame.
         data_preprocessor: Config of what moves a batch to the device and normalises it.
         train_history: Train through frames other than the current one as well. Otherwise they are encoded in evaluation
-            mode and without gradient, as in BEVFormer v2.
+            mode and without gradient, as in BEVFormer.
+        video_test_mode: With `RecurrentBEV`, remember the last sample's map when predicting and hand it to the next
+            sample of the same scene. Samples then have to come one by one in order (see `SceneSampler`).
+        history_frames_per_pass: How many history frames go through the backbone together; None for all of them.
         init_cfg: mmengine's initialisation config.
 
     Raises:
@@ -54,6 +77,8 @@ class BEVPerceptor(BaseModel):
         temporal: Config | None = None,
         data_preprocessor: Config | nn.Module | None = None,
         train_history: bool = False,
+        video_test_mode: bool = False,
+        history_frames_per_pass: int | None = None,
         init_cfg: Config | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
@@ -62,7 +87,11 @@ class BEVPerceptor(BaseModel):
         self.encoder = MODELS.build(encoder)
         self.temporal = MODELS.build(temporal) if temporal else None
         self.heads = ModuleDict({name: MODELS.build(config) for name, config in heads.items()})
-        self.train_history = train_history
+        self.recurrent = self.temporal is not None and self.temporal.recurrent
+        self.train_history, self.history_frames_per_pass = train_history, history_frames_per_pass
+        if video_test_mode and not self.recurrent:
+            raise ValueError("video_test_mode needs a recurrent model: temporal=dict(type='RecurrentBEV', ...)")
+        self.video = VideoMemory() if video_test_mode else None
         predicting = [name for name, head in self.heads.items() if head.predicts]
         if len(predicting) > 1:
             raise ValueError(f"only one head can make the 3D boxes of a sample, but {', '.join(predicting)} all do")
@@ -90,12 +119,12 @@ class BEVPerceptor(BaseModel):
         if mode == "predict":
             return self.predict(inputs, data_samples)
         if mode == "tensor":
-            return self._run_heads(inputs, list(self.heads))
+            return self._run_heads(self.extract_features(inputs), list(self.heads))
         raise ValueError(f"mode is 'loss', 'predict' or 'tensor', not {mode!r}")
 
     def loss(self, clip: CameraClip, samples: list[Det3DDataSample]) -> dict[str, Tensor]:
         """Losses of all heads, each called `head.loss`."""
-        outputs = self._run_heads(clip, list(self.heads))
+        outputs = self._run_heads(self.extract_features(clip), list(self.heads))
         return {
             f"{name}.{key}": value
             for name, output in outputs.items()
@@ -103,9 +132,21 @@ class BEVPerceptor(BaseModel):
         }
 
     def predict(self, clip: CameraClip, samples: list[Det3DDataSample] | None = None) -> list[Det3DDataSample]:
-        """Samples with 3D boxes in the bev frame; heads that make none are not run."""
+        """Samples with 3D boxes in the bev frame; heads that make none are not run.
+
+        Raises:
+            ValueError: In video test mode, if the batch holds several samples or a sample has no scene_token.
+        """
         samples = samples or [Det3DDataSample() for _ in range(clip.batch_size)]
-        outputs = self._run_heads(clip, [name for name, head in self.heads.items() if head.predicts])
+        memory = None if self.video is None else self.video.read(samples)
+        features = self.extract_features(clip, memory=memory)
+        if self.video is not None:
+            self.video.write(features.memory)
+        return self.predict_from_features(features, samples)
+
+    def predict_from_features(self, features: ClipFeatures, samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
+        """Samples with 3D boxes in the bev frame, from what `extract_features` returned."""
+        outputs = self._run_heads(features, [name for name, head in self.heads.items() if head.predicts])
         for name, output in outputs.items():
             for sample, instances in zip(samples, self.heads[name].predict(output, samples), strict=True):
                 sample.pred_instances_3d = instances
@@ -114,43 +155,101 @@ class BEVPerceptor(BaseModel):
     def _dump_init_info(self) -> None:
         """Say nothing: mmengine would log a paragraph for every parameter at the start of a training."""
 
-    def _run_heads(self, clip: CameraClip, names: list[str]) -> dict[str, Any]:
+    def _run_heads(self, features: ClipFeatures, names: list[str]) -> dict[str, Any]:
         """Outputs of some heads by name."""
-        bev, images = self.extract_features(clip)
-        sources = {"bev": bev, "image": images}
+        sources = {"bev": features.bev, "image": features.images}
         return {name: self.heads[name](sources[self.heads[name].source]) for name in names}
 
-    def extract_features(self, clip: CameraClip) -> tuple[BEVFeatures, ImageFeatures]:
+    def extract_features(
+        self,
+        clip: CameraClip,
+        pyramids: Sequence[Pyramid | None] | None = None,
+        memory: BEVMemory | None = None,
+    ) -> ClipFeatures:
         """BEV features of the whole clip and image features of its current frame.
 
-        Returns:
-            The fused (B, C, H, W) map, and levels (B, 1, N, C, h_i, w_i) with the part of the clip they belong to.
+        Args:
+            clip: The normalised images and their calibration.
+            pyramids: T entries, image features that are known already (as `extract_images` gives them) or None. Frames
+                that have them don't go through the backbone.
+            memory: Of the frame before the clip's first one, for recurrent models.
         """
-        maps: list[Tensor | None] = [None] * clip.num_frames
+        known: list[Pyramid | None] = [None] * clip.num_frames if pyramids is None else list(pyramids)
         # History first: without gradient its features are gone again before those of the current frame are made.
         with self._history_mode():
-            for t in self._history(clip):
-                frame = _select_frame(clip, t)
-                maps[t] = self._encode(frame, self._extract_images(frame))
-        current = _select_frame(clip, clip.current)
-        levels = self._extract_images(current)
-        current_map = maps[clip.current] = self._encode(current, levels)
-        fused = current_map if self.temporal is None else self.temporal(maps, clip.frame_mask, clip.current)
+            history = self._history(clip)
+            self._extract_history(clip, history, known)
+            maps, memory = self._encode_history(clip, history, known, memory)
+        current = clip.frame(clip.current)
+        levels = known[clip.current]
+        levels = self.extract_images(current) if levels is None else levels
+        if self.recurrent:
+            plain = self._encode_recurrent(current, levels, memory)
+            memory = BEVMemory.write(memory, plain.detach(), current)
+        else:
+            plain = self.encode(current, levels)
+        fused = resample_bev(plain, self.encoder.grid, clip.bev_augmentation)
+        if self.temporal is not None and not self.recurrent:
+            maps[clip.current] = fused
+            fused = self.temporal(maps, clip.frame_mask, clip.current)
         images = ImageFeatures(levels=tuple(level[:, None] for level in levels), clip=current)
-        return BEVFeatures(map=fused, grid=self.encoder.grid), images
+        return ClipFeatures(BEVFeatures(map=fused, grid=self.encoder.grid), images, memory)
 
-    def _encode(self, frame: CameraClip, levels: list[Tensor]) -> Tensor:
-        """BEV map (B, C, H, W) of a clip of one frame, in the augmented bev frame."""
-        bev_map = self.encoder(
-            levels, frame.pix_T_bev[:, 0], frame.image_sizes[:, 0], frame.padded_size, frame.camera_mask[:, 0]
-        )
-        return resample_bev(bev_map, self.encoder.grid, frame.bev_augmentation)
-
-    def _extract_images(self, frame: CameraClip) -> list[Tensor]:
+    def extract_images(self, frame: CameraClip) -> Pyramid:
         """Feature levels (B, N, C, h_i, w_i) of a clip of one frame; zeros where there is no image."""
         mask = frame.camera_mask[:, 0]
         maps = self.neck(self.backbone(frame.images[:, 0][mask]))
         return [level.new_zeros(*mask.shape, *level.shape[1:]).index_put((mask,), level) for level in maps]
+
+    def encode(
+        self,
+        frame: CameraClip,
+        levels: Pyramid,
+        previous: PreviousBEV | None = None,
+        can_bus: Tensor | None = None,
+    ) -> Tensor:
+        """BEV map (B, C, H, W) of a clip of one frame, in the bev frame without augmentation."""
+        return self.encoder(
+            levels,
+            frame.pix_T_bev[:, 0],
+            frame.image_sizes[:, 0],
+            frame.padded_size,
+            frame.camera_mask[:, 0],
+            previous,
+            can_bus,
+        )
+
+    def _encode_recurrent(self, frame: CameraClip, levels: Pyramid, memory: BEVMemory | None) -> Tensor:
+        """As `encode`, with what the memory holds."""
+        recurrent = cast(RecurrentBEV, self.temporal)
+        previous = None if memory is None else recurrent(memory, frame)
+        return self.encode(frame, levels, previous, recurrent.can_bus(memory, frame))
+
+    def _extract_history(self, clip: CameraClip, history: Sequence[int], known: list[Pyramid | None]) -> None:
+        """Fill in the image features of history frames, several frames per pass through the backbone."""
+        missing = [t for t in history if known[t] is None]
+        step = self.history_frames_per_pass or max(len(missing), 1)
+        for first in range(0, len(missing), step):
+            frames = missing[first : first + step]
+            mask = clip.camera_mask[:, frames]
+            maps = self.neck(self.backbone(clip.images[:, frames][mask]))
+            levels = [level.new_zeros(*mask.shape, *level.shape[1:]).index_put((mask,), level) for level in maps]
+            for position, t in enumerate(frames):
+                known[t] = [level[:, position] for level in levels]
+
+    def _encode_history(
+        self, clip: CameraClip, history: Sequence[int], pyramids: list[Pyramid | None], memory: BEVMemory | None
+    ) -> tuple[list[Tensor | None], BEVMemory | None]:
+        """Maps of the history frames in the current grid, or, of a recurrent model, the memory after them."""
+        maps: list[Tensor | None] = [None] * clip.num_frames
+        for t in history:
+            levels = cast(Pyramid, pyramids[t])
+            if self.recurrent:
+                frame = clip.frame_in_own_bev(t)
+                memory = BEVMemory.write(memory, self._encode_recurrent(frame, levels, memory), frame)
+            else:
+                maps[t] = resample_bev(self.encode(clip.frame(t), levels), self.encoder.grid, clip.bev_augmentation)
+        return maps, memory
 
     def _history(self, clip: CameraClip) -> list[int]:
         """Frames other than the current one that at least one sample has."""
@@ -177,23 +276,11 @@ class BEVPerceptor(BaseModel):
         """Refuse clips that this model can't see through."""
         if self.temporal is None and clip.num_frames > 1:
             raise ValueError(f"the clip has {clip.num_frames} frames, but the model has no temporal fusion")
+        if self.recurrent and clip.current != clip.num_frames - 1:
+            raise ValueError("a recurrent model cannot see future frames: let frame_offsets end with 0")
         blind = (~clip.frame_mask[:, clip.current]).nonzero().flatten().tolist()
         if blind:
             tokens = [(samples[b].metainfo.get("sample_token") if samples else None) or f"number {b}" for b in blind]
             raise ValueError(
                 f"no camera image in the current frame of sample {', '.join(tokens)}: leave it out of the batch"
             )
-
-
-def _select_frame(clip: CameraClip, t: int) -> CameraClip:
-    """The clip of frame t alone."""
-    frame = slice(t, t + 1)
-    return replace(
-        clip,
-        images=clip.images[:, frame],
-        image_sizes=clip.image_sizes[:, frame],
-        pix_T_bev=clip.pix_T_bev[:, frame],
-        camera_mask=clip.camera_mask[:, frame],
-        times=clip.times[:, frame],
-        current=0,
-    )

@@ -2,5 +2,6 @@
 
 from bev.structures.camera_clip import CameraClip, stack_clips
 from bev.structures.features import BEVFeatures, ImageFeatures
+from bev.structures.memory import BEVMemory, PreviousBEV
 
-__all__ = ["BEVFeatures", "CameraClip", "ImageFeatures", "stack_clips"]
+__all__ = ["BEVFeatures", "BEVMemory", "CameraClip", "ImageFeatures", "PreviousBEV", "stack_clips"]

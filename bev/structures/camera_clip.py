@@ -13,6 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bev.geometry.can_bus import CAN_BUS_SIZE
+
+OPTIONAL = ("global_T_bev", "can_bus")
+
 
 @dataclass(eq=False)
 class CameraClip:
@@ -31,6 +35,10 @@ class CameraClip:
         current: Index of the current frame on the T axis, the same for all samples.
         bev_augmentation: (B, 4, 4) float32, `aug_T_bev`: what BEV features must still undergo to match the ground
             truth; the identity where nothing is left to do.
+        global_T_bev: (B, T, 4, 4) float64, where each frame's own bev frame was. What recurrent models need; None where
+            it is not known.
+        can_bus: (B, T, 18) float64, the vehicle's state as BEVFormer v1 takes it (see `bev.geometry.can_bus`); None
+            where no model asks for it.
     """
 
     images: Tensor
@@ -40,6 +48,8 @@ class CameraClip:
     times: Tensor
     current: int
     bev_augmentation: Tensor
+    global_T_bev: Tensor | None = None
+    can_bus: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that all tensors agree on B, T and N."""
@@ -50,10 +60,13 @@ class CameraClip:
             "camera_mask": tuple(cameras),
             "times": tuple(frames),
             "bev_augmentation": (*frames[:-1], 4, 4),
+            "global_T_bev": (*frames, 4, 4),
+            "can_bus": (*frames, CAN_BUS_SIZE),
         }
         for name, shape in expected.items():
-            found = tuple(getattr(self, name).shape)
-            if found != shape:
+            value = getattr(self, name)
+            found = None if value is None else tuple(value.shape)
+            if found != shape and (found is not None or name not in OPTIONAL):
                 raise ValueError(
                     f"CameraClip.{name} has shape {found}, but images of {tuple(self.images.shape)} need {shape}"
                 )
@@ -95,6 +108,36 @@ class CameraClip:
         """(B, T, N, 4, 4), projections from the augmented bev frame, which ground truth and predictions are in."""
         bev_T_aug = torch.linalg.inv(self.bev_augmentation)
         return self.pix_T_bev @ bev_T_aug[..., None, None, :, :]
+
+    def frame(self, t: int) -> CameraClip:
+        """The clip of frame t alone, with projections from the current sample's bev frame."""
+        part = slice(t, t + 1)
+        return replace(
+            self,
+            images=self.images[:, part],
+            image_sizes=self.image_sizes[:, part],
+            pix_T_bev=self.pix_T_bev[:, part],
+            camera_mask=self.camera_mask[:, part],
+            times=self.times[:, part],
+            current=0,
+            global_T_bev=None if self.global_T_bev is None else self.global_T_bev[:, part],
+            can_bus=None if self.can_bus is None else self.can_bus[:, part],
+        )
+
+    def frame_in_own_bev(self, t: int) -> CameraClip:
+        """The clip of frame t alone, with projections from that frame's own bev frame.
+
+        Raises:
+            ValueError: If the clip does not know where its frames were.
+        """
+        if t == self.current:
+            return self.frame(t)
+        if self.global_T_bev is None:
+            raise ValueError("the clip has no global_T_bev, which says where the bev frames of its frames were")
+        bev_T_frame = torch.linalg.solve(self.global_T_bev[:, self.current], self.global_T_bev[:, t])
+        frame = self.frame(t)
+        projections = frame.pix_T_bev.double() @ bev_T_frame[:, None, None]
+        return replace(frame, pix_T_bev=projections.to(frame.pix_T_bev.dtype))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> CameraClip:
         """Return the clip on `device`."""
@@ -143,7 +186,16 @@ def stack_clips(samples: Sequence[CameraClip]) -> CameraClip:
         times=torch.stack([clip.times for clip in samples]),
         current=samples[0].current,
         bev_augmentation=torch.stack([clip.bev_augmentation for clip in samples]),
+        **{name: _stack_optional([getattr(clip, name) for clip in samples], name) for name in OPTIONAL},
     )
+
+
+def _stack_optional(tensors: Sequence[Tensor | None], name: str) -> Tensor | None:
+    """Stack what all samples or none have."""
+    present = [tensor for tensor in tensors if tensor is not None]
+    if present and len(present) < len(tensors):
+        raise ValueError(f"some clips of the batch have {name} and some have not")
+    return torch.stack(present) if present else None
 
 
 def _stack_padded(tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:

@@ -62,6 +62,9 @@ class RandomBEVTransform:
             bev_T_aug = np.linalg.inv(aug_T_bev)
             for camera in cameras_of(clip):
                 camera["pix_T_bev"] = camera["pix_T_bev"] @ bev_T_aug
+            for frame in clip["frames"]:
+                if frame.get("global_T_bev") is not None:
+                    frame["global_T_bev"] = frame["global_T_bev"] @ bev_T_aug
         return clip
 
     def _draw(self) -> tuple[np.ndarray, float]:

@@ -59,7 +59,16 @@ def _pack_cameras(clip: Clip) -> CameraClip:
         times=torch.tensor([frame["time"] for frame in frames], dtype=torch.float32),
         current=clip["current"],
         bev_augmentation=torch.from_numpy(clip["bev_augmentation"]).float(),
+        global_T_bev=_stack_frames(frames, "global_T_bev"),
+        can_bus=_stack_frames(frames, "can_bus"),
     )
+
+
+def _stack_frames(frames: list[dict[str, Any]], key: str) -> torch.Tensor | None:
+    """(T, ...) float64 of what every frame has; None where one lacks it."""
+    if any(frame.get(key) is None for frame in frames):
+        return None
+    return torch.from_numpy(np.stack([frame[key] for frame in frames]).astype(np.float64))
 
 
 def _copy_planes(image: np.ndarray, planes: np.ndarray) -> None:

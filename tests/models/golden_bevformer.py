@@ -1,4 +1,4 @@
-"""The detector of the BEVFormer v2 goldens, whole or in parts, with the weights that its official names give.
+"""The detectors of the BEVFormer goldens, whole or in parts, with the weights that its official names give.
 
 Sizes are those of the golden files: 20 x 20 cells (or another shape), 60 queries, images of 96 x 160 pixels.
 """
@@ -14,7 +14,8 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 import bev
-from bev.engine.official_names import bevformerv2_official_name
+from bev.engine.official import convert_official, export_official
+from bev.engine.official.bevformer import NAMES
 from bev.models.perceptor import BEVPerceptor
 from bev.structures import CameraClip
 
@@ -93,14 +94,53 @@ def build_detector(
     return detector.eval()
 
 
+def build_v1_detector(bev_shape: tuple[int, int] = (20, 20), filled: bool = True, **temporal: Any) -> BEVPerceptor:
+    """BEVFormer v1 tiny in evaluation mode; `temporal` goes to `RecurrentBEV`."""
+    bev.register_all()
+    grid = {"bounds": BOUNDS, "shape": bev_shape}
+    encoder = {"type": "BEVFormerEncoder", "grid": grid, "num_layers": 3, "num_levels": 1, "can_bus_dims": 18}
+    options = {"motion": "can_bus", "rotation_centre": (100, 100), **temporal}
+    detector = BEVPerceptor(
+        backbone=dict(BACKBONE, out_indices=(3,), style="pytorch"),
+        neck=dict(NECK, in_channels=[2048], num_outs=1),
+        encoder=encoder,
+        temporal={"type": "RecurrentBEV", "grid": grid, **options},
+        heads={"detection": detection_config()},
+        video_test_mode=True,
+    )
+    if filled:
+        fill(detector)
+    return detector.eval()
+
+
 def fill(module: nn.Module, own_prefix: str = "") -> None:
-    """Give every parameter the values of its official name, and switch dropout off."""
-    golden.fill(module, bev=True, rename=lambda key: bevformerv2_official_name(own_prefix + key))
+    """Give every parameter the values of its official name, through the converter, and switch dropout off."""
+    state = {own_prefix + key: value for key, value in module.state_dict().items()}
+    official = {
+        name: official_value(name, value) for name, value in export_official(state, "bevformerv2", False).items()
+    }
+    converted, _ = convert_official(official, "bevformerv2", legacy_boxes=False)
+    module.load_state_dict({key.removeprefix(own_prefix): value for key, value in converted.items()})
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
         elif isinstance(part, nn.MultiheadAttention):
             part.dropout = 0.0
+
+
+def official_value(name: str, constructed: Tensor) -> Tensor:
+    """What the golden models hold under an official name; integers and constants stay as constructed."""
+    if not constructed.is_floating_point():
+        return constructed
+    values = golden.parameter(name, tuple(constructed.shape), bev=True)
+    return constructed if values is None else torch.from_numpy(values)
+
+
+def official_name(own_key: str) -> str:
+    """The official name of a parameter."""
+    name = NAMES.to_official(own_key)
+    assert name is not None, own_key
+    return name
 
 
 def image_features(name: str = "bevformerv2", batch_size: int = 1) -> list[Tensor]:

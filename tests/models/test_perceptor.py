@@ -94,7 +94,8 @@ def test_features_match_the_official_ones_from_images_to_bev(golden_t1):
     detector = reference.build_detector()
     images = golden.inp("bevformerv2/img", (1, 1, 6, 3, 96, 160))
     clip = reference.clip_of(images, golden_t1["in/lidar2img"][None, None])
-    features, pyramid = detector.extract_features(clip)
+    found = detector.extract_features(clip)
+    features, pyramid = found.bev, found.images
     assert len(pyramid.levels) == 5
     for i, level in enumerate(pyramid.levels):
         golden.check(golden_t1, f"eval/img/fpn{i}", level[:, 0])
@@ -134,7 +135,7 @@ def test_what_an_absent_camera_holds_is_never_looked_at():
 def test_image_features_are_zero_for_absent_cameras():
     perceptor, clip = small_perceptor(), small_clip()
     clip.camera_mask[0, 0, 1] = False
-    _, pyramid = perceptor.extract_features(clip)
+    pyramid = perceptor.extract_features(clip).images
     for level in pyramid.levels:
         assert level.shape[:3] == (2, 1, 3)
         assert not level[0, 0, 1].any()
@@ -147,14 +148,14 @@ def test_a_missing_history_frame_is_a_copy_of_the_current_one():
     maps = []
     perceptor.temporal.register_forward_pre_hook(lambda module, arguments: maps.append(arguments))
     clip.camera_mask[0, 0] = False
-    missing = perceptor.extract_features(clip)[0].map[0]
+    missing = perceptor.extract_features(clip).bev.map[0]
     still = clip.select_samples([0])
     still.images[:, 0], still.pix_T_bev[:, 0], still.camera_mask[:, 0] = (
         still.images[:, 1],
         still.pix_T_bev[:, 1],
         still.camera_mask[:, 1],
     )
-    torch.testing.assert_close(perceptor.extract_features(still)[0].map[0], missing, atol=1e-5, rtol=0)
+    torch.testing.assert_close(perceptor.extract_features(still).bev.map[0], missing, atol=1e-5, rtol=0)
     clip.camera_mask[:, 0] = False
     perceptor.extract_features(clip)
     assert maps[-1][0][0] is None, "a frame that no sample has must not be encoded"

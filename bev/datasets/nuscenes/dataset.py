@@ -136,6 +136,10 @@ class NuScenesClipDataset(BaseDataset):
             "frames": self._frames(row),
         }
 
+    def scene_of(self, idx: int) -> str:
+        """The scene that a sample belongs to."""
+        return self._table.scenes[super().get_data_info(idx)["row"]].decode()
+
     def _frames(self, row: int) -> list[dict[str, Any]]:
         """The frames of the clip around a row of the table."""
         table = self._table
@@ -149,6 +153,8 @@ class NuScenesClipDataset(BaseDataset):
                     "valid": bool(cameras),
                     "token": None if found is None else table.tokens[found].decode(),
                     "cameras": cameras,
+                    "global_T_bev": table.global_T_bev[stand_in].copy(),
+                    "can_bus": table.can_bus[stand_in].copy(),
                 }
             )
         return frames

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bev.datasets.nuscenes.can_bus import SceneMotion
 from bev.datasets.nuscenes.classes import CAMERAS
 from bev.datasets.nuscenes.index_annotations import SampleAnnotations, read_annotations
 from bev.datasets.nuscenes.index_tables import TablesError
@@ -27,12 +28,14 @@ def scene_entries(nusc: NuScenes, scene: dict) -> list[dict]:
     Raises:
         CalibrationError: a calibration or pose that cannot be right; the message has table, token and camera.
         TablesError: a sample without camera or LiDAR rows.
+        CanBusError: a damaged file of the CAN bus expansion.
     """
     entries = []
+    motion = SceneMotion(nusc.dataroot, scene["name"])
     token = scene["first_sample_token"]
     while token:
         sample = nusc.get("sample", token)
-        entries.append(sample_entry(nusc, sample))
+        entries.append({**sample_entry(nusc, sample), "can_bus": motion.at(sample["timestamp"])})
         token = sample["next"]
     return entries
 

@@ -3,7 +3,7 @@
 from bev.models.attention.deformable import DeformableAttention, DeformableSampling
 from bev.models.attention.feed_forward import FeedForward
 from bev.models.attention.spatial_cross import SpatialCrossAttention
-from bev.models.attention.temporal_self import TemporalSelfAttention
+from bev.models.attention.temporal_self import TemporalQueue, TemporalSelfAttention
 from bev.models.attention.visibility import VisiblePillars, project_pillars, visible_pillars
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "DeformableSampling",
     "FeedForward",
     "SpatialCrossAttention",
+    "TemporalQueue",
     "TemporalSelfAttention",
     "VisiblePillars",
     "project_pillars",

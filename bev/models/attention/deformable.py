@@ -87,7 +87,7 @@ class DeformableSampling(nn.Module):
             query: (B, Q, query_dims).
             values: (B, S, M, C / M) as `project_values` returns them, levels one after the other, rows first.
             reference_points: (B, Q, Z, 2) x and y, 0 at the left or top edge of every level and 1 at the other edge;
-                B may be 1 for points that all samples share.
+                B may be 1 for points that all samples share. (B, Q, L, Z, 2) where the levels have points of their own.
             spatial_shapes: Height and width of each level; their products add up to S.
 
         Returns:
@@ -97,7 +97,8 @@ class DeformableSampling(nn.Module):
         sizes = [(width, height) for height, width in spatial_shapes]
         cells = torch.tensor(sizes, dtype=reference_points.dtype, device=query.device)
         steps = self.offsets(query).unflatten(4, (-1, reference_points.shape[-2])) / cells[:, None, None, :]
-        locations = (reference_points[:, :, None, None, None] + steps).flatten(4, 5)
+        per_level = reference_points if reference_points.dim() == 5 else reference_points[:, :, None]
+        locations = (per_level[:, :, None, :, None] + steps).flatten(4, 5)
         return ms_deform_attn(values, spatial_shapes, locations, self.weights(query))
 
     def offsets(self, query: Tensor) -> Tensor:

@@ -5,10 +5,41 @@ Shapes: B batch, Q = H * W queries, C channels, H, W rows and columns of the BEV
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from bev.models.attention.deformable import DeformableSampling, output_projection
+
+
+@dataclass(frozen=True)
+class TemporalQueue:
+    """The two maps that temporal self-attention reads.
+
+    Attributes:
+        previous: (B, Q, C) map of the previous frame, turned into the current frame's axes.
+        current: (B, Q, C) the queries that entered the encoder's first layer.
+        shift: (B, 2) what is to be added to the place (x, y) of a current cell to find it in `previous`, in fractions
+            of the grid.
+        valid: (B,) bool, False for samples without a previous frame; they read their queries twice.
+    """
+
+    previous: Tensor
+    current: Tensor
+    shift: Tensor
+    valid: Tensor
+
+    def maps(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """Previous and current map (B, Q, C) each, for a layer's queries (B, Q, C)."""
+        valid = self.valid[:, None, None]
+        return torch.where(valid, self.previous, query), torch.where(valid, self.current, query)
+
+    def reference_points(self, cell_centres: Tensor) -> Tensor:
+        """Cell centres (1, Q, 1, 2) to reference points (B, Q, 2, 1, 2) in the previous and in the current map."""
+        shift = torch.where(self.valid[:, None], self.shift, 0.0)
+        centres = cell_centres.expand(len(shift), -1, -1, -1)
+        return torch.stack([centres + shift[:, None, None], centres], dim=2)
 
 
 class TemporalSelfAttention(nn.Module):
@@ -43,7 +74,7 @@ class TemporalSelfAttention(nn.Module):
         position: Tensor,
         reference_points: Tensor,
         grid_shape: tuple[int, int],
-        queue: tuple[Tensor, Tensor] | None = None,
+        queue: TemporalQueue | None = None,
     ) -> Tensor:
         """Return the queries plus what they read.
 
@@ -52,17 +83,17 @@ class TemporalSelfAttention(nn.Module):
             position: (Q, C) positional encoding.
             reference_points: (1, Q, 1, 2) x and y of each cell's centre in fractions of the grid.
             grid_shape: (H, W).
-            queue: Previous and current BEV map, (B, Q, C) each, both in the current frame's grid; None where there is
-                no previous one.
+            queue: Previous and current BEV map; None where no sample has a previous one.
 
         Returns:
             (B, Q, C).
         """
-        previous, current = (query, query) if queue is None else queue
+        previous, current = (query, query) if queue is None else queue.maps(query)
         conditioned = torch.cat([previous, query + position], dim=-1)
         if queue is None:
             values = self.sampling.project_values(query).repeat(1, 2, 1, 1)
         else:
             values = self.sampling.project_values(torch.cat([previous, current], dim=1))
+            reference_points = queue.reference_points(reference_points)
         read = self.sampling(conditioned, values, reference_points, (grid_shape, grid_shape))
         return query + self.dropout(self.output_proj(read))

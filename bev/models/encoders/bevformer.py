@@ -18,12 +18,14 @@ from bev.geometry.grid import BEVGrid
 from bev.models.attention import (
     FeedForward,
     SpatialCrossAttention,
+    TemporalQueue,
     TemporalSelfAttention,
     VisiblePillars,
     project_pillars,
     visible_pillars,
 )
 from bev.models.encoders.positional import LearnedPositionalEncoding, polar_codes
+from bev.structures import PreviousBEV
 
 
 class BEVFormerLayer(nn.Module):
@@ -48,7 +50,7 @@ class BEVFormerLayer(nn.Module):
         features: Tensor,
         spatial_shapes: list[tuple[int, int]],
         seen: VisiblePillars,
-        queue: tuple[Tensor, Tensor] | None = None,
+        queue: TemporalQueue | None = None,
     ) -> Tensor:
         """Refine the queries (B, Q, C); the arguments are those of the two attention modules."""
         query = self.norms[0](self.temporal_attention(query, position, cell_centres, grid_shape, queue))
@@ -80,6 +82,8 @@ class BEVFormerEncoder(nn.Module):
             serves its neighbours from the first step.
         initial_step: As for `SpatialCrossAttention`.
         height_focus: As for `SpatialCrossAttention`.
+        can_bus_dims: Numbers of the vehicle's state that are added to the queries through a small network, 18 in
+            BEVFormer v1; 0 for none.
     """
 
     pillar_points: Tensor
@@ -102,6 +106,7 @@ class BEVFormerEncoder(nn.Module):
         query_init: str = "normal",
         initial_step: float = 1.0,
         height_focus: float = 0.0,
+        can_bus_dims: int = 0,
     ) -> None:
         super().__init__()
         self.grid = grid if isinstance(grid, BEVGrid) else BEVGrid(**grid)
@@ -132,6 +137,7 @@ class BEVFormerEncoder(nn.Module):
             )
             for _ in range(num_layers)
         )
+        self.can_bus_mlp = _can_bus_mlp(can_bus_dims, embed_dims) if can_bus_dims else None
         pillars = self.grid.pillar_points(num_pillar_points)
         self.register_buffer("pillar_points", pillars, persistent=False)
         self.register_buffer("cell_centres", self.grid.normalise(pillars[0])[:, None, :2][None], persistent=False)
@@ -143,7 +149,8 @@ class BEVFormerEncoder(nn.Module):
         image_sizes: Tensor,
         padded_size: tuple[int, int],
         camera_mask: Tensor,
-        previous: Tensor | None = None,
+        previous: PreviousBEV | None = None,
+        can_bus: Tensor | None = None,
     ) -> Tensor:
         """Encode one frame.
 
@@ -153,21 +160,26 @@ class BEVFormerEncoder(nn.Module):
             image_sizes: (B, N, 2) height and width of each image without its padding, pixels.
             padded_size: Height and width that the features cover, pixels.
             camera_mask: (B, N) False where a camera has no image; what its features hold is then never read.
-            previous: (B, C, H, W) BEV map of the previous frame, resampled to the current frame's grid.
+            previous: BEV map of the previous frame; None for the first frame of a scene.
+            can_bus: (B, can_bus_dims) the vehicle's state relative to the previous frame.
 
         Returns:
             (B, C, H, W) map in the bev frame, row 0 at y_min and column 0 at x_min.
 
         Raises:
-            ValueError: If there are too few levels or too many cameras.
+            ValueError: If there are too few levels or too many cameras, or the vehicle's state is missing.
         """
         coordinates, visible = project_pillars(self.pillar_points, pix_T_bev, image_sizes, padded_size)
         seen = visible_pillars(coordinates, visible, camera_mask)
         features, spatial_shapes = self._camera_features(levels, seen.cameras)
         position = self.positional_encoding()
         query = self.queries.weight.expand(len(pix_T_bev), -1, -1)
+        if self.can_bus_mlp is not None:
+            if can_bus is None:
+                raise ValueError("this BEV encoder takes CAN bus values, but the clip has none; see CameraClip.can_bus")
+            query = query + self.can_bus_mlp(can_bus.to(query.dtype))[:, None]
         # Every layer's self-attention reads the queries that entered the first one beside the previous map.
-        queue = None if previous is None else (previous.flatten(2).transpose(1, 2), query)
+        queue = None if previous is None else _queue(previous, query)
         for layer in self.layers:
             query = layer(query, position, self.cell_centres, self.grid.shape, features, spatial_shapes, seen, queue)
         return query.transpose(1, 2).unflatten(2, self.grid.shape)
@@ -190,3 +202,20 @@ class BEVFormerEncoder(nn.Module):
         ]
         shapes = [(level.shape[-2], level.shape[-1]) for level in levels[:num_levels]]
         return torch.cat(tokens, dim=1), shapes
+
+
+def _queue(previous: PreviousBEV, query: Tensor) -> TemporalQueue:
+    tokens = previous.map.flatten(2).transpose(1, 2)
+    return TemporalQueue(tokens, query, previous.shift.to(query.dtype), previous.valid)
+
+
+def _can_bus_mlp(can_bus_dims: int, embed_dims: int) -> nn.Sequential:
+    """Official layout, with its names: two linear layers, each with ReLU, and a layer norm called `norm`."""
+    network = nn.Sequential(
+        nn.Linear(can_bus_dims, embed_dims // 2),
+        nn.ReLU(inplace=True),
+        nn.Linear(embed_dims // 2, embed_dims),
+        nn.ReLU(inplace=True),
+    )
+    network.add_module("norm", nn.LayerNorm(embed_dims))
+    return network

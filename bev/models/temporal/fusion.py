@@ -28,6 +28,8 @@ class TemporalFusion(nn.Module):
         norm_cfg: mmengine config of the blocks' norm; SyncBN becomes BN where there is nothing to synchronise.
     """
 
+    recurrent = False
+
     def __init__(
         self,
         num_frames: int,

@@ -5,7 +5,7 @@ import torch
 from bev_ops.reference import ms_deform_attn
 from torch import nn
 
-from bev.models.attention import TemporalSelfAttention
+from bev.models.attention import TemporalQueue, TemporalSelfAttention
 
 B, H, W, C, HEADS, POINTS = 2, 3, 5, 8, 2, 4
 Q = H * W
@@ -47,11 +47,17 @@ def attend_map_by_map(attention: TemporalSelfAttention, previous, current, query
     return query + attention.output_proj(sum(reads) / 2)
 
 
+def queue_of(previous: torch.Tensor, current: torch.Tensor, shift=(0.0, 0.0), valid=True) -> TemporalQueue:
+    batch = len(previous)
+    shifts = torch.tensor(shift, dtype=previous.dtype).expand(batch, 2)
+    return TemporalQueue(previous, current, shifts, torch.as_tensor(valid).expand(batch))
+
+
 def test_averages_the_readings_of_both_maps(attention):
     query, position, centres = inputs()
     previous, current = torch.randn_like(query), torch.randn_like(query)
     expected = attend_map_by_map(attention, previous, current, query, position, centres)
-    torch.testing.assert_close(attention(query, position, centres, (H, W), (previous, current)), expected)
+    torch.testing.assert_close(attention(query, position, centres, (H, W), queue_of(previous, current)), expected)
 
 
 def test_without_a_previous_map_both_are_the_queries(attention):
@@ -62,8 +68,33 @@ def test_without_a_previous_map_both_are_the_queries(attention):
 
 def test_a_batch_of_two_equals_two_single_runs(attention):
     query, position, centres = inputs()
-    queue = (torch.randn_like(query), torch.randn_like(query))
+    queue = queue_of(torch.randn_like(query), torch.randn_like(query), shift=(0.3, -0.2))
     both = attention(query, position, centres, (H, W), queue)
     for b in range(B):
-        single = attention(query[b : b + 1], position, centres, (H, W), tuple(part[b : b + 1] for part in queue))
+        part = TemporalQueue(*(value[b : b + 1] for value in vars(queue).values()))
+        single = attention(query[b : b + 1], position, centres, (H, W), part)
         torch.testing.assert_close(single, both[b : b + 1])
+
+
+def test_a_shift_moves_the_reading_of_the_previous_map(attention):
+    query, position, centres = inputs()
+    previous, current = torch.randn_like(query), torch.randn_like(query)
+    moved = previous.view(B, H, W, C).roll(1, dims=2)
+    moved[:, :, 0] = 0
+    # Offsets and weights depend on the previous features at the query's own place, which change: switch both off.
+    for layer in (attention.sampling.sampling_offsets, attention.sampling.attention_weights):
+        layer.weight.data.zero_()
+    attention.sampling.sampling_offsets.bias.data.zero_()
+    attention.sampling.value_proj.bias.data.zero_()
+    expected = attention(query, position, centres, (H, W), queue_of(previous, current))
+    found = attention(query, position, centres, (H, W), queue_of(moved.view(B, Q, C), current, shift=(1 / W, 0.0)))
+    inner = torch.arange(Q) % W < W - 1
+    torch.testing.assert_close(found[:, inner], expected[:, inner])
+
+
+def test_samples_without_a_previous_map_read_their_queries(attention):
+    query, position, centres = inputs()
+    queue = queue_of(torch.randn_like(query), torch.randn_like(query), (0.1, 0.1), torch.tensor([True, False]))
+    mixed = attention(query, position, centres, (H, W), queue)
+    torch.testing.assert_close(mixed[1:], attention(query[1:], position, centres, (H, W)))
+    assert (mixed[0] - attention(query, position, centres, (H, W))[0]).abs().max() > 1e-3

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bev.models.encoders import BEVFormerEncoder
+from bev.structures import PreviousBEV
 
 GRID = {"bounds": (-8.0, -8.0, -2.0, 8.0, 8.0, 2.0), "shape": (4, 6)}
 LEVELS = ((6, 10), (3, 5))
@@ -21,6 +22,10 @@ def small_encoder(**overrides) -> BEVFormerEncoder:
             torch.nn.init.normal_(sampling.sampling_offsets.weight, std=0.1)
             torch.nn.init.normal_(sampling.attention_weights.weight)
     return encoder.eval()
+
+
+def previous_bev(bev_map: torch.Tensor) -> PreviousBEV:
+    return PreviousBEV(bev_map, torch.zeros(len(bev_map), 2), torch.ones(len(bev_map), dtype=torch.bool))
 
 
 def small_frame(batch_size: int = 2, num_cameras: int = 3) -> dict[str, object]:
@@ -43,6 +48,8 @@ def small_frame(batch_size: int = 2, num_cameras: int = 3) -> dict[str, object]:
 
 def sample_of(frame: dict[str, object], b: int) -> dict[str, object]:
     only = {key: value[b : b + 1] for key, value in frame.items() if isinstance(value, torch.Tensor)}
+    if "previous" in frame:
+        only["previous"] = PreviousBEV(*(value[b : b + 1] for value in vars(frame["previous"]).values()))
     return {**frame, **only, "levels": [level[b : b + 1] for level in frame["levels"]]}
 
 
@@ -86,7 +93,7 @@ def test_a_batch_of_two_equals_two_single_runs(with_previous):
     encoder, frame = small_encoder(), small_frame()
     frame["camera_mask"] = torch.tensor([[True, True, False], [True, True, True]])
     if with_previous:
-        frame["previous"] = torch.randn(2, 16, 4, 6)
+        frame["previous"] = previous_bev(torch.randn(2, 16, 4, 6))
     both = encoder(**frame)
     assert both.shape == (2, 16, 4, 6)
     for b in range(2):
@@ -117,10 +124,18 @@ def test_removing_a_camera_keeps_what_only_others_see():
     assert not changed[1].any()
 
 
+def test_can_bus_values_are_asked_for_and_used():
+    encoder, frame = small_encoder(can_bus_dims=18), small_frame()
+    with pytest.raises(ValueError, match="takes CAN bus values, but the clip has none"):
+        encoder(**frame)
+    maps = [encoder(**frame, can_bus=torch.full((2, 18), value)) for value in (0.0, 1.0)]
+    assert (maps[0] - maps[1]).abs().max() > 1e-3
+
+
 @torch.no_grad()
 def test_the_previous_map_is_read():
     encoder, frame = small_encoder(), small_frame()
-    maps = [encoder(**frame, previous=torch.full((2, 16, 4, 6), value)) for value in (0.0, 1.0)]
+    maps = [encoder(**frame, previous=previous_bev(torch.full((2, 16, 4, 6), value))) for value in (0.0, 1.0)]
     assert (maps[0] - maps[1]).abs().max() > 1e-3
 
 

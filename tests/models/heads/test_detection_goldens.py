@@ -11,7 +11,6 @@ import torch
 from mmdet3d.structures import Det3DDataSample
 from torch import nn
 
-from bev.engine.official_names import bevformerv2_official_name
 from bev.models.heads import DetectionOutputs
 from bev.models.heads.detection_targets import detection_targets
 from bev.structures import BEVFeatures
@@ -79,7 +78,7 @@ def test_gradients_of_one_training_step_match(golden_t1: Golden, golden_sample: 
     norms = json.loads((goldens / "bevformerv2_t1_base" / "grad_norms.json").read_text())
     parameters = [("encoder." + name, parameter) for name, parameter in encoder.named_parameters()]
     parameters += [("heads.detection." + name, parameter) for name, parameter in head.named_parameters()]
-    gradients = {bevformerv2_official_name(name): parameter.grad for name, parameter in parameters}
+    gradients = {reference.official_name(name): parameter.grad for name, parameter in parameters}
     for name, gradient in gradients.items():
         assert gradient.norm().item() == pytest.approx(norms[name], rel=2e-5, abs=1e-5), name
     stored = {name.removeprefix("train/grad/").split("@")[0] for name in golden_t1.files if "train/grad/" in name}

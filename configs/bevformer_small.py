@@ -1,0 +1,29 @@
+"""BEVFormer small: R101-DCN, 150 x 150 cells, images at 0.8, one feature level (published: val NDS 47.9, mAP 37.0)."""
+
+_base_ = ["_base_/bevformer.py"]
+
+grid = dict(bounds=_base_.bev_bounds, shape=(150, 150))
+heights = [720]
+offsets = (-2, -1, 0)
+
+model = dict(
+    backbone=dict(out_indices=(3,), with_cp=True),
+    neck=dict(in_channels=[2048], num_outs=1),
+    encoder=dict(grid=grid, num_layers=3, num_levels=1),
+    temporal=dict(grid=grid),
+)
+train_pipeline = [
+    dict(type="LoadMultiCameraImages", num_threads=2),
+    dict(type="PhotometricDistortion"),
+    dict(type="ResizeCropFlipImages", heights=heights),
+    dict(type="BoxRangeFilter", bounds=_base_.bev_bounds),
+    dict(type="PackClip"),
+]
+test_pipeline = [
+    dict(type="LoadMultiCameraImages", num_threads=2),
+    dict(type="ResizeCropFlipImages", heights=heights, training=False),
+    dict(type="PackClip"),
+]
+train_dataloader = dict(dataset=dict(frame_offsets=offsets, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bev.datasets.nuscenes.can_bus import CanBusError, SceneMotion
+
+
+def write(root: Path, times: list[int]) -> Path:
+    path = root / "can_bus" / "scene-0001_pose.json"
+    path.parent.mkdir()
+    messages = [
+        {
+            "utime": t,
+            "accel": [t, 0, 0],
+            "rotation_rate": [0, t, 0],
+            "vel": [0, 0, t],
+            "pos": [9, 9, 9],
+            "orientation": [],
+        }
+        for t in times
+    ]
+    path.write_text(json.dumps(messages))
+    return path
+
+
+def test_the_last_message_up_to_a_time_counts(tmp_path: Path) -> None:
+    write(tmp_path, [10, 20, 30])
+    motion = SceneMotion(tmp_path, "scene-0001")
+    assert motion.at(25) == [20, 0, 0, 0, 20, 0, 0, 0, 20]
+    assert motion.at(30)[0] == 30
+    assert motion.at(3)[0] == 10
+
+
+def test_scenes_without_recording_have_none(tmp_path: Path) -> None:
+    assert SceneMotion(tmp_path, "scene-0001").at(5) is None
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path, [1]).write_text('[{"utime": 1}]')
+    with pytest.raises(CanBusError, match=r"scene-0001_pose.json: not a pose file of the CAN bus expansion"):
+        SceneMotion(tmp_path, "scene-0001")
