@@ -5,8 +5,8 @@ Shapes: F frames (samples of the index), K camera images of all frames, M boxes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -16,6 +16,7 @@ from bev.geometry import check_intrinsic, check_pose, transform_boxes
 from bev.geometry.can_bus import can_bus_state
 
 Record = dict[str, Any]
+NO_ATTRIBUTE = 3
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class BoxFilter:
         min_lidar_points: Fewest LiDAR points in a box.
         min_visibility: Lowest visibility level (nuScenes: 1 is up to 40 %, 2 to 60 %, 3 to 80 %, 4 above). Boxes
             without one are kept; None keeps all.
+        attribute_states: Name of an attribute to its index among those of its class.
     """
 
     label_mapping: np.ndarray
     min_lidar_points: int = 1
     min_visibility: int | None = None
+    attribute_states: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,9 @@ class FrameTable:
         first_box: (F + 1,) int64.
         boxes: (M, 9) float32 in the frame's bev frame: gravity centre, l, w, h, yaw, vx, vy; unknown velocities are 0.
         labels: (M,) int64.
+        attributes: (M,) int64, index of the attribute among those of its class, 3 for none.
+        speeds: (M,) float32, metres per second, NaN where unknown.
+        num_points: (M,) int64, LiDAR and radar points in the box.
     """
 
     tokens: np.ndarray
@@ -70,6 +76,9 @@ class FrameTable:
     first_box: np.ndarray
     boxes: np.ndarray
     labels: np.ndarray
+    attributes: np.ndarray
+    speeds: np.ndarray
+    num_points: np.ndarray
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -140,7 +149,7 @@ def _box_columns(
 ) -> dict[str, np.ndarray]:
     """The columns of a table that have one row per box; `bev_T_lidar` is (F, 4, 4), None for the identity."""
     kept: list[tuple[float, ...]] = []
-    labels: list[int] = []
+    labels: list[tuple[int, int, int]] = []
     counts: list[int] = []
     for record in records:
         before = len(kept)
@@ -148,16 +157,25 @@ def _box_columns(
             label = box_filter.label_mapping[instance["bbox_label_3d"]]
             if label >= 0 and _is_seen(instance, box_filter):
                 kept.append((*instance["bbox_3d"][:7], *instance.get("velocity", (np.nan, np.nan))))
-                labels.append(label)
+                state = box_filter.attribute_states.get(instance.get("attribute", ""), NO_ATTRIBUTE)
+                points = instance["num_lidar_pts"] + max(instance.get("num_radar_pts") or 0, 0)
+                labels.append((label, state, points))
         counts.append(len(kept) - before)
     first = _firsts(counts)
     boxes = np.array(kept, dtype=np.float64).reshape(-1, 9)
+    speeds = np.hypot(boxes[:, 7], boxes[:, 8])
     # A track of a single annotation has no velocity. Zero, as in mmdet3d: a NaN would spread through the loss.
     boxes[:, 7:] = np.nan_to_num(boxes[:, 7:])
     if bev_T_lidar is not None:
         for begin, end, matrix in zip(first[:-1], first[1:], bev_T_lidar, strict=True):
             boxes[begin:end] = transform_boxes(boxes[begin:end], matrix)
-    return {"first_box": first, "boxes": boxes.astype(np.float32), "labels": np.array(labels, dtype=np.int64)}
+    integers = np.array(labels, dtype=np.int64).reshape(-1, 3).T.copy()
+    return {
+        "first_box": first,
+        "boxes": boxes.astype(np.float32),
+        **dict(zip(("labels", "attributes", "num_points"), integers, strict=True)),
+        "speeds": speeds.astype(np.float32),
+    }
 
 
 def _is_seen(instance: Record, box_filter: BoxFilter) -> bool:

@@ -9,7 +9,7 @@ from bev.geometry.boxes import (
     transform_boxes,
     wrap_angle,
 )
-from bev.geometry.cameras import MIN_DEPTH, check_intrinsic, image_affine, pix_T_cam, project
+from bev.geometry.cameras import MIN_DEPTH, check_intrinsic, image_affine, pix_T_cam, project, split_projection
 from bev.geometry.errors import CalibrationError
 from bev.geometry.grid import BEVGrid
 from bev.geometry.poses import check_pose, invert_pose, pose_matrix, rotation_z, yaw_of
@@ -31,6 +31,7 @@ __all__ = [
     "pose_matrix",
     "project",
     "rotation_z",
+    "split_projection",
     "transform_boxes",
     "wrap_angle",
     "yaw_of",

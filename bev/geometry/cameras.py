@@ -88,3 +88,36 @@ def image_affine(
         affine[0] = -affine[0]
         affine[0, 2] += flip_width
     return affine
+
+
+def split_projection(pix_T_ref: Tensor) -> tuple[Tensor, Tensor]:
+    """Intrinsic and extrinsic part of projections, however image and frame were resized, cropped or mirrored.
+
+    Gram-Schmidt from the last row up (the RQ decomposition). Focal lengths come out positive, so that a mirrored image
+    shows in the determinant of the rotation: -1.
+
+    Args:
+        pix_T_ref: (..., 4, 4), frame ref (metres) to (u d, v d, d, 1).
+
+    Returns:
+        Intrinsics (..., 3, 3), pixels, and cam_T_ref (..., 4, 4), rigid but for mirroring: where frame ref is scaled,
+        so is the camera's.
+    """
+    first, second, third = pix_T_ref[..., :3, :3].unbind(-2)
+    norm = third.norm(dim=-1, keepdim=True)
+    z = third / norm
+    cy = (second * z).sum(-1, keepdim=True)
+    y = second - cy * z
+    fy = y.norm(dim=-1, keepdim=True)
+    y = y / fy
+    cx, skew = (first * z).sum(-1, keepdim=True), (first * y).sum(-1, keepdim=True)
+    x = first - cx * z - skew * y
+    fx = x.norm(dim=-1, keepdim=True)
+    zero = torch.zeros_like(fx)
+    rows = [torch.cat(row, -1) for row in ((fx, skew, cx), (zero, fy, cy), (zero, zero, norm))]
+    intrinsic = torch.stack(rows, -2)
+    cam_T_ref = torch.zeros_like(pix_T_ref)
+    cam_T_ref[..., :3, :3] = torch.stack([x / fx, y, z], -2)
+    cam_T_ref[..., :3, 3] = torch.linalg.solve(intrinsic, pix_T_ref[..., :3, 3])
+    cam_T_ref[..., 3, 3] = 1
+    return intrinsic / norm[..., None], cam_T_ref

@@ -103,7 +103,7 @@ class BoxRangeFilter:
         self.radius = radius
 
     def __call__(self, clip: Clip) -> Clip:
-        """Reduce `gt_boxes` and `gt_labels`."""
+        """Reduce `gt_boxes`, `gt_labels` and `gt_fields`."""
         xy = clip["gt_boxes"].tensor[:, :2]
         if self.bounds is None:
             inside = xy.norm(dim=1) <= self.radius
@@ -112,4 +112,5 @@ class BoxRangeFilter:
             inside = ((xy >= low) & (xy <= high)).all(dim=1)
         clip["gt_boxes"] = clip["gt_boxes"][inside]
         clip["gt_labels"] = clip["gt_labels"][inside.numpy()]
+        clip["gt_fields"] = {name: values[inside.numpy()] for name, values in clip.get("gt_fields", {}).items()}
         return clip

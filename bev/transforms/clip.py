@@ -11,6 +11,7 @@ A dataset creates it and `PackClip` ends it:
     on_error: 'raise' or 'skip-frame', what to do about an unreadable image
     bev_augmentation: (4, 4) float64, `aug_T_bev` that is left to the model
     gt_boxes: LiDARInstance3DBoxes (M boxes, 9 numbers), gt_labels: (M,) int64, in the augmented bev frame
+    gt_fields: name to (M,) array, what else is known about these boxes: attributes, speeds, num_points
     frames: list of {time: seconds relative to the current frame, valid: bool, token, cameras: {name: camera},
         global_T_bev: (4, 4) float64, pose of the frame's own bev frame, can_bus: (18,) float64 (bev.geometry.can_bus)}
 

@@ -22,10 +22,10 @@ from bev.transforms.clip import Clip, cameras_of
 class PackClip:
     """Packs a clip into `{'inputs': CameraClip without batch axis, 'data_samples': Det3DDataSample}`.
 
-    The data sample holds `gt_instances_3d` (bboxes_3d, labels_3d) and, as metainfo: sample_token, scene_token,
-    timestamp, global_T_bev, lidar_path, camera_names, and for the current frame `image_paths` and `file_pix_T_bev`
-    ((N, 4, 4) float64, projections into the image files from the bev frame without augmentation), in the order of
-    camera_names, with None and the identity for missing cameras.
+    The data sample holds `gt_instances_3d` (bboxes_3d, labels_3d, and the clip's gt_fields) and, as metainfo:
+    sample_token, scene_token, timestamp, global_T_bev, lidar_path, camera_names, and for the current frame
+    `image_paths` and `file_pix_T_bev` ((N, 4, 4) float64, projections into the image files from the bev frame without
+    augmentation), in the order of camera_names, with None and the identity for missing cameras.
     """
 
     def __call__(self, clip: Clip) -> dict[str, Any]:
@@ -91,6 +91,8 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
         }
     )
     sample.gt_instances_3d = InstanceData(
-        bboxes_3d=clip["gt_boxes"], labels_3d=torch.from_numpy(np.asarray(clip["gt_labels"], dtype=np.int64))
+        bboxes_3d=clip["gt_boxes"],
+        labels_3d=torch.from_numpy(np.asarray(clip["gt_labels"], dtype=np.int64)),
+        **{name: torch.from_numpy(values) for name, values in clip.get("gt_fields", {}).items()},
     )
     return sample

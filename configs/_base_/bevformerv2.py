@@ -1,9 +1,9 @@
-"""BEVFormer v2 as published (arXiv 2211.10439): encoder, group DETR decoder, losses, schedule; backbones come on top.
+"""BEVFormer v2 as published (arXiv 2211.10439): encoder, group DETR, perspective head, schedule; backbones come on top.
 
 Learning rate: 4e-4 at 16 samples per step (8 GPUs x 2); other totals are scaled linearly and the factor is printed.
 """
 
-_base_ = ["default_runtime.py", "nuscenes.py"]
+_base_ = ["default_runtime.py", "nuscenes.py", "perspective.py"]
 
 bev_bounds = _base_.bev_bounds
 grid = dict(bounds=bev_bounds, shape=(200, 200))  # cells of 0.512 m
@@ -23,7 +23,7 @@ model = dict(
     neck=dict(
         type="mmdet.FPN",
         out_channels=dims,
-        num_outs=4,
+        num_outs=5,
         add_extra_convs="on_output",
         relu_before_extra_convs=True,
     ),
@@ -61,7 +61,7 @@ model = dict(
             max_num=300,
             centre_range=(-61.2, -61.2, -10.0, 61.2, 61.2, 10.0),
         ),
-        perspective=dict(type="ImagePlaneHead", embed_dims=dims, num_classes=num_classes, levels=(0, 1, 2)),
+        perspective=_base_.perspective,
     ),
 )
 

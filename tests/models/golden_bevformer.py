@@ -5,6 +5,7 @@ Sizes are those of the golden files: 20 x 20 cells (or another shape), 60 querie
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import golden
@@ -14,6 +15,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 import bev
+from bev.engine.config import load_config
 from bev.engine.official import convert_official, export_official
 from bev.engine.official.bevformer import NAMES
 from bev.models.perceptor import BEVPerceptor
@@ -21,6 +23,7 @@ from bev.structures import CameraClip
 
 BOUNDS = (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0)
 IMAGE_SIZE = (96, 160)
+CANONICAL_SIZES = load_config(Path(__file__).parents[2] / "configs/_base_/perspective.py").canonical_sizes
 FEATURE_SHAPES = ((12, 20), (6, 10), (3, 5), (2, 3))
 
 BACKBONE = {
@@ -59,6 +62,17 @@ def detection_config(num_queries: int = 60, num_groups: int = 1) -> dict[str, An
     return {"type": "BEVDetectionHead", "num_classes": 10, "decoder": {"type": "DETRDecoder", "queries": queries}}
 
 
+def perspective_config(as_published: bool = True) -> dict[str, Any]:
+    """Published perspective head."""
+    return {
+        "type": "DD3DHead",
+        "num_classes": 10,
+        "canonical_sizes": CANONICAL_SIZES,
+        "norm_cfg": {"type": "BN"},
+        "loss": {"as_published": as_published},
+    }
+
+
 def build_part(config: dict[str, Any], own_prefix: str) -> nn.Module:
     """A filled part in evaluation mode.
 
@@ -79,6 +93,7 @@ def build_detector(
     num_frames: int = 1,
     hidden_dims: int | None = None,
     filled: bool = True,
+    perspective: bool = False,
 ) -> BEVPerceptor:
     """The whole detector in evaluation mode: ResNet-50, FPN, encoder, fusion of several frames, detection head."""
     bev.register_all()
@@ -87,7 +102,10 @@ def build_detector(
         neck=NECK,
         encoder=encoder_config(bev_shape),
         temporal=fusion_config(num_frames, hidden_dims) if num_frames > 1 else None,
-        heads={"detection": detection_config(num_queries, num_groups)},
+        heads={
+            "detection": detection_config(num_queries, num_groups),
+            **({"perspective": perspective_config()} if perspective else {}),
+        },
     )
     if filled:
         fill(detector)

@@ -64,6 +64,18 @@ ATTRIBUTES = (
     "vehicle.stopped",
 )
 
+# BEVFormer v2's perspective head tells three attributes apart, whose meaning depends on the class; 3 stands for none.
+ATTRIBUTE_STATES = {
+    "vehicle.moving": 0,
+    "vehicle.parked": 1,
+    "vehicle.stopped": 2,
+    "pedestrian.moving": 0,
+    "pedestrian.standing": 1,
+    "pedestrian.sitting_lying_down": 2,
+    "cycle.with_rider": 0,
+    "cycle.without_rider": 1,
+}
+
 CAMERAS = ("CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_FRONT_LEFT", "CAM_BACK", "CAM_BACK_LEFT", "CAM_BACK_RIGHT")
 
 # Above this speed, m/s, an object counts as moving where nothing predicts its attribute.

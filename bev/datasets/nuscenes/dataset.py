@@ -17,7 +17,7 @@ from mmengine.registry import DATASETS
 from bev.datasets.frame_selection import FrameSelector, nearest_to_current
 from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
 from bev.datasets.index_io import read_index
-from bev.datasets.nuscenes.classes import CAMERAS, CLASSES, label_mapping
+from bev.datasets.nuscenes.classes import ATTRIBUTE_STATES, CAMERAS, CLASSES, label_mapping
 from bev.transforms.clip import Camera, Clip
 
 
@@ -103,7 +103,9 @@ class NuScenesClipDataset(BaseDataset):
         unknown = set(self.classes) - set(metainfo["categories"])
         if unknown:
             raise ValueError(f"{self.ann_file}: the index has no class {', '.join(sorted(unknown))}")
-        box_filter = BoxFilter(label_mapping(metainfo, self.classes), self.min_lidar_points, self.min_visibility)
+        box_filter = BoxFilter(
+            label_mapping(metainfo, self.classes), self.min_lidar_points, self.min_visibility, ATTRIBUTE_STATES
+        )
         self._table = build_frame_table(records, box_filter, self.bev_frame, self.cameras)
         self._slots = self._camera_slots(self._table)
         self._selector = FrameSelector(
@@ -133,6 +135,7 @@ class NuScenesClipDataset(BaseDataset):
                 torch.from_numpy(table.boxes[boxes].copy()), box_dim=9, origin=(0.5, 0.5, 0.5)
             ),
             "gt_labels": table.labels[boxes].copy(),
+            "gt_fields": {name: getattr(table, name)[boxes].copy() for name in ("attributes", "speeds", "num_points")},
             "frames": self._frames(row),
         }
 

@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import Any, cast
 
 import torch
-import torch.distributed as torch_dist
 from mmdet.models.backbones.resnet import BasicBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+
+from bev.models.norms import available_norm
 
 
 @MODELS.register_module()
@@ -42,7 +43,7 @@ class TemporalFusion(nn.Module):
         self.num_frames = num_frames
         channels = num_frames * embed_dims
         hidden_dims = hidden_dims or channels
-        norm = _available_norm(norm_cfg or {"type": "SyncBN"})
+        norm = available_norm(norm_cfg or {"type": "SyncBN"})
         widths = [channels, *[hidden_dims] * num_blocks]
         self.blocks = nn.ModuleList(_residual_block(*pair, norm) for pair in pairwise(widths))
         self.projection = nn.Sequential(nn.Linear(hidden_dims, embed_dims), nn.LayerNorm(embed_dims))
@@ -100,11 +101,3 @@ def _residual_block(in_channels: int, channels: int, norm_cfg: Mapping[str, Any]
         convolution = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
         shortcut = nn.Sequential(convolution, MODELS.build({**norm_cfg, "num_features": channels}))
     return BasicBlock(in_channels, channels, norm_cfg=dict(norm_cfg), downsample=shortcut)
-
-
-def _available_norm(norm_cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """`norm_cfg`, with SyncBN turned into BN unless several processes train on GPUs."""
-    synchronised = torch_dist.is_available() and torch_dist.is_initialized() and torch_dist.get_backend() == "nccl"
-    if norm_cfg["type"] == "SyncBN" and not synchronised:
-        return {**norm_cfg, "type": "BN"}
-    return dict(norm_cfg)

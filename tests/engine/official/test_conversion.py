@@ -22,6 +22,10 @@ KEY_TABLES = {
     "bevformer_tiny": "bevformer_v1_tiny/keys.json",
     "bevformer_small": "bevformer_v1_tiny/keys_small.json",
     "bevformer_base": "bevformer_v1_tiny/keys_base.json",
+    "bevformerv2_r50_t1_base": "bevformerv2_keys/keys_bevformerv2_r50_t1_base.json",
+    "bevformerv2_r50_t1": "bevformerv2_keys/keys_bevformerv2_r50_t1.json",
+    "bevformerv2_r50_t2": "bevformerv2_keys/keys_bevformerv2_r50_t2.json",
+    "bevformerv2_r50_t8": "bevformerv2_keys/keys_bevformerv2_r50_t8.json",
 }
 
 

@@ -1,9 +1,10 @@
-"""BEVFormer v2 with ResNet-50, two frames: the published R50 t2 setting (val NDS 51.8, mAP 42.0 in 24 epochs).
+"""BEVFormer v2 with ResNet-50: what its published configurations share.
 
-The published model starts from a COCO FCOS checkpoint in caffe style: set model.backbone.init_cfg to yours.
+The published models start from a COCO FCOS checkpoint in caffe style: convert it with tools/convert_checkpoint.py, then
+give it as load_from.
 """
 
-_base_ = ["_base_/bevformerv2.py"]
+_base_ = ["bevformerv2.py"]
 
 model = dict(
     data_preprocessor=dict(mean=(103.53, 116.28, 123.675), std=(1.0, 1.0, 1.0), to_rgb=False),

@@ -1,0 +1,230 @@
+"""BEVFormer v2's perspective head: DD3D's dense 3D detection in each image (arXiv 2211.10439, section 3.2; 2108.06417).
+
+Shapes: B batch, T frames, N cameras, P images (valid cameras of the current frame), C channels, K classes, h, w size of
+a feature level, R places of all levels and images, D places asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmdet3d.structures import Det3DDataSample
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from bev.models.heads.perspective.assignment import Places, assign_objects
+from bev.models.heads.perspective.camera_boxes import BoxDecoder, CameraBoxes
+from bev.models.heads.perspective.dd3d_losses import DD3DLoss, PositivePredictions
+from bev.models.heads.perspective.objects import ImageObjects, Sight, image_intrinsics, objects_in_images
+from bev.models.heads.perspective.towers import LevelTower, level_scalars, predictor
+from bev.structures import CameraClip, ImageFeatures
+
+NUM_ATTRIBUTES = 3
+
+
+@dataclass
+class DD3DOutputs:
+    """What the head says about the images of the current frame, per level; channels vary by class last.
+
+    Attributes:
+        logits: (P, K, h, w) classes.
+        distances: (P, 4, h, w) to left, top, right, bottom of the outline, pixels.
+        centredness: (P, 1, h, w) logits.
+        quaternions: (P, 4 K, h, w) rotations, real part first.
+        centres: (P, 2 K, h, w) from the place to the projected centre, pixels.
+        depths: (P, K, h, w) for the reference focal length.
+        sizes: (P, 3 K, h, w) relative to the class's size.
+        confidences: (P, K, h, w) logits.
+        attributes: (P, 3, h, w) logits.
+        speeds: (P, 1, h, w) metres per second.
+        clip: The clip that the features come from.
+    """
+
+    logits: list[Tensor]
+    distances: list[Tensor]
+    centredness: list[Tensor]
+    quaternions: list[Tensor]
+    centres: list[Tensor]
+    depths: list[Tensor]
+    sizes: list[Tensor]
+    confidences: list[Tensor]
+    attributes: list[Tensor]
+    speeds: list[Tensor]
+    clip: CameraClip
+
+    @property
+    def num_images(self) -> int:
+        """P."""
+        return len(self.logits[0])
+
+    def flat(self, name: str) -> Tensor:
+        """One of the outputs at all places: (R, channels), float32, level by level, then image by image."""
+        levels = getattr(self, name)
+        return torch.cat([level.permute(0, 2, 3, 1).flatten(0, 2) for level in levels]).float()
+
+
+@MODELS.register_module()
+class DD3DHead(nn.Module):
+    """2D boxes, and for each class a 3D box, at every place of the image features.
+
+    Args:
+        num_classes: K.
+        canonical_sizes: Width, length, height of each class, metres.
+        channels: C.
+        strides: Pixels per cell of each level.
+        mean_depths: Initial predicted depth of each level, metres at the reference focal length.
+        std_depths: Initial scale of the depths, which times 0.3 multiplies what a level regresses.
+        num_convs: Convolutions of each of the three towers.
+        norm_cfg: Norm of the towers, one per level.
+        size_ranges: Which distances to an outline's farthest side each level learns, pixels.
+        centre_radius: Of the square around an outline's centre that learns the object, in strides.
+        loss: Arguments of `DD3DLoss`.
+        decoder: Further arguments of `BoxDecoder`.
+        sight: Arguments of `Sight`: which objects an image is said to show.
+    """
+
+    source = "image"
+    predicts = False
+
+    def __init__(
+        self,
+        num_classes: int,
+        canonical_sizes: Sequence[Sequence[float]],
+        channels: int = 256,
+        strides: Sequence[int] = (8, 16, 32, 64, 128),
+        mean_depths: Sequence[float] = (44.921, 20.252, 11.712, 7.166, 8.548),
+        std_depths: Sequence[float] = (24.331, 9.833, 6.223, 4.611, 8.275),
+        num_convs: int = 4,
+        norm_cfg: Mapping[str, Any] | None = None,
+        size_ranges: Sequence[tuple[float, float]] = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, 1e8)),
+        centre_radius: float = 1.5,
+        loss: Mapping[str, Any] | None = None,
+        decoder: Mapping[str, Any] | None = None,
+        sight: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        lengths = {len(values) for values in (strides, mean_depths, std_depths, size_ranges)}
+        if len(lengths) != 1:
+            raise ValueError("strides, mean_depths, std_depths and size_ranges need one entry per feature level each")
+        if len(canonical_sizes) != num_classes:
+            raise ValueError(f"canonical_sizes has {len(canonical_sizes)} rows for {num_classes} classes")
+        self.num_classes, self.strides = num_classes, tuple(strides)
+        self.size_ranges, self.centre_radius = tuple(size_ranges), centre_radius
+        self.loss_options, self.sight = DD3DLoss(**(loss or {})), Sight(**(sight or {}))
+        self.decoder = BoxDecoder(tuple(map(tuple, canonical_sizes)), **(decoder or {}))
+        levels = len(self.strides)
+        norm = norm_cfg or {"type": "SyncBN"}
+        self.class_tower, self.box2d_tower, self.box3d_tower = (
+            LevelTower(channels, levels, num_convs, norm) for _ in range(3)
+        )
+        self.class_logits = predictor(channels, num_classes)
+        self.distances, self.centredness = predictor(channels, 4), predictor(channels, 1)
+        self.rotation, self.centre = predictor(channels, 4 * num_classes), predictor(channels, 2 * num_classes)
+        self.depth, self.size = predictor(channels, num_classes, bias=False), predictor(channels, 3 * num_classes)
+        self.confidence = predictor(channels, num_classes)
+        self.attribute_logits, self.speed = predictor(channels, NUM_ATTRIBUTES), predictor(channels, 1)
+        self.distance_scales, self.centre_scales = level_scalars(self.strides), level_scalars(self.strides)
+        self.size_scales, self.confidence_scales = level_scalars([1.0] * levels), level_scalars([1.0] * levels)
+        self.depth_scales = level_scalars([0.3 * value for value in std_depths])
+        self.depth_offsets = level_scalars(mean_depths)
+
+    def forward(self, features: ImageFeatures) -> DD3DOutputs:
+        """Looks at the valid cameras of the current frame; levels are (B, T, N, C, h, w).
+
+        Raises:
+            ValueError: There are fewer levels than the head has strides.
+        """
+        if len(features.levels) < len(self.strides):
+            raise ValueError(
+                f"DD3DHead looks at {len(self.strides)} feature levels, but got {len(features.levels)}: "
+                "set num_outs of the neck, or strides of the head"
+            )
+        clip = features.clip
+        mask = clip.camera_mask[:, clip.current]
+        levels = [level[:, clip.current][mask] for level, _ in zip(features.levels, self.strides, strict=False)]
+        outputs = [self._forward_level(level, index) for index, level in enumerate(levels)]
+        return DD3DOutputs(**{name: [output[name] for output in outputs] for name in outputs[0]}, clip=clip)
+
+    def _forward_level(self, features: Tensor, level: int) -> dict[str, Tensor]:
+        """Outputs for one level (P, C, h, w)."""
+        classes, box2d, box3d = (
+            tower(features, level) for tower in (self.class_tower, self.box2d_tower, self.box3d_tower)
+        )
+        return {
+            "logits": self.class_logits(classes),
+            "attributes": self.attribute_logits(classes),
+            "speeds": F.relu(self.speed(classes)),
+            "distances": F.relu(self.distances(box2d) * self.distance_scales[level]),
+            "centredness": self.centredness(box2d),
+            "quaternions": self.rotation(box3d),
+            "centres": self.centre(box3d) * self.centre_scales[level],
+            "depths": self.depth(box3d) * self.depth_scales[level] + self.depth_offsets[level],
+            "sizes": self.size(box3d) * self.size_scales[level],
+            "confidences": self.confidence(box3d) * self.confidence_scales[level],
+        }
+
+    def loss(self, outputs: DD3DOutputs, samples: Sequence[Det3DDataSample]) -> dict[str, Tensor]:
+        """Losses of 2D boxes, 3D boxes, attributes and speeds.
+
+        Args:
+            outputs: As `forward` gives them.
+            samples: B samples with `gt_instances_3d` in the augmented bev frame; see `objects_in_images`.
+
+        Returns:
+            `loss_cls`, `loss_box2d_reg`, `loss_centerness`, `loss_box3d_quat`, `loss_box3d_proj_ctr`,
+            `loss_box3d_depth`, `loss_box3d_size`, `loss_conf3d`, `loss_attr` and `loss_speed`.
+        """
+        with torch.autocast(outputs.logits[0].device.type, enabled=False):
+            objects = objects_in_images(samples, outputs.clip, self.sight)
+            return self.losses_of_objects(outputs, objects, image_intrinsics(outputs.clip)[0])
+
+    def losses_of_objects(self, outputs: DD3DOutputs, objects: ImageObjects, intrinsics: Tensor) -> dict[str, Tensor]:
+        """As `loss`, for objects found already and images with these intrinsics (P, 3, 3)."""
+        places = self.places(outputs)
+        assignment = assign_objects(objects, places, outputs.num_images, self.size_ranges, self.centre_radius)
+        chosen, labels = assignment.places, objects.labels[assignment.objects]
+        images = objects.images[assignment.objects]
+        predicted = PositivePredictions(
+            distances=outputs.flat("distances")[chosen],
+            centredness=outputs.flat("centredness")[chosen, 0],
+            boxes=self.boxes_at(outputs, chosen, labels, assignment.locations, intrinsics[images]),
+            confidences=self._of_class(outputs, "confidences", chosen, labels)[:, 0],
+            attributes=outputs.flat("attributes")[chosen],
+            speeds=outputs.flat("speeds")[chosen, 0],
+        )
+        return self.loss_options(outputs.flat("logits"), predicted, assignment, objects)
+
+    def predict(self, outputs: DD3DOutputs, samples: Sequence[Det3DDataSample]) -> None:
+        """Nothing: this head supervises and proposes; the boxes of a sample come from the BEV."""
+
+    def places(self, outputs: DD3DOutputs) -> Places:
+        """The places that the outputs belong to."""
+        shapes = [(level.shape[-2], level.shape[-1]) for level in outputs.logits]
+        return Places.of(shapes, self.strides, outputs.logits[0].device)
+
+    def boxes_at(
+        self, outputs: DD3DOutputs, chosen: Tensor, labels: Tensor, locations: Tensor, intrinsics: Tensor
+    ) -> CameraBoxes:
+        """3D boxes of some classes at some places.
+
+        Args:
+            outputs: As `forward` gives them.
+            chosen: (D,) int64 places among the R.
+            labels: (D,) int64.
+            locations: (D, 2) of the places, pixels.
+            intrinsics: (D, 3, 3) of their images.
+        """
+        parts = [
+            self._of_class(outputs, name, chosen, labels) for name in ("quaternions", "centres", "depths", "sizes")
+        ]
+        quaternions, centres, depths, sizes = parts
+        return self.decoder(quaternions, centres, depths[:, 0], sizes, locations, intrinsics, labels)
+
+    def _of_class(self, outputs: DD3DOutputs, name: str, chosen: Tensor, labels: Tensor) -> Tensor:
+        """(D, numbers) of each place's class."""
+        values = outputs.flat(name)[chosen].unflatten(1, (-1, self.num_classes))
+        return values.gather(2, labels[:, None, None].expand(-1, values.shape[1], 1)).squeeze(2)
