@@ -23,7 +23,23 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import nn
 
+from bev.engine.official import ConversionReport, convert_official, export_official
 from bev.engine.safe_globals import allow_safe_globals
+
+__all__ = [
+    "CheckpointError",
+    "ConversionReport",
+    "LoadReport",
+    "SafePretrained",
+    "convert_official",
+    "export_official",
+    "load_from_local",
+    "load_url",
+    "load_weights",
+    "read_weights",
+    "register_safe_checkpoint_loader",
+    "safe_load",
+]
 
 PLAIN_ENTRIES = ("state_dict", "model", "module")
 EMA_ENTRIES = ("model_ema", "state_dict_ema", "ema_state_dict")
@@ -145,6 +161,21 @@ def load_weights(
     _check(report, strict, weights, own)
     module.load_state_dict(selection.chosen, strict=False)
     return report
+
+
+def read_weights(path: str | Path, prefer_ema: bool = True) -> dict[str, torch.Tensor]:
+    """The weights in a checkpoint of any of the usual layouts, without the prefix of a data-parallel wrapper.
+
+    Args:
+        path: A local file.
+        prefer_ema: Take the moving average of the weights where the file has one.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If it can't be read or holds no weights.
+    """
+    _, weights = _select_entry(safe_load(path), str(path), prefer_ema)
+    return _unwrap(weights, {})
 
 
 def register_safe_checkpoint_loader() -> None:
