@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -57,6 +57,8 @@ class BEVPerceptor(BaseModel):
             the current frame's grid; `RecurrentBEV` (BEVFormer v1) hands each frame's map to the encoder of the next
             one. None for clips of one frame.
         data_preprocessor: Config of what moves a batch to the device and normalises it.
+        proposals_from: Name of the perspective head whose proposals the BEV heads get (see `HybridQueries`); None for
+            one stage.
         train_history: Train through frames other than the current one as well. Otherwise they are encoded in evaluation
             mode and without gradient, as in BEVFormer.
         video_test_mode: With `RecurrentBEV`, remember the last sample's map when predicting and hand it to the next
@@ -76,6 +78,7 @@ class BEVPerceptor(BaseModel):
         heads: Mapping[str, Config],
         temporal: Config | None = None,
         data_preprocessor: Config | nn.Module | None = None,
+        proposals_from: str | None = None,
         train_history: bool = False,
         video_test_mode: bool = False,
         history_frames_per_pass: int | None = None,
@@ -87,6 +90,10 @@ class BEVPerceptor(BaseModel):
         self.encoder = MODELS.build(encoder)
         self.temporal = MODELS.build(temporal) if temporal else None
         self.heads = ModuleDict({name: MODELS.build(config) for name, config in heads.items()})
+        proposing = [name for name, head in self.heads.items() if hasattr(head, "propose")]
+        if proposals_from is not None and proposals_from not in proposing:
+            raise ValueError(f"proposals_from is {proposals_from!r}, which is no head that proposes objects (DD3DHead)")
+        self.proposals_from = proposals_from
         self.recurrent = self.temporal is not None and self.temporal.recurrent
         self.train_history, self.history_frames_per_pass = train_history, history_frames_per_pass
         if video_test_mode and not self.recurrent:
@@ -157,8 +164,15 @@ class BEVPerceptor(BaseModel):
 
     def _run_heads(self, features: ClipFeatures, names: list[str]) -> dict[str, Any]:
         """Outputs of some heads by name."""
-        sources = {"bev": features.bev, "image": features.images}
-        return {name: self.heads[name](sources[self.heads[name].source]) for name in names}
+        sources: dict[str, Any] = {"bev": features.bev, "image": features.images}
+        outputs = {}
+        if self.proposals_from is not None:
+            first = self.heads[self.proposals_from]
+            outputs[self.proposals_from] = first(features.images)
+            sources["bev"] = replace(features.bev, proposals=first.propose(outputs[self.proposals_from]))
+        rest = [name for name in names if name != self.proposals_from]
+        outputs |= {name: self.heads[name](sources[self.heads[name].source]) for name in rest}
+        return {name: outputs[name] for name in names}
 
     def extract_features(
         self,

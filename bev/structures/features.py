@@ -15,16 +15,39 @@ from bev.structures.camera_clip import CameraClip
 
 
 @dataclass(eq=False)
+class Proposals:
+    """Objects that a first stage suggests to the detection head, best first, without gradient.
+
+    Attributes:
+        codes: (B, M, 10) box codes in the frame of the BEV features, metres (see `bev.geometry.boxes.encode_boxes`).
+        scores: (B, M) in [0, 1].
+        labels: (B, M) int64.
+        valid: (B, M) bool, False for slots without a proposal, which come last.
+    """
+
+    codes: Tensor
+    scores: Tensor
+    labels: Tensor
+    valid: Tensor
+
+    def select(self, count: int) -> Proposals:
+        """The first ones of each sample."""
+        return Proposals(*(value[:, :count] for value in vars(self).values()))
+
+
+@dataclass(eq=False)
 class BEVFeatures:
     """A feature map of the ground plane around the current sample.
 
     Attributes:
         map: (B, C, H, W); row 0 at y_min, column 0 at x_min of `grid`, in the (augmented) bev frame.
         grid: Bounds in metres and shape (H, W) of the map.
+        proposals: What a first stage suggests; None without one.
     """
 
     map: Tensor
     grid: BEVGrid
+    proposals: Proposals | None = None
 
 
 @dataclass(eq=False)

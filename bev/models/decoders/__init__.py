@@ -2,6 +2,7 @@
 
 from bev.models.decoders.detr_decoder import DETRDecoder
 from bev.models.decoders.heatmap_queries import HeatmapQueries
+from bev.models.decoders.hybrid_queries import HybridQueries
 from bev.models.decoders.queries import LearnedQueries, Queries
 
-__all__ = ["DETRDecoder", "HeatmapQueries", "LearnedQueries", "Queries"]
+__all__ = ["DETRDecoder", "HeatmapQueries", "HybridQueries", "LearnedQueries", "Queries"]

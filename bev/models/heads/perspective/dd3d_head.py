@@ -20,8 +20,9 @@ from bev.models.heads.perspective.assignment import Places, assign_objects
 from bev.models.heads.perspective.camera_boxes import BoxDecoder, CameraBoxes
 from bev.models.heads.perspective.dd3d_losses import DD3DLoss, PositivePredictions
 from bev.models.heads.perspective.objects import ImageObjects, Sight, image_intrinsics, objects_in_images
+from bev.models.heads.perspective.proposals import ProposalOptions, propose
 from bev.models.heads.perspective.towers import LevelTower, level_scalars, predictor
-from bev.structures import CameraClip, ImageFeatures
+from bev.structures import CameraClip, ImageFeatures, Proposals
 
 NUM_ATTRIBUTES = 3
 
@@ -76,6 +77,7 @@ class DD3DHead(nn.Module):
         canonical_sizes: Width, length, height of each class, metres.
         channels: C.
         strides: Pixels per cell of each level.
+        first_level: Feature level that the first stride belongs to.
         mean_depths: Initial predicted depth of each level, metres at the reference focal length.
         std_depths: Initial scale of the depths, which times 0.3 multiplies what a level regresses.
         num_convs: Convolutions of each of the three towers.
@@ -85,6 +87,7 @@ class DD3DHead(nn.Module):
         loss: Arguments of `DD3DLoss`.
         decoder: Further arguments of `BoxDecoder`.
         sight: Arguments of `Sight`: which objects an image is said to show.
+        proposals: Arguments of `ProposalOptions`: what is suggested to a second stage.
     """
 
     source = "image"
@@ -96,6 +99,7 @@ class DD3DHead(nn.Module):
         canonical_sizes: Sequence[Sequence[float]],
         channels: int = 256,
         strides: Sequence[int] = (8, 16, 32, 64, 128),
+        first_level: int = 0,
         mean_depths: Sequence[float] = (44.921, 20.252, 11.712, 7.166, 8.548),
         std_depths: Sequence[float] = (24.331, 9.833, 6.223, 4.611, 8.275),
         num_convs: int = 4,
@@ -105,6 +109,7 @@ class DD3DHead(nn.Module):
         loss: Mapping[str, Any] | None = None,
         decoder: Mapping[str, Any] | None = None,
         sight: Mapping[str, Any] | None = None,
+        proposals: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         lengths = {len(values) for values in (strides, mean_depths, std_depths, size_ranges)}
@@ -112,9 +117,10 @@ class DD3DHead(nn.Module):
             raise ValueError("strides, mean_depths, std_depths and size_ranges need one entry per feature level each")
         if len(canonical_sizes) != num_classes:
             raise ValueError(f"canonical_sizes has {len(canonical_sizes)} rows for {num_classes} classes")
-        self.num_classes, self.strides = num_classes, tuple(strides)
+        self.num_classes, self.strides, self.first_level = num_classes, tuple(strides), first_level
         self.size_ranges, self.centre_radius = tuple(size_ranges), centre_radius
         self.loss_options, self.sight = DD3DLoss(**(loss or {})), Sight(**(sight or {}))
+        self.proposal_options = ProposalOptions(**(proposals or {}))
         self.decoder = BoxDecoder(tuple(map(tuple, canonical_sizes)), **(decoder or {}))
         levels = len(self.strides)
         norm = norm_cfg or {"type": "SyncBN"}
@@ -138,14 +144,15 @@ class DD3DHead(nn.Module):
         Raises:
             ValueError: There are fewer levels than the head has strides.
         """
-        if len(features.levels) < len(self.strides):
+        used = features.levels[self.first_level :][: len(self.strides)]
+        if len(used) < len(self.strides):
             raise ValueError(
-                f"DD3DHead looks at {len(self.strides)} feature levels, but got {len(features.levels)}: "
+                f"DD3DHead looks at {len(self.strides)} feature levels, but got {len(used)}: "
                 "set num_outs of the neck, or strides of the head"
             )
         clip = features.clip
         mask = clip.camera_mask[:, clip.current]
-        levels = [level[:, clip.current][mask] for level, _ in zip(features.levels, self.strides, strict=False)]
+        levels = [level[:, clip.current][mask] for level in used]
         outputs = [self._forward_level(level, index) for index, level in enumerate(levels)]
         return DD3DOutputs(**{name: [output[name] for output in outputs] for name in outputs[0]}, clip=clip)
 
@@ -192,11 +199,15 @@ class DD3DHead(nn.Module):
             distances=outputs.flat("distances")[chosen],
             centredness=outputs.flat("centredness")[chosen, 0],
             boxes=self.boxes_at(outputs, chosen, labels, assignment.locations, intrinsics[images]),
-            confidences=self._of_class(outputs, "confidences", chosen, labels)[:, 0],
+            confidences=self.class_values(outputs, "confidences", chosen, labels)[:, 0],
             attributes=outputs.flat("attributes")[chosen],
             speeds=outputs.flat("speeds")[chosen, 0],
         )
         return self.loss_options(outputs.flat("logits"), predicted, assignment, objects)
+
+    def propose(self, outputs: DD3DOutputs) -> Proposals:
+        """The best objects of each sample in the augmented bev frame, for `HybridQueries`."""
+        return propose(self, outputs, self.proposal_options)
 
     def predict(self, outputs: DD3DOutputs, samples: Sequence[Det3DDataSample]) -> None:
         """Nothing: this head supervises and proposes; the boxes of a sample come from the BEV."""
@@ -219,12 +230,12 @@ class DD3DHead(nn.Module):
             intrinsics: (D, 3, 3) of their images.
         """
         parts = [
-            self._of_class(outputs, name, chosen, labels) for name in ("quaternions", "centres", "depths", "sizes")
+            self.class_values(outputs, name, chosen, labels) for name in ("quaternions", "centres", "depths", "sizes")
         ]
         quaternions, centres, depths, sizes = parts
         return self.decoder(quaternions, centres, depths[:, 0], sizes, locations, intrinsics, labels)
 
-    def _of_class(self, outputs: DD3DOutputs, name: str, chosen: Tensor, labels: Tensor) -> Tensor:
-        """(D, numbers) of each place's class."""
+    def class_values(self, outputs: DD3DOutputs, name: str, chosen: Tensor, labels: Tensor) -> Tensor:
+        """One of the outputs (D, numbers) for the given class of each place."""
         values = outputs.flat(name)[chosen].unflatten(1, (-1, self.num_classes))
         return values.gather(2, labels[:, None, None].expand(-1, values.shape[1], 1)).squeeze(2)

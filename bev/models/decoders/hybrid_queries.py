@@ -1,0 +1,118 @@
+"""Learned queries joined by the perspective head's proposals (BEVFormer v2, arXiv 2211.10439, section 3.4, figure 3).
+
+Proposals say where in this very scene objects may be; learned queries cover what no single image shows well.
+
+Shapes: B batch, G query groups (1 outside training), Q learned queries and M proposals per group, C channels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from bev.models.decoders.heatmap_queries import CENTRE, FREQUENCIES, encode_position
+from bev.models.decoders.queries import LearnedQueries, Queries
+from bev.structures import BEVFeatures, Proposals
+
+if TYPE_CHECKING:
+    from bev.models.heads.detection_targets import DetectionTarget
+
+
+@MODELS.register_module()
+class HybridQueries(nn.Module):
+    """Hybrid object queries: each group has its learned queries and one query per proposal.
+
+    A proposal's query starts at the proposal's centre; its content is an embedding of its rank plus one of its class.
+    Ranks that a sample has no proposal for start at a learned place.
+
+    Args:
+        embed_dims: C.
+        num_classes: Classes of the proposals.
+        num_queries: Q.
+        num_proposals: M, at most as many as the perspective head proposes.
+        num_groups: G in training.
+        box_prior: Let the decoder's layers correct the proposed size, yaw and velocity, instead of regressing them
+            afresh as the paper does.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int = 256,
+        num_classes: int = 10,
+        num_queries: int = 900,
+        num_proposals: int = 100,
+        num_groups: int = 1,
+        box_prior: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_proposals, self.num_groups, self.box_prior = num_proposals, num_groups, box_prior
+        self.learned = LearnedQueries(embed_dims, num_queries, num_groups)
+        self.content = nn.Embedding(num_groups * num_proposals, embed_dims)
+        self.fallback = nn.Embedding(num_groups * num_proposals, 3)
+        self.class_embedding = nn.Embedding(num_classes, embed_dims)
+        self.position = nn.Sequential(
+            nn.Linear(3 * 2 * FREQUENCIES, embed_dims), nn.ReLU(inplace=True), nn.Linear(embed_dims, embed_dims)
+        )
+
+    def forward(self, features: BEVFeatures) -> Queries:
+        """Joins both kinds.
+
+        Args:
+            features: BEV features with proposals in the same frame.
+
+        Raises:
+            ValueError: If there are no proposals, or fewer slots than this module takes.
+        """
+        proposals = features.proposals
+        if proposals is None:
+            raise ValueError("HybridQueries needs proposals: set proposals_from of the perceptor to a perspective head")
+        if proposals.scores.shape[1] < self.num_proposals:
+            raise ValueError(
+                f"HybridQueries takes {self.num_proposals} proposals, but the perspective head makes "
+                f"{proposals.scores.shape[1]}: raise its max_num"
+            )
+        learned = self.learned(features)
+        groups = learned.num_groups
+        chosen = proposals.select(self.num_proposals)
+        reference = self._references(chosen, features, groups)
+        ranks = self.content.weight[: groups * self.num_proposals].unflatten(0, (groups, -1))
+        classes = self.class_embedding(chosen.labels) * chosen.valid[..., None]
+        content = ranks + classes[:, None]
+        position = self.position(encode_position(reference))
+        return Queries(
+            content=_join(learned.content, content, groups),
+            position=_join(learned.position, position, groups),
+            reference=_join(learned.reference, reference, groups),
+            num_groups=groups,
+            code_prior=self._code_prior(chosen, learned, groups),
+        )
+
+    def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
+        """No loss of its own: the perspective head learns from its own losses."""
+        return {}
+
+    def _references(self, proposals: Proposals, features: BEVFeatures, groups: int) -> Tensor:
+        """(B, G, M, 3) fractions of the grid."""
+        centres = features.grid.normalise(proposals.codes[..., CENTRE])[:, None].expand(-1, groups, -1, -1)
+        # A reference exactly on the border would have an infinite logit, which no correction could move.
+        centres = centres.clamp(0.001, 0.999)
+        fallback = self.fallback.weight[: groups * self.num_proposals].sigmoid().unflatten(0, (groups, -1))
+        return torch.where(proposals.valid[:, None, :, None], centres, fallback)
+
+    def _code_prior(self, proposals: Proposals, learned: Queries, groups: int) -> Tensor | None:
+        if not self.box_prior:
+            return None
+        prior = proposals.codes * proposals.valid[..., None]
+        prior[..., CENTRE] = 0
+        nothing = prior.new_zeros(*learned.content.shape[:2], prior.shape[-1])
+        return _join(nothing, prior[:, None].expand(-1, groups, -1, -1), groups)
+
+
+def _join(learned: Tensor, proposed: Tensor, groups: int) -> Tensor:
+    """(B, G * Q, X) and (B, G, M, X), group by group, to (B, G * (Q + M), X)."""
+    batch = len(proposed)
+    by_group = learned.expand(batch, -1, -1).unflatten(1, (groups, -1))
+    return torch.cat([by_group, proposed.to(by_group.dtype)], dim=2).flatten(1, 2)

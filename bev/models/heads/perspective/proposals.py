@@ -1,0 +1,147 @@
+"""From dense perspective outputs to a few objects in the bev frame (BEVFormer v2, arXiv 2211.10439, section 3.4).
+
+Shapes: B batch, P images (valid cameras of the current frame), K classes, D candidates of a sample, M proposals that are
+kept of each sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from bev.geometry.boxes import encode_boxes
+from bev.models.heads.perspective.camera_boxes import CameraBoxes
+from bev.models.heads.perspective.objects import image_intrinsics
+from bev.structures import CameraClip, Proposals
+
+if TYPE_CHECKING:
+    from bev.models.heads.perspective.dd3d_head import DD3DHead, DD3DOutputs
+
+
+@dataclass(frozen=True)
+class ProposalOptions:
+    """What is proposed.
+
+    Attributes:
+        max_num: M.
+        score_threshold: Lowest class score, times centredness, of a candidate.
+        max_per_image: Most candidates of an image that enter suppression.
+        nms_iou: Candidates whose outline overlaps that of a better one of their class by more are dropped.
+        merge_distance: Metres on the ground; of candidates of one class that are nearer to each other, which may come
+            from two cameras, only the best stays.
+    """
+
+    max_num: int = 100
+    score_threshold: float = 0.05
+    max_per_image: int = 1000
+    nms_iou: float = 0.75
+    merge_distance: float = 1.0
+
+
+@dataclass
+class _Candidates:
+    """Objects in the augmented bev frame.
+
+    Attributes:
+        boxes: (D, 9) gravity boxes, metres, metres per second.
+        scores: (D,) 3D scores.
+        labels: (D,) int64.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
+@torch.no_grad()
+def propose(head: DD3DHead, outputs: DD3DOutputs, options: ProposalOptions) -> Proposals:
+    """The best objects of each sample, without gradient; what two images show of one object is merged."""
+    clip = outputs.clip
+    mask = clip.camera_mask[:, clip.current]
+    owners = mask.nonzero()[:, 0].tolist()
+    intrinsics, cam_T_bev = image_intrinsics(clip)
+    scores = outputs.flat("logits").sigmoid() * outputs.flat("centredness").sigmoid()
+    per_sample: list[list[_Candidates]] = [[] for _ in range(clip.batch_size)]
+    for image, b in enumerate(owners):
+        bev_T_cam = clip.bev_augmentation[b].float() @ torch.linalg.inv(cam_T_bev[image])
+        per_sample[b].append(_of_image(head, outputs, scores, image, intrinsics[image], bev_T_cam, options))
+    return _pad([_merge(images, options) for images in per_sample], clip, options.max_num)
+
+
+def _of_image(
+    head: DD3DHead,
+    outputs: DD3DOutputs,
+    scores: Tensor,
+    image: int,
+    intrinsic: Tensor,
+    bev_T_cam: Tensor,
+    options: ProposalOptions,
+) -> _Candidates:
+    """Candidates of one image after suppression by their outlines."""
+    places = head.places(outputs)
+    own = places.batch_index(
+        torch.tensor(image, device=scores.device), torch.arange(len(places.locations), device=scores.device),
+        outputs.num_images,
+    )  # fmt: skip
+    best, order = scores[own].flatten().topk(min(options.max_per_image, own.numel() * scores.shape[1]))
+    order = order[best > options.score_threshold]
+    place, labels = order // scores.shape[1], order % scores.shape[1]
+    chosen, locations = own[place], places.locations[place]
+    boxes = head.boxes_at(outputs, chosen, labels, locations, intrinsic.expand(len(order), 3, 3))
+    confidences = head.class_values(outputs, "confidences", chosen, labels)[:, 0].sigmoid()
+    final = best[: len(order)] * confidences
+    distances = outputs.flat("distances")[chosen]
+    outlines = torch.cat([locations - distances[:, :2], locations + distances[:, 2:]], dim=1)
+    kept = batched_nms(outlines, final, labels, options.nms_iou)
+    speeds = outputs.flat("speeds")[chosen, 0]
+    return _Candidates(to_bev(boxes[kept], speeds[kept], bev_T_cam), final[kept], labels[kept])
+
+
+def to_bev(boxes: CameraBoxes, speeds: Tensor, bev_T_cam: Tensor) -> Tensor:
+    """Gravity boxes (D, 9) in the bev frame, upright, moving the way they face.
+
+    Args:
+        boxes: In the frame of one camera.
+        speeds: (D,) metres per second.
+        bev_T_cam: (4, 4); may scale and mirror.
+    """
+    linear = bev_T_cam[:3, :3]
+    scale = torch.linalg.det(linear).abs() ** (1 / 3)
+    centres = boxes.positions() @ linear.T + bev_T_cam[:3, 3]
+    heading = boxes.rotations[:, :, 0] @ linear.T
+    yaw = torch.atan2(heading[:, 1], heading[:, 0])
+    velocity = speeds[:, None] * scale * torch.stack([yaw.cos(), yaw.sin()], dim=1)
+    return torch.cat([centres, boxes.sizes[:, [1, 0, 2]] * scale, yaw[:, None], velocity], dim=1)
+
+
+def _merge(images: list[_Candidates], options: ProposalOptions) -> _Candidates:
+    """Of candidates of one class that are near each other on the ground the best, best first."""
+    boxes, scores, labels = (
+        torch.cat([getattr(image, name) for image in images]) for name in ("boxes", "scores", "labels")
+    )
+    order = scores.argsort(descending=True)
+    boxes, scores, labels = boxes[order], scores[order], labels[order]
+    near = torch.cdist(boxes[:, :2], boxes[:, :2]) < options.merge_distance
+    conflicts = (near & (labels[:, None] == labels)).triu(1).cpu()
+    alive = torch.ones(len(order), dtype=torch.bool)
+    for index in range(len(order)):
+        if alive[index]:
+            alive &= ~conflicts[index]
+    kept = alive.nonzero().squeeze(1)[: options.max_num].to(boxes.device)
+    return _Candidates(boxes[kept], scores[kept], labels[kept])
+
+
+def _pad(samples: list[_Candidates], clip: CameraClip, max_num: int) -> Proposals:
+    codes = torch.zeros(len(samples), max_num, 10, device=clip.device)
+    scores = torch.zeros(len(samples), max_num, device=clip.device)
+    labels = torch.zeros(len(samples), max_num, dtype=torch.long, device=clip.device)
+    valid = torch.zeros(len(samples), max_num, dtype=torch.bool, device=clip.device)
+    for b, sample in enumerate(samples):
+        count = len(sample.scores)
+        codes[b, :count] = encode_boxes(sample.boxes)
+        scores[b, :count], labels[b, :count], valid[b, :count] = sample.scores, sample.labels, True
+    return Proposals(codes, scores, labels, valid)
