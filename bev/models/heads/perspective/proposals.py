@@ -1,7 +1,7 @@
 """From dense perspective outputs to a few objects in the bev frame (BEVFormer v2, arXiv 2211.10439, section 3.4).
 
-Shapes: B batch, P images (valid cameras of the current frame), K classes, D candidates of a sample, M proposals that are
-kept of each sample.
+Shapes: B batch, P images (valid cameras of the current frame), K classes, D candidates of a sample, M proposals that
+are kept of each sample.
 """
 
 from __future__ import annotations
