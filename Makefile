@@ -19,7 +19,7 @@ $(READY): requirements/verified.txt setup.py ops/setup.py pyproject.toml $(wildc
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/python tools/demo.py --work-dir $(DEMO_DIR)
+	$(BIN)/python tools/quickstart.py --work-dir $(DEMO_DIR)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"

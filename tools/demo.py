@@ -1,163 +1,118 @@
-"""The whole job on a made world: data, index, training, evaluation, submission and pictures; `make demo` calls this.
+#!/usr/bin/env python3
+"""Runs a trained model frame by frame over recorded images and writes what it sees: an MP4 and a JSON file.
 
-Every step runs the tool that a user of real data would run, prints the command, and is skipped on a second run if it
-had finished. Delete the work directory to start over.
+tools/demo.py index --root data/nuscenes --index data/nuscenes/nuscenes_infos_val.pkl --config C.py --checkpoint F.pth
+tools/demo.py images calibration.json --config C.py --checkpoint F.pth
+tools/demo.py videos calibration.json --rate 2 --config C.py --checkpoint F.pth
+
+The calibration file is described in docs/own_cameras.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
-import sys
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-import bev
-from bev.datasets.atomic import atomic_write
-from bev.datasets.nuscenes.classes import CLASSES
+import numpy as np
+from tqdm import tqdm
+
 from bev.engine.cli import run_main
 
-TOOLS = Path(__file__).resolve().parent
-CONFIG = TOOLS.parent / "configs" / "bevformerv2_internimage_nano_synthetic.py"
-TP_ERRORS = ("mATE", "mASE", "mAOE", "mAVE", "mAAE")
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--config", required=True)
+    shared.add_argument("--checkpoint", required=True)
+    shared.add_argument("--out", type=Path, default=Path("work_dirs/live"), help="gets demo.mp4 and detections.json")
+    shared.add_argument("--device", default="cpu")
+    shared.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="float32")
+    shared.add_argument("--score", type=float, default=0.3, help="draw and write detections that score at least this")
+    shared.add_argument("--max-frames", type=int, help="stop after so many")
+    shared.add_argument("--no-tracking", action="store_true", help="give detections no identities")
+    shared.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
+    shared.add_argument("--camera-width", type=int, default=400, help="width of a camera image in the video, pixels")
+    shared.add_argument("--fps", type=float, default=4.0, help="frames per second of the video")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sources = parser.add_subparsers(dest="source", required=True)
+    index = sources.add_parser("index", parents=[shared], help="samples of a nuScenes index")
+    index.add_argument("--root", required=True, help="data root")
+    index.add_argument("--index", required=True, help="index file")
+    for name, help_text in (("images", "an image folder"), ("videos", "one video per camera")):
+        source = sources.add_parser(name, parents=[shared], help=help_text)
+        source.add_argument("calibration", type=Path, help="calibration file (JSON)")
+        if name == "videos":
+            source.add_argument("--rate", type=float, help="pictures per second to look at; all without it")
+    return parser.parse_args(arguments)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One command of the demo: what it is for, the tool with its arguments, and the file that shows it is done."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the tool with these arguments, or the command line's."""
+    options = parse_arguments(arguments)
+    import bev
 
-    title: str
-    command: list[str]
-    result: Path
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/demo"))
-    parser.add_argument("--data-root", type=Path, default=Path("data/synthetic"))
-    parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--scenes", type=int, default=86, help="scenes to train on")
-    parser.add_argument("--val-scenes", type=int, default=10, help="held-out scenes")
-    parser.add_argument("--frames", type=int, default=10, help="key frames per scene")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--epochs", type=int, help="train for other than the config's number of epochs")
-    return parser.parse_args()
-
-
-def plan(args: argparse.Namespace) -> list[Step]:
-    """List the steps in order."""
-    work, root, config = args.work_dir, args.data_root, str(args.config)
-    version, checkpoint = "v1.0-trainval", work / "train" / "final.pth"
-    index, results = root / "nuscenes_infos_val.pkl", work / "test" / "results_nusc.json"
-    data = ["--data-root", str(root)]
-    schedule = []
-    if args.epochs:
-        schedule = ["--cfg-options", f"train_cfg.max_epochs={args.epochs}", f"param_scheduler.1.T_max={args.epochs}"]
-    drawing = ["--root", str(root), "--index", str(index), "--results", str(results)]
-    return [
-        Step(
-            "make a driving world in nuScenes format",
-            ["create_synthetic.py", "nuscenes", "--root", str(root), "--scenes", str(args.scenes), "--val-scenes",
-             str(args.val_scenes), "--frames", str(args.frames), "--workers", str(args.workers)],
-            root / version / "sample.json",
-        ),
-        Step(
-            "index it",
-            ["create_data.py", "nuscenes", "--root", str(root), "--version", version, "--workers", str(args.workers)],
-            index,
-        ),
-        Step(
-            "evaluate the untrained model",
-            ["test.py", config, "--work-dir", str(work / "untrained"), *data],
-            work / "untrained" / "test_metrics.json",
-        ),
-        Step(
-            "train",
-            ["train.py", config, "--work-dir", str(work / "train"), "--resume", *data, *schedule],
-            checkpoint,
-        ),
-        Step(
-            "evaluate on held-out scenes",
-            ["test.py", config, str(checkpoint), "--work-dir", str(work / "test"), *data],
-            work / "test" / "test_metrics.json",
-        ),
-        Step(
-            "validate and pack the submission",
-            ["submit.py", "nuscenes", "--results", str(results), "--root", str(root), "--version", version, "--split",
-             "val", "--out", str(work / "submission")],
-            work / "submission" / "results_nusc.json",
-        ),
-        Step(
-            "draw",
-            ["visualize.py", "nuscenes", *drawing, "--out", str(work / "figures"), "--count", "6", "--video",
-             str(work / "demo.mp4"), "--scalars", str(work / "train")],
-            work / "demo.mp4",
-        ),
-    ]  # fmt: skip
-
-
-def run_step(number: int, total: int, step: Step) -> float:
-    """Run one step unless its result is there; returns the seconds it took.
-
-    Raises:
-        SystemExit: If the tool fails; its own message stands above.
-    """
-    print(f"\n[{number}/{total}] {step.title}", flush=True)
-    if step.result.exists():
-        print(f"    done before: {step.result}", flush=True)
-        return 0.0
-    print(f"    python tools/{' '.join(step.command)}", flush=True)
-    start = time.monotonic()
-    status = subprocess.run([sys.executable, str(TOOLS / step.command[0]), *step.command[1:]], check=False).returncode
-    if status or not step.result.exists():
-        sys.exit(f"step {number} ({step.title}) failed; fix the error above and run again: finished steps are kept")
-    return time.monotonic() - start
-
-
-def collect_metrics(work_dir: Path) -> dict:
-    """Join the evaluations before and after training and the training time into the demo's metrics."""
-    trained = _without_prefix(json.loads((work_dir / "test" / "test_metrics.json").read_text()))
-    untrained = _without_prefix(json.loads((work_dir / "untrained" / "test_metrics.json").read_text()))
-    per_class = {
-        name: {key.removeprefix(f"{name}_"): value for key, value in trained.items() if key.startswith(f"{name}_")}
-        for name in CLASSES
-    }
-    summary = {key: trained[key] for key in ("NDS", "mAP", *TP_ERRORS)}
-    return summary | {
-        "per_class": per_class,
-        "train_seconds": json.loads((work_dir / "train" / "train_time.json").read_text())["train_seconds"],
-        "baseline_mAP": untrained["mAP"],
-    }
-
-
-def _without_prefix(metrics: dict[str, float]) -> dict[str, float]:
-    return {key.removeprefix("nuscenes/"): value for key, value in metrics.items()}
-
-
-def main() -> None:
-    """Run all steps and print what came out."""
-    args = parse_args()
     bev.register_all()
-    args.work_dir.mkdir(parents=True, exist_ok=True)
-    steps = plan(args)
-    start = time.monotonic()
-    for number, step in enumerate(steps, start=1):
-        run_step(number, len(steps), step)
-    logs = sorted((args.work_dir / "train").glob("*/*.log"))
-    shutil.copyfile(logs[-1], args.work_dir / "train.log")
-    metrics = collect_metrics(args.work_dir)
-    with atomic_write(args.work_dir / "metrics.json", "w") as file:
-        json.dump(metrics, file, indent=2)
-    print(f"\nheld-out mAP {metrics['mAP']:.3f} (untrained {metrics['baseline_mAP']:.3f}), NDS {metrics['NDS']:.3f}")
-    for name, values in metrics["per_class"].items():
-        print(f"    {name:22s} AP {values['AP']:.3f}")
-    print(
-        f"trained in {metrics['train_seconds'] / 60:.1f} min; all steps took {(time.monotonic() - start) / 60:.1f} min"
+    from bev.datasets.atomic import atomic_write
+    from bev.inference import GreedyTracker, StreamingPerceptor
+    from bev.visualization import write_mp4
+
+    tracker = None if options.no_tracking else GreedyTracker()
+    perceptor = StreamingPerceptor(
+        options.config,
+        options.checkpoint,
+        options.device,
+        precision=options.precision,
+        score_threshold=options.score,
+        tracker=tracker,
     )
-    print(f"look at {args.work_dir}/figures, {args.work_dir}/demo.mp4 and {args.work_dir}/metrics.json")
+    records: list[dict] = []
+    video, report = options.out / "demo.mp4", options.out / "detections.json"
+    write_mp4(video, run(perceptor, open_source(options), options, records), options.fps)
+    with atomic_write(report, "w") as file:
+        json.dump({"config": str(options.config), "frames": records}, file)
+    objects = sum(len(record["objects"]) for record in records)
+    print(f"{video} and {report}: {len(records)} frames, {objects} objects")
+
+
+def open_source(options: argparse.Namespace) -> Iterator:
+    """What the model is to see, moment by moment."""
+    from bev.inference import sources
+
+    if options.source == "index":
+        return sources.replay_index(options.index, options.root)
+    if options.source == "images":
+        return sources.read_images(options.calibration)
+    return sources.read_videos(options.calibration, options.rate)
+
+
+def run(perceptor, moments: Iterator, options: argparse.Namespace, records: list[dict]) -> Iterator[np.ndarray]:
+    """Step through the moments, note the detections in `records` and draw each moment: RGB (H, W, 3) uint8."""
+    from bev.geometry import pix_T_cam
+    from bev.visualization.boxes import BoxSet
+    from bev.visualization.frame import draw_frame
+
+    scene = None
+    for moment in tqdm(islice(moments, options.max_frames), desc="frames", unit="frame"):
+        if scene is not None and moment.scene != scene:
+            perceptor.reset()
+        scene = moment.scene
+        found = perceptor.step(**moment.arguments())
+        records.append({"token": moment.token, **found.as_json()})
+        if not moment.images:
+            continue
+        projections = {name: pix_T_cam(moment.intrinsics[name]) @ moment.cam_T_ego[name] for name in moment.images}
+        yield draw_frame(
+            {name: np.ascontiguousarray(image) for name, image in moment.images.items()},
+            projections,
+            BoxSet(found.boxes_ego, found.names, found.scores),
+            extent=options.extent,
+            title=f"{moment.timestamp:.2f} s   {len(found)} objects with score >= {options.score:g}",
+            camera_width=options.camera_width,
+            forward=(1.0, 0.0),
+        )
 
 
 if __name__ == "__main__":

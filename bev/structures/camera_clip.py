@@ -109,6 +109,10 @@ class CameraClip:
         bev_T_aug = torch.linalg.inv(self.bev_augmentation)
         return self.pix_T_bev @ bev_T_aug[..., None, None, :, :]
 
+    def add_batch_axis(self) -> CameraClip:
+        """A single sample (no B axis) as a batch of one."""
+        return self._map(lambda tensor: tensor[None])
+
     def frame(self, t: int) -> CameraClip:
         """The clip of frame t alone, with projections from the current sample's bev frame."""
         part = slice(t, t + 1)

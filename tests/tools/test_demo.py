@@ -1,50 +1,72 @@
+"""tools/demo.py from an index and from an image folder to MP4 and JSON."""
+
 from __future__ import annotations
 
-import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
 import pytest
+from small_models import checkpoint_of, small_config
+from tiny_training import INDEX, make_data
+
+import bev
 
 TOOL = Path(__file__).parents[2] / "tools" / "demo.py"
 
 
 @pytest.fixture(scope="module")
-def demo():
-    specification = importlib.util.spec_from_file_location("demo_tool", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["demo_tool"] = module
-    specification.loader.exec_module(module)
-    return module
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A small data set, and arguments that name a model."""
+    bev.register_all()
+    root = make_data(tmp_path_factory.mktemp("data"))
+    config = small_config(root, root / INDEX, "t2")
+    config.dump(root / "config.py")
+    checkpoint = checkpoint_of(config, root)
+    return root, ["--config", str(root / "config.py"), "--checkpoint", str(checkpoint), "--score", "0.0"]
 
 
-def write(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(TOOL), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_metrics_are_joined(demo, tmp_path):
-    numbers = {"NDS": 0.2, "mAP": 0.15, "mATE": 0.8, "mASE": 0.4, "mAOE": 1.0, "mAVE": 1.1, "mAAE": 0.3}
-    classes = {"car_AP": 0.3, "car_ATE": 0.6, "traffic_cone_AP": 0.4}
-    write(tmp_path / "test" / "test_metrics.json", {f"nuscenes/{k}": v for k, v in {**numbers, **classes}.items()})
-    write(tmp_path / "untrained" / "test_metrics.json", {"nuscenes/mAP": 0.001})
-    write(tmp_path / "train" / "train_time.json", {"train_seconds": 550.0})
-    metrics = demo.collect_metrics(tmp_path)
-    assert numbers.items() <= metrics.items()
-    assert metrics["per_class"]["car"] == {"AP": 0.3, "ATE": 0.6}
-    assert metrics["per_class"]["traffic_cone"] == {"AP": 0.4}
-    assert len(metrics["per_class"]) == 10
-    assert (metrics["train_seconds"], metrics["baseline_mAP"]) == (550.0, 0.001)
+def check(out: Path, frames: int) -> list[dict]:
+    with av.open(str(out / "demo.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == frames
+    records = json.loads((out / "detections.json").read_text())["frames"]
+    assert len(records) == frames
+    return records
 
 
-def test_a_finished_step_is_not_run_again(demo, tmp_path, capsys):
-    done = tmp_path / "done"
-    done.touch()
-    assert demo.run_step(1, 1, demo.Step("nothing", ["no_such_tool.py"], done)) == 0.0
-    assert "done before" in capsys.readouterr().out
+def test_an_index(data: tuple[Path, list[str]], tmp_path: Path) -> None:
+    root, model = data
+    result = run("index", "--root", root, "--index", root / INDEX, *model, "--out", tmp_path, "--max-frames", 2)
+    assert result.returncode == 0, result.stderr
+    records = check(tmp_path, 2)
+    assert records[0]["token"]
+    assert {"name", "score", "track_id", "box_ego", "box_global"} == set(records[0]["objects"][0])
 
 
-def test_a_failed_step_stops_the_demo(demo, tmp_path):
-    with pytest.raises(SystemExit, match=r"step 1 \(broken\) failed"):
-        demo.run_step(1, 1, demo.Step("broken", ["no_such_tool.py"], tmp_path / "never"))
+def test_an_image_folder(data: tuple[Path, list[str]], tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.full((900, 1600, 3), 80, np.uint8))
+    camera = {
+        "intrinsic": [[800, 0, 800], [0, 800, 450], [0, 0, 1]],
+        "ego_T_cam": [[0, 0, 1, 1.5], [-1, 0, 0, 0], [0, -1, 0, 1.6], [0, 0, 0, 1]],
+    }
+    frames = [{"timestamp": 0.5 * t, "images": {"front": "a.jpg"}} for t in range(3)]
+    calibration = tmp_path / "calibration.json"
+    calibration.write_text(json.dumps({"cameras": {"front": camera}, "frames": frames}))
+    options = ["--no-tracking", "--out", tmp_path / "out"]
+    result = run("images", calibration, *data[1], *options)
+    assert result.returncode == 0, result.stderr
+    assert "track_id" not in check(tmp_path / "out", 3)[0]["objects"][0]
+    calibration.write_text("{}")
+    result = run("images", calibration, *data[1], *options)
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].endswith("no entry 'cameras'")
+    check(tmp_path / "out", 3)

@@ -1,0 +1,192 @@
+"""Where a live model's input comes from when it is no live rig: an index, a folder of images, or videos.
+
+The calibration file of folders and videos (JSON; its own folder is where paths start):
+
+    {"cameras": {"front": {"intrinsic": 3x3, "ego_T_cam": 4x4}, ...},
+     "frames": [{"timestamp": 0.0, "images": {"front": "front/0000.jpg", ...}, "global_T_ego": 4x4}, ...],
+     "videos": {"front": "front.mp4", ...},
+     "poses": [{"timestamp": 0.0, "global_T_ego": 4x4}, ...]}
+
+`intrinsic` is in pixels; camera frames are x right, y down, z forward, the vehicle's x forward, y left, z up; metres
+and seconds. A camera may be missing from a frame. Without poses the vehicle stands still. `frames` is needed for
+images, and `videos` for videos, whose first pictures belong together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import torch
+from pyquaternion import Quaternion
+
+from bev.datasets.nuscenes.dataset import NuScenesClipDataset
+from bev.geometry import CalibrationError, check_intrinsic, check_pose, invert_pose, split_projection
+from bev.geometry.can_bus import MEASUREMENTS
+
+
+class SourceError(RuntimeError):
+    """A calibration file, image or video that can't be used."""
+
+
+@dataclass
+class Moment:
+    """Arguments of one `StreamingPerceptor.step`, and what they belong to. Images are RGB.
+
+    Attributes:
+        images, intrinsics, cam_T_ego: By camera name.
+        ego_T_global: (4, 4).
+        timestamp: Seconds.
+        scene: Name of the drive; the model starts afresh where it changes.
+        token: Sample token of an index; empty for others.
+        ego_T_bev: (4, 4) where it is known; None for the model's own.
+        motion: (9,) CAN bus measurements; None where there are none.
+    """
+
+    images: dict[str, np.ndarray]
+    intrinsics: dict[str, np.ndarray]
+    cam_T_ego: dict[str, np.ndarray]
+    ego_T_global: np.ndarray
+    timestamp: float
+    scene: str = ""
+    token: str = ""
+    ego_T_bev: np.ndarray | None = None
+    motion: np.ndarray | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `StreamingPerceptor.step`."""
+        names = ("images", "intrinsics", "cam_T_ego", "ego_T_global", "timestamp", "ego_T_bev", "motion")
+        return {name: getattr(self, name) for name in names}
+
+
+def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterator[Moment]:
+    """The samples of a nuScenes index, in order, exactly as offline evaluation sees them.
+
+    Args:
+        index: File written by `tools/create_data.py`.
+        root: Data root.
+        **dataset: Further arguments of `NuScenesClipDataset`, such as `bev_frame`.
+    """
+    samples = NuScenesClipDataset(
+        ann_file=str(Path(index).absolute()),
+        data_root=str(root),
+        pipeline=[dict(type="LoadMultiCameraImages")],
+        test_mode=True,
+        **dataset,
+    )
+    for number in range(len(samples)):
+        yield moment_of(samples[number])
+
+
+def moment_of(clip: Mapping[str, Any]) -> Moment:
+    """The current frame of a loaded clip (see `bev.transforms.clip`)."""
+    frame = clip["frames"][clip["current"]]
+    state = frame["can_bus"]
+    global_T_ego = Quaternion(state[3:7]).transformation_matrix
+    global_T_ego[:3, 3] = state[:3]
+    ego_T_bev = invert_pose(global_T_ego) @ frame["global_T_bev"]
+    intrinsics, cam_T_ego = {}, {}
+    for name, camera in frame["cameras"].items():
+        intrinsic, cam_T_bev = split_projection(torch.from_numpy(camera["pix_T_bev"]))
+        intrinsics[name], cam_T_ego[name] = intrinsic.numpy(), cam_T_bev.numpy() @ invert_pose(ego_T_bev)
+    return Moment(
+        images={name: camera["image"][..., ::-1] for name, camera in frame["cameras"].items()},
+        intrinsics=intrinsics,
+        cam_T_ego=cam_T_ego,
+        ego_T_global=invert_pose(global_T_ego),
+        timestamp=clip["timestamp"],
+        scene=clip["scene_token"],
+        token=clip["sample_token"],
+        ego_T_bev=ego_T_bev,
+        motion=state[MEASUREMENTS],
+    )
+
+
+def read_images(calibration: str | Path) -> Iterator[Moment]:
+    """The frames that a calibration file lists.
+
+    Raises:
+        SourceError, CalibrationError: If the file or an image can't be used; the message names it.
+    """
+    path, content, intrinsics, cam_T_ego = _read_calibration(calibration)
+    for number, frame in enumerate(_entry(content, "frames", path)):
+        images = {}
+        for name, file in frame.get("images", {}).items():
+            image = cv2.imread(str(path.parent / file), cv2.IMREAD_COLOR)
+            if image is None:
+                raise SourceError(f"{path}, frame {number}, camera {name}: {path.parent / file} can't be read")
+            images[name] = image[..., ::-1]
+        pose = np.asarray(frame.get("global_T_ego", np.eye(4)), dtype=np.float64)
+        check_pose(pose, f"{path}, frame {number}, global_T_ego")
+        yield Moment(images, intrinsics, cam_T_ego, invert_pose(pose), float(_entry(frame, "timestamp", path)))
+
+
+def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[Moment]:
+    """The videos that a calibration file lists, picture by picture; ends with the shortest one.
+
+    Args:
+        calibration: The file.
+        rate: Pictures per second to keep; None for all.
+
+    Raises:
+        SourceError, CalibrationError: If the file or a video can't be used; the message names it.
+    """
+    path, content, intrinsics, cam_T_ego = _read_calibration(calibration)
+    videos = {name: _decode(path.parent / file) for name, file in _entry(content, "videos", path).items()}
+    poses = [
+        (float(entry["timestamp"]), np.asarray(entry["global_T_ego"], float)) for entry in content.get("poses", ())
+    ]
+    due = -np.inf
+    for pictures in zip(*videos.values(), strict=False):
+        time = float(pictures[0][0])
+        if rate is not None and time < due - 1e-6:
+            continue
+        due = time + (1 / rate if rate else 0.0)
+        images = {name: picture for name, (_, picture) in zip(videos, pictures, strict=True)}
+        pose = min(poses, key=lambda entry: abs(entry[0] - time))[1] if poses else np.eye(4)
+        check_pose(pose, f"{path}, poses near {time:g} s")
+        yield Moment(images, intrinsics, cam_T_ego, invert_pose(pose), time)
+
+
+def _read_calibration(calibration: str | Path) -> tuple[Path, dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    path = Path(calibration)
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise SourceError(f"calibration file {path} doesn't exist") from None
+    except ValueError as error:
+        raise SourceError(f"{path} is no JSON: {error}") from error
+    intrinsics, cam_T_ego = {}, {}
+    for name, camera in _entry(content, "cameras", path).items():
+        where = f"{path}, camera {name}"
+        intrinsic = np.asarray(_entry(camera, "intrinsic", where), dtype=np.float64)
+        check_intrinsic(intrinsic, where)
+        pose = np.asarray(_entry(camera, "ego_T_cam", where), dtype=np.float64)
+        check_pose(pose, f"{where}, ego_T_cam")
+        intrinsics[name], cam_T_ego[name] = intrinsic, invert_pose(pose)
+    if not intrinsics:
+        raise CalibrationError(f"{path} lists no cameras")
+    return path, content, intrinsics, cam_T_ego
+
+
+def _entry(content: Mapping[str, Any], key: str, where: object) -> Any:
+    if key not in content:
+        raise SourceError(f"{where}: no entry {key!r}")
+    return content[key]
+
+
+def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Times in seconds and RGB pictures of a video."""
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(f"video {path} can't be read: {error}") from error
+    with container:
+        for frame in container.decode(video=0):
+            yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")

@@ -1,0 +1,207 @@
+"""A model on a live stream: one call per moment, and what was computed once is not computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet3d.structures import Det3DDataSample
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+import bev
+from bev.engine.checkpoint import load_weights
+from bev.engine.config import load_config
+from bev.geometry import check_pose, invert_pose
+from bev.geometry.can_bus import can_bus_state
+from bev.inference.detections import Detections
+from bev.inference.frames import FrameBuilder, Image
+from bev.inference.history import Frame, History, join, without_pixels
+from bev.inference.tracking import GreedyTracker
+from bev.models.perceptor import BEVPerceptor, ClipFeatures
+from bev.structures import BEVMemory
+
+# Where nuScenes' LiDAR sits on the vehicle, the frame that its models see the world from: x right, y forward.
+NUSCENES_EGO_T_LIDAR = np.array([[0.0, 1, 0, 0.94], [-1, 0, 0, 0], [0, 0, 1, 1.84], [0, 0, 0, 1]])
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class StreamingPerceptor:
+    """Detects objects in the images of a moving camera rig, frame by frame.
+
+    Gives the boxes of offline evaluation on the same frames. Image features of past frames are kept, so each image goes
+    through the backbone once, whatever the number of frames that the model looks at. Past frames are chosen by time: a
+    model trained on frames half a second apart gets such frames from a stream at ten per second, too.
+
+    Args:
+        config: An experiment's config, or its file.
+        checkpoint: Weights; None leaves the model as it was initialised.
+        device: Where the model runs.
+        cameras: Names of the cameras in the order that the model was trained with. By default those of the first step,
+            nuScenes' six in their usual order, others by name.
+        ego_T_bev: (4, 4) place of the model's bev frame on the vehicle. By default the identity for models of the
+            vehicle's frame, and for models of nuScenes' LiDAR frame where that LiDAR sits on average.
+        interval: Seconds between the frames of a clip in training; nuScenes' key frames are half a second apart.
+        tolerance: How far from the wanted time a past frame may be, seconds.
+        max_gap: A pause of more seconds, or time that runs backwards, begins a new scene.
+        colour: Channel order of the images, "rgb" or "bgr".
+        precision: "float32", "bfloat16" or "float16" (autocast).
+        score_threshold: Detections below it are left out.
+        tracker: Gives detections their identities; None for none.
+
+    Raises:
+        ValueError: If an option makes no sense, or the model looks into the future.
+        ConfigError, CheckpointError: If a file can't be used.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path | None = None,
+        device: str | torch.device = "cpu",
+        *,
+        cameras: Sequence[str] | None = None,
+        ego_T_bev: np.ndarray | None = None,
+        interval: float = 0.5,
+        tolerance: float = 0.3,
+        max_gap: float = 3.0,
+        colour: str = "rgb",
+        precision: str = "float32",
+        score_threshold: float = 0.0,
+        tracker: GreedyTracker | None = None,
+    ) -> None:
+        bev.register_all()
+        config = config if isinstance(config, Config) else load_config(config)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
+        self.device, self.dtype = torch.device(device), PRECISIONS[precision]
+        self.model: BEVPerceptor = MODELS.build(config.model).to(self.device).eval()
+        if checkpoint is not None:
+            load_weights(self.model, checkpoint, strict=True)
+        dataset = config.test_dataloader.dataset
+        self.classes = tuple(dataset.get("classes", config.get("classes", ())))
+        self._builder = FrameBuilder(dataset.pipeline, cameras, colour)
+        self._history = History(_seconds(dataset, interval, self.model.recurrent), tolerance)
+        lidar = dataset.get("bev_frame", "lidar") == "lidar"
+        default = NUSCENES_EGO_T_LIDAR if lidar else np.eye(4)
+        self.ego_T_bev = default if ego_T_bev is None else np.asarray(ego_T_bev, dtype=np.float64)
+        check_pose(self.ego_T_bev, "ego_T_bev")
+        self.max_gap, self.score_threshold, self.tracker = max_gap, score_threshold, tracker
+
+    def reset(self) -> None:
+        """Begin a new scene: forget all frames and identities."""
+        self._history.clear()
+        if self.tracker is not None:
+            self.tracker.reset()
+
+    @torch.no_grad()
+    def step(
+        self,
+        images: Mapping[str, Image | None] | Sequence[Image | None],
+        intrinsics: Mapping[str, np.ndarray] | Sequence[np.ndarray],
+        cam_T_ego: Mapping[str, np.ndarray] | Sequence[np.ndarray],
+        ego_T_global: np.ndarray,
+        timestamp: float,
+        *,
+        ego_T_bev: np.ndarray | None = None,
+        motion: np.ndarray | None = None,
+    ) -> Detections:
+        """Look at one moment.
+
+        Args:
+            images: By camera name, or in a fixed order: (H, W, 3) arrays or (3, H, W) tensors, 0..255. None, or no
+                entry, for a camera that delivered nothing; sizes may differ.
+            intrinsics: (3, 3) of each camera, pixels of the image as given.
+            cam_T_ego: (4, 4) of each camera, from the vehicle's frame (x forward, y left, z up) at `timestamp` to the
+                camera's (x right, y down, z forward) at the time of its image.
+            ego_T_global: (4, 4) from the global frame to the vehicle's at `timestamp`.
+            timestamp: Seconds.
+            ego_T_bev: (4, 4) in place of the constructor's, where it is known better for this drive.
+            motion: (9,) acceleration, rotation rate and velocity as `bev.geometry.can_bus` describes, for BEVFormer v1;
+                zeros by default.
+
+        Returns:
+            What was found, best first. Where no camera delivered an image, nothing, marked as not valid; such a step
+            leaves no trace in the memory.
+
+        Raises:
+            ValueError, CalibrationError: If an argument makes no sense; the memory is as before then.
+        """
+        timestamp = float(timestamp)
+        check_pose(ego_T_global, "ego_T_global")
+        global_T_ego = invert_pose(np.asarray(ego_T_global, dtype=np.float64))
+        ego_T_bev = self.ego_T_bev if ego_T_bev is None else np.asarray(ego_T_bev, dtype=np.float64)
+        named_images, named_intrinsics = _by_name(images), _by_name(intrinsics)
+        cam_T_bev = {name: np.asarray(pose) @ ego_T_bev for name, pose in _by_name(cam_T_ego).items()}
+        global_T_bev = global_T_ego @ ego_T_bev
+        state = can_bus_state(global_T_ego, motion)
+        clip = self._builder(named_images, named_intrinsics, cam_T_bev, global_T_bev, state)
+        if clip is None:
+            return Detections.nothing(timestamp)
+        self._begin_scene_if_needed(timestamp)
+        with self._autocast():
+            current = self._see(clip, timestamp)
+            features = self._look_back(current)
+            sample = self.model.predict_from_features(features, [Det3DDataSample()])[0]
+        current.memory = features.memory
+        self._history.add(current)
+        found = Detections.from_instances(
+            sample.pred_instances_3d, self.classes, global_T_bev, global_T_ego, timestamp
+        ).above(self.score_threshold)
+        return found if self.tracker is None else found.with_tracks(self.tracker.update(found))
+
+    def _see(self, clip: Any, timestamp: float) -> Frame:
+        """The image features of a moment."""
+        prepared = self.model.data_preprocessor({"inputs": clip}, False)["inputs"]
+        pyramid = self.model.extract_images(prepared)
+        return Frame(timestamp, without_pixels(prepared), pyramid)
+
+    def _look_back(self, current: Frame) -> ClipFeatures:
+        """BEV features of the clip that ends now."""
+        if self.model.recurrent:
+            memory = self._remembered(current)
+            clip, pyramids = join([], current)
+            return self.model.extract_features(clip, pyramids, memory)
+        clip, pyramids = join(self._history.find(current.time), current)
+        return self.model.extract_features(clip, pyramids)
+
+    def _remembered(self, current: Frame) -> BEVMemory | None:
+        """The map of the frame one interval ago; of the newest frame where that is missing."""
+        found = self._history.find(current.time)[0] or self._history.last
+        return None if found is None else found.memory
+
+    def _begin_scene_if_needed(self, timestamp: float) -> None:
+        last = self._history.last
+        if last is not None and not 0 < timestamp - last.time <= self.max_gap:
+            self.reset()
+
+    def _autocast(self) -> Any:
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+
+def _seconds(dataset: Mapping[str, Any], interval: float, recurrent: bool) -> list[float]:
+    """Times of the past frames of a clip relative to now; of a recurrent model, of the one frame before.
+
+    Raises:
+        ValueError: If there are future ones.
+    """
+    if recurrent:
+        return [-interval]
+    offsets = dataset.get("frame_offsets", (0,))
+    if max(offsets) > 0:
+        raise ValueError(f"frame_offsets {tuple(offsets)} look into the future, which a live stream doesn't have")
+    unit = 1.0 if dataset.get("offset_unit", "samples") == "seconds" else interval
+    return [offset * unit for offset in offsets if offset != 0]
+
+
+def _by_name(values: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
+    """Values by camera name; those in an order get names that keep it."""
+    if isinstance(values, Mapping):
+        return dict(values)
+    return {f"camera_{index:02d}": value for index, value in enumerate(values)}

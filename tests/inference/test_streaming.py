@@ -1,0 +1,213 @@
+"""The live model gives what offline evaluation gives, and computes nothing twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_models import checkpoint_of, offline, small_config
+from tiny_nuscenes import write_pictures, write_tables
+
+import bev
+from bev.datasets.nuscenes.classes import CAMERAS
+from bev.datasets.nuscenes.index_build import build_indexes
+from bev.geometry import invert_pose
+from bev.inference import GreedyTracker, StreamingPerceptor
+from bev.inference.sources import Moment, replay_index
+
+INDEX = "nuscenes_infos_mini_val.pkl"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two scenes with pictures and an index."""
+    bev.register_all()
+    root = write_tables(tmp_path_factory.mktemp("nuscenes"))
+    build_indexes(root, "v1.0-mini")
+    return write_pictures(root)
+
+
+def live(root: Path, folder: Path, kind: str, **options) -> StreamingPerceptor:
+    config = small_config(root, root / INDEX, kind)
+    return StreamingPerceptor(config, checkpoint_of(config, folder), **options)
+
+
+def moments(root: Path) -> list[Moment]:
+    return list(replay_index(root / INDEX, root))
+
+
+@pytest.mark.parametrize("kind", ["v1", "t1", "t2", "t3"])
+def test_a_stream_gives_the_boxes_of_offline_evaluation(root: Path, tmp_path: Path, kind: str) -> None:
+    config = small_config(root, root / INDEX, kind)
+    checkpoint = checkpoint_of(config, tmp_path)
+    expected = offline(config, checkpoint)
+    perceptor = StreamingPerceptor(config, checkpoint)
+    assert len(expected) == len(moments(root)) > 3
+    scene = None
+    for moment, (boxes, scores) in zip(moments(root), expected, strict=True):
+        if scene not in (None, moment.scene):
+            perceptor.reset()
+        scene = moment.scene
+        found = perceptor.step(**moment.arguments())
+        np.testing.assert_allclose(found.scores, scores, atol=1e-4)
+        np.testing.assert_allclose(found.boxes_bev, boxes, atol=1e-4)
+
+
+def test_a_stream_of_real_frames_gives_the_boxes_of_offline_evaluation(shared_data: Path, tmp_path: Path) -> None:
+    bev.register_all()
+    source = shared_data / "nuscenes-mini-val"
+    build_indexes(source, "v1.0-mini", out=tmp_path)
+    for kind in ("v1", "t2"):
+        config = small_config(source, tmp_path / INDEX, kind, size=(64, 160))
+        checkpoint = checkpoint_of(config, tmp_path)
+        perceptor = StreamingPerceptor(config, checkpoint)
+        expected = offline(config, checkpoint, count=2)  # the frames that have pictures
+        for moment, (boxes, scores) in zip(replay_index(tmp_path / INDEX, source), expected, strict=False):
+            found = perceptor.step(**moment.arguments())
+            np.testing.assert_allclose(found.scores, scores, atol=1e-4)
+            np.testing.assert_allclose(found.boxes_bev, boxes, atol=1e-4)
+
+
+def test_every_image_goes_through_the_backbone_once(root: Path, tmp_path: Path) -> None:
+    perceptor, seen = live(root, tmp_path, "t3"), []
+    perceptor.model.backbone.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    scene = [moment for moment in moments(root) if moment.scene == moments(root)[0].scene]
+    for moment in scene:
+        perceptor.step(**moment.arguments())
+    assert seen == [len(moment.images) for moment in scene]
+
+
+def test_a_faster_stream_looks_at_frames_as_far_apart_as_in_training(root: Path, tmp_path: Path) -> None:
+    perceptor, slow = live(root, tmp_path, "t2"), live(root, tmp_path, "t2")
+    first, second = moments(root)[:2]
+    for tick in range(5):  # the same picture at ten per second, then the next one
+        perceptor.step(**replace(first, timestamp=first.timestamp + 0.1 * tick).arguments())
+    found = perceptor.step(**replace(second, timestamp=first.timestamp + 0.5).arguments())
+    slow.step(**first.arguments())
+    expected = slow.step(**replace(second, timestamp=first.timestamp + 0.5).arguments())
+    np.testing.assert_allclose(found.boxes_bev, expected.boxes_bev, atol=1e-6)
+    assert len(perceptor._history) <= 9
+
+
+def test_scenes_end_by_reset_by_a_pause_and_when_time_runs_backwards(root: Path, tmp_path: Path) -> None:
+    perceptor = live(root, tmp_path, "t2")
+    first, second = moments(root)[:2]
+    alone = perceptor.step(**second.arguments()).boxes_bev
+    for pause in (10.0, -1.0):
+        perceptor.reset()
+        perceptor.step(**replace(first, timestamp=second.timestamp - pause).arguments())
+        np.testing.assert_allclose(perceptor.step(**second.arguments()).boxes_bev, alone, atol=1e-6)
+    perceptor.reset()
+    perceptor.step(**first.arguments())
+    assert np.abs(perceptor.step(**second.arguments()).boxes_bev - alone).max() > 1e-4
+
+
+def test_missing_cameras_and_dropped_frames(root: Path, tmp_path: Path) -> None:
+    perceptor = live(root, tmp_path, "t2")
+    first, second = moments(root)[:2]
+    perceptor.step(**first.arguments())
+    nothing = perceptor.step(
+        **replace(first, images=dict.fromkeys(first.images), timestamp=first.timestamp + 0.2).arguments()
+    )
+    assert not nothing.valid
+    assert len(nothing) == 0
+    fewer = {name: image for name, image in second.images.items() if name != "CAM_FRONT"}
+    found = perceptor.step(**replace(second, images=fewer).arguments())
+    assert found.valid
+    assert np.isfinite(found.boxes_global).all()
+
+
+def test_arrays_tensors_and_lists_are_the_same(root: Path, tmp_path: Path) -> None:
+    moment = moments(root)[0]
+    expected = live(root, tmp_path, "t1").step(**moment.arguments())
+    tensors = {n: torch.from_numpy(i.copy()).permute(2, 0, 1) for n, i in moment.images.items()}
+    found = live(root, tmp_path, "t1").step(**replace(moment, images=tensors).arguments())
+    np.testing.assert_array_equal(found.boxes_bev, expected.boxes_bev)
+    bgr = {name: image[..., ::-1] for name, image in moment.images.items()}
+    found = live(root, tmp_path, "t1", colour="bgr").step(**replace(moment, images=bgr).arguments())
+    np.testing.assert_array_equal(found.boxes_bev, expected.boxes_bev)
+    values = {
+        key: [table[name] for name in CAMERAS if name in table]
+        for key, table in vars(moment).items()
+        if isinstance(table, dict)
+    }
+    found = live(root, tmp_path, "t1").step(**{**moment.arguments(), **values})
+    np.testing.assert_array_equal(found.boxes_bev, expected.boxes_bev)
+
+
+def test_frames_of_the_boxes(root: Path, tmp_path: Path) -> None:
+    moment = moments(root)[0]
+    found = live(root, tmp_path, "t1").step(**moment.arguments())
+    pose = invert_pose(moment.ego_T_global)
+    ego = np.concatenate([found.boxes_ego[:, :3], np.ones((len(found), 1))], 1)
+    np.testing.assert_allclose((ego @ pose.T)[:, :3], found.boxes_global[:, :3], atol=1e-6)
+    assert found.velocities.shape == (len(found), 2)
+    assert [entry["name"] for entry in found.as_json()["objects"]] == found.names
+    assert len(found.above(2.0)) == 0
+
+
+def test_what_makes_no_sense_is_refused_and_forgotten(root: Path, tmp_path: Path) -> None:
+    perceptor = live(root, tmp_path, "t2")
+    first, second = moments(root)[:2]
+    perceptor.step(**first.arguments())
+    bad = {**second.images, "CAM_FRONT": np.zeros((10, 10))}
+    with pytest.raises(ValueError, match=r"image of camera CAM_FRONT has shape \(10, 10\)"):
+        perceptor.step(**replace(second, images=bad).arguments())
+    with pytest.raises(ValueError, match="camera CAM_TOP is not one of CAM_FRONT"):
+        perceptor.step(**replace(second, images={"CAM_TOP": first.images["CAM_FRONT"]}).arguments())
+    with pytest.raises(ValueError, match=r"values outside 0\.\.255"):
+        perceptor.step(**replace(second, images={"CAM_FRONT": np.full((4, 4, 3), np.nan)}).arguments())
+    with pytest.raises(bev.geometry.CalibrationError):
+        perceptor.step(**replace(second, ego_T_global=np.zeros((4, 4))).arguments())
+    untouched = live(root, tmp_path, "t2")
+    untouched.step(**first.arguments())
+    expected = untouched.step(**second.arguments())
+    np.testing.assert_allclose(perceptor.step(**second.arguments()).boxes_bev, expected.boxes_bev, atol=1e-6)
+
+
+def test_future_frames_and_unknown_options_are_refused(root: Path, tmp_path: Path) -> None:
+    config = small_config(root, root / INDEX, "t2")
+    config.test_dataloader.dataset.frame_offsets = (0, 1)
+    with pytest.raises(ValueError, match=r"frame_offsets \(0, 1\) look into the future"):
+        StreamingPerceptor(config)
+    with pytest.raises(ValueError, match="precision is one of"):
+        live(root, tmp_path, "t1", precision="int8")
+    with pytest.raises(ValueError, match="colour is 'rgb' or 'bgr', not 'grey'"):
+        live(root, tmp_path, "t1", colour="grey")
+
+
+def test_bfloat16_is_near(root: Path, tmp_path: Path) -> None:
+    moment = moments(root)[0]
+    exact = live(root, tmp_path, "t1").step(**moment.arguments())
+    rough = live(root, tmp_path, "t1", precision="bfloat16").step(**moment.arguments())
+    assert abs(rough.scores.max() - exact.scores.max()) < 0.05
+
+
+def test_tracks_come_with_the_detections(root: Path, tmp_path: Path) -> None:
+    perceptor = live(root, tmp_path, "t1", tracker=GreedyTracker())
+    found = perceptor.step(**moments(root)[0].arguments())
+    assert found.track_ids is not None
+    assert len(set(found.track_ids[found.track_ids >= 0])) == (found.track_ids >= 0).sum()
+
+
+def test_eight_cameras_of_different_sizes_without_names(root: Path, tmp_path: Path) -> None:
+    config = small_config(root, root / INDEX, "t2")
+    config.model.encoder.num_cameras = 8
+    config.test_dataloader.dataset.pipeline[1].update(crop=None, size=None, heights=[48])
+    perceptor = StreamingPerceptor(config, checkpoint_of(config, tmp_path))
+    generator = np.random.default_rng(0)
+    sizes = [(96, 160), (96, 120)] * 4
+    intrinsic = np.array([[100.0, 0, 80], [0, 100, 48], [0, 0, 1]])
+    looks = [
+        np.array([[np.sin(a), -np.cos(a), 0, 0], [0, 0, -1, 1.5], [np.cos(a), np.sin(a), 0, 0], [0, 0, 0, 1]])
+        for a in np.arange(8) * np.pi / 4
+    ]
+    for tick in range(3):
+        images = [generator.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
+        if tick == 1:
+            images[0::2] = [None] * 4  # now all images are narrow, and those remembered are wide
+        found = perceptor.step(images, [intrinsic] * 8, looks, np.eye(4), 0.5 * tick)
+        assert np.isfinite(found.boxes_bev).all()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "tools" / "quickstart.py"
+
+
+@pytest.fixture(scope="module")
+def demo():
+    specification = importlib.util.spec_from_file_location("quickstart_tool", TOOL)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["quickstart_tool"] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def test_metrics_are_joined(demo, tmp_path):
+    numbers = {"NDS": 0.2, "mAP": 0.15, "mATE": 0.8, "mASE": 0.4, "mAOE": 1.0, "mAVE": 1.1, "mAAE": 0.3}
+    classes = {"car_AP": 0.3, "car_ATE": 0.6, "traffic_cone_AP": 0.4}
+    write(tmp_path / "test" / "test_metrics.json", {f"nuscenes/{k}": v for k, v in {**numbers, **classes}.items()})
+    write(tmp_path / "untrained" / "test_metrics.json", {"nuscenes/mAP": 0.001})
+    write(tmp_path / "train" / "train_time.json", {"train_seconds": 550.0})
+    metrics = demo.collect_metrics(tmp_path)
+    assert numbers.items() <= metrics.items()
+    assert metrics["per_class"]["car"] == {"AP": 0.3, "ATE": 0.6}
+    assert metrics["per_class"]["traffic_cone"] == {"AP": 0.4}
+    assert len(metrics["per_class"]) == 10
+    assert (metrics["train_seconds"], metrics["baseline_mAP"]) == (550.0, 0.001)
+
+
+def test_a_finished_step_is_not_run_again(demo, tmp_path, capsys):
+    done = tmp_path / "done"
+    done.touch()
+    assert demo.run_step(1, 1, demo.Step("nothing", ["no_such_tool.py"], done)) == 0.0
+    assert "done before" in capsys.readouterr().out
+
+
+def test_a_failed_step_stops_the_demo(demo, tmp_path):
+    with pytest.raises(SystemExit, match=r"step 1 \(broken\) failed"):
+        demo.run_step(1, 1, demo.Step("broken", ["no_such_tool.py"], tmp_path / "never"))

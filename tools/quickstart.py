@@ -1,0 +1,164 @@
+"""The whole job on a made world: data, index, training, evaluation, submission and pictures; `make demo` calls this.
+
+Every step runs the tool that a user of real data would run, prints the command, and is skipped on a second run if it
+had finished. Delete the work directory to start over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import bev
+from bev.datasets.atomic import atomic_write
+from bev.datasets.nuscenes.classes import CLASSES
+from bev.engine.cli import run_main
+
+TOOLS = Path(__file__).resolve().parent
+CONFIG = TOOLS.parent / "configs" / "bevformerv2_internimage_nano_synthetic.py"
+TP_ERRORS = ("mATE", "mASE", "mAOE", "mAVE", "mAAE")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the demo: what it is for, the tool with its arguments, and the file that shows it is done."""
+
+    title: str
+    command: list[str]
+    result: Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/demo"))
+    parser.add_argument("--data-root", type=Path, default=Path("data/synthetic"))
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--scenes", type=int, default=86, help="scenes to train on")
+    parser.add_argument("--val-scenes", type=int, default=10, help="held-out scenes")
+    parser.add_argument("--frames", type=int, default=10, help="key frames per scene")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--epochs", type=int, help="train for other than the config's number of epochs")
+    return parser.parse_args()
+
+
+def plan(args: argparse.Namespace) -> list[Step]:
+    """List the steps in order."""
+    work, root, config = args.work_dir, args.data_root, str(args.config)
+    version, checkpoint = "v1.0-trainval", work / "train" / "final.pth"
+    index, results = root / "nuscenes_infos_val.pkl", work / "test" / "results_nusc.json"
+    data = ["--data-root", str(root)]
+    schedule = []
+    if args.epochs:
+        schedule = ["--cfg-options", f"train_cfg.max_epochs={args.epochs}", f"param_scheduler.1.T_max={args.epochs}"]
+    drawing = ["--root", str(root), "--index", str(index), "--results", str(results)]
+    return [
+        Step(
+            "make a driving world in nuScenes format",
+            ["create_synthetic.py", "nuscenes", "--root", str(root), "--scenes", str(args.scenes), "--val-scenes",
+             str(args.val_scenes), "--frames", str(args.frames), "--workers", str(args.workers)],
+            root / version / "sample.json",
+        ),
+        Step(
+            "index it",
+            ["create_data.py", "nuscenes", "--root", str(root), "--version", version, "--workers", str(args.workers)],
+            index,
+        ),
+        Step(
+            "evaluate the untrained model",
+            ["test.py", config, "--work-dir", str(work / "untrained"), *data],
+            work / "untrained" / "test_metrics.json",
+        ),
+        Step(
+            "train",
+            ["train.py", config, "--work-dir", str(work / "train"), "--resume", *data, *schedule],
+            checkpoint,
+        ),
+        Step(
+            "evaluate on held-out scenes",
+            ["test.py", config, str(checkpoint), "--work-dir", str(work / "test"), *data],
+            work / "test" / "test_metrics.json",
+        ),
+        Step(
+            "validate and pack the submission",
+            ["submit.py", "nuscenes", "--results", str(results), "--root", str(root), "--version", version, "--split",
+             "val", "--out", str(work / "submission")],
+            work / "submission" / "results_nusc.json",
+        ),
+        Step(
+            "draw",
+            ["visualize.py", "nuscenes", *drawing, "--out", str(work / "figures"), "--count", "6", "--video",
+             str(work / "demo.mp4"), "--scalars", str(work / "train")],
+            work / "demo.mp4",
+        ),
+    ]  # fmt: skip
+
+
+def run_step(number: int, total: int, step: Step) -> float:
+    """Run one step unless its result is there; returns the seconds it took.
+
+    Raises:
+        SystemExit: If the tool fails; its own message stands above.
+    """
+    print(f"\n[{number}/{total}] {step.title}", flush=True)
+    if step.result.exists():
+        print(f"    done before: {step.result}", flush=True)
+        return 0.0
+    print(f"    python tools/{' '.join(step.command)}", flush=True)
+    start = time.monotonic()
+    status = subprocess.run([sys.executable, str(TOOLS / step.command[0]), *step.command[1:]], check=False).returncode
+    if status or not step.result.exists():
+        sys.exit(f"step {number} ({step.title}) failed; fix the error above and run again: finished steps are kept")
+    return time.monotonic() - start
+
+
+def collect_metrics(work_dir: Path) -> dict:
+    """Join the evaluations before and after training and the training time into the demo's metrics."""
+    trained = _without_prefix(json.loads((work_dir / "test" / "test_metrics.json").read_text()))
+    untrained = _without_prefix(json.loads((work_dir / "untrained" / "test_metrics.json").read_text()))
+    per_class = {
+        name: {key.removeprefix(f"{name}_"): value for key, value in trained.items() if key.startswith(f"{name}_")}
+        for name in CLASSES
+    }
+    summary = {key: trained[key] for key in ("NDS", "mAP", *TP_ERRORS)}
+    return summary | {
+        "per_class": per_class,
+        "train_seconds": json.loads((work_dir / "train" / "train_time.json").read_text())["train_seconds"],
+        "baseline_mAP": untrained["mAP"],
+    }
+
+
+def _without_prefix(metrics: dict[str, float]) -> dict[str, float]:
+    return {key.removeprefix("nuscenes/"): value for key, value in metrics.items()}
+
+
+def main() -> None:
+    """Run all steps and print what came out."""
+    args = parse_args()
+    bev.register_all()
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    steps = plan(args)
+    start = time.monotonic()
+    for number, step in enumerate(steps, start=1):
+        run_step(number, len(steps), step)
+    logs = sorted((args.work_dir / "train").glob("*/*.log"))
+    shutil.copyfile(logs[-1], args.work_dir / "train.log")
+    metrics = collect_metrics(args.work_dir)
+    with atomic_write(args.work_dir / "metrics.json", "w") as file:
+        json.dump(metrics, file, indent=2)
+    print(f"\nheld-out mAP {metrics['mAP']:.3f} (untrained {metrics['baseline_mAP']:.3f}), NDS {metrics['NDS']:.3f}")
+    for name, values in metrics["per_class"].items():
+        print(f"    {name:22s} AP {values['AP']:.3f}")
+    print(
+        f"trained in {metrics['train_seconds'] / 60:.1f} min; all steps took {(time.monotonic() - start) / 60:.1f} min"
+    )
+    print(f"look at {args.work_dir}/figures, {args.work_dir}/demo.mp4 and {args.work_dir}/metrics.json")
+
+
+if __name__ == "__main__":
+    run_main(main)
