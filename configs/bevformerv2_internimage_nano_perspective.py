@@ -1,4 +1,4 @@
-"""The nano model with learned queries and perspective supervision by a small DD3D head (BEVFormer v2, section 3.2)."""
+"""The nano model with perspective supervision by a small DD3D head (BEVFormer v2, arXiv 2211.10439, section 3.2)."""
 
 _base_ = ["bevformerv2_internimage_nano_one_stage.py", "_base_/perspective.py"]
 

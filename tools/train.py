@@ -14,7 +14,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="config file")
     parser.add_argument("--resume", nargs="?", const="auto", help="continue from this checkpoint, or the last one")
     parser.add_argument("--load-from", help="start from the weights of a checkpoint")
-    parser.add_argument("--amp", action="store_true", help="mixed precision (GPU)")
+    parser.add_argument(
+        "--amp", nargs="?", const="bfloat16", choices=("bfloat16", "float16"), help="mixed precision; bfloat16 alone"
+    )
     parser.add_argument("--no-scale-lr", action="store_true", help="keep the learning rate for any total batch size")
     parser.add_argument("--seed", type=int, help="random seed")
     add_experiment_arguments(parser)
@@ -27,8 +29,7 @@ def main() -> None:
     bev.register_all()
     config = load_experiment(args)
     if args.amp:
-        config.optim_wrapper.type = "AmpOptimWrapper"
-        config.optim_wrapper.setdefault("loss_scale", "dynamic")
+        config.optim_wrapper.update(type="AutocastOptimWrapper", dtype=args.amp)
     if args.no_scale_lr and config.get("auto_scale_lr"):
         config.auto_scale_lr.enable = False
     if args.seed is not None:

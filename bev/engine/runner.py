@@ -37,7 +37,7 @@ def fit_to_cpu(config: Config) -> None:
         if config.get(name):
             config[name].pin_memory = False
     if config.get("optim_wrapper", {}).get("type") == "AmpOptimWrapper":
-        raise ValueError("--amp needs a GPU: CPUs of today gain nothing from it. Train without --amp.")
+        raise ValueError("AmpOptimWrapper needs a GPU; AutocastOptimWrapper (--amp) runs on CPUs, too")
     if config.get("launcher", "none") != "none":
         # mmengine's default wrapper passes a GPU index to DistributedDataParallel.
         unused = config.get("find_unused_parameters", False)

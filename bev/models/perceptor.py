@@ -17,6 +17,7 @@ from mmengine.model import BaseModel, ModuleDict
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.models.finite import NotFiniteError, first_non_finite
 from bev.models.temporal.recurrent import RecurrentBEV
 from bev.models.temporal.resampling import resample_bev
 from bev.models.temporal.video import VideoMemory
@@ -64,6 +65,8 @@ class BEVPerceptor(BaseModel):
         video_test_mode: With `RecurrentBEV`, remember the last sample's map when predicting and hand it to the next
             sample of the same scene. Samples then have to come one by one in order (see `SceneSampler`).
         history_frames_per_pass: How many history frames go through the backbone together; None for all of them.
+        nan_guard: Stop training where a loss is not finite, before the weights are touched, and say which module's
+            output was the first that wasn't; costs one wait for the device per step.
         init_cfg: mmengine's initialisation config.
 
     Raises:
@@ -82,6 +85,7 @@ class BEVPerceptor(BaseModel):
         train_history: bool = False,
         video_test_mode: bool = False,
         history_frames_per_pass: int | None = None,
+        nan_guard: bool = True,
         init_cfg: Config | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
@@ -94,6 +98,7 @@ class BEVPerceptor(BaseModel):
         if proposals_from is not None and proposals_from not in proposing:
             raise ValueError(f"proposals_from is {proposals_from!r}, which is no head that proposes objects (DD3DHead)")
         self.proposals_from = proposals_from
+        self.nan_guard = nan_guard
         self.recurrent = self.temporal is not None and self.temporal.recurrent
         self.train_history, self.history_frames_per_pass = train_history, history_frames_per_pass
         if video_test_mode and not self.recurrent:
@@ -130,13 +135,35 @@ class BEVPerceptor(BaseModel):
         raise ValueError(f"mode is 'loss', 'predict' or 'tensor', not {mode!r}")
 
     def loss(self, clip: CameraClip, samples: list[Det3DDataSample]) -> dict[str, Tensor]:
-        """Losses of all heads, each called `head.loss`."""
+        """Losses of all heads, each called `head.loss`.
+
+        Raises:
+            NotFiniteError: If a loss is NaN or infinite; names the first module whose output was (see `nan_guard`).
+        """
+        try:
+            losses = self._losses(clip, samples)
+        except FloatingPointError:
+            if not self.nan_guard:
+                raise
+            losses = {}
+        if self.nan_guard and not _all_finite(losses):
+            bad = [name for name, value in losses.items() if not value.isfinite()]
+            place = first_non_finite(self, lambda: self._losses(clip, samples))
+            tokens = ", ".join(str(sample.metainfo.get("sample_token", "(no token)")) for sample in samples)
+            raise NotFiniteError(
+                f"loss {', '.join(bad) or 'of a head'} is not finite in samples {tokens}; it began in {place}. Lower the "
+                "learning rate, train in float32 or bfloat16, or look at these samples; the weights are untouched"
+            )
+        return losses
+
+    def _losses(self, clip: CameraClip, samples: list[Det3DDataSample]) -> dict[str, Tensor]:
         outputs = self._run_heads(self.extract_features(clip), list(self.heads))
-        return {
-            f"{name}.{key}": value
-            for name, output in outputs.items()
-            for key, value in self.heads[name].loss(output, samples).items()
-        }
+        with torch.autocast(clip.device.type, enabled=False):
+            return {
+                f"{name}.{key}": value
+                for name, output in outputs.items()
+                for key, value in self.heads[name].loss(output, samples).items()
+            }
 
     def predict(self, clip: CameraClip, samples: list[Det3DDataSample] | None = None) -> list[Det3DDataSample]:
         """Samples with 3D boxes in the bev frame; heads that make none are not run.
@@ -298,3 +325,8 @@ class BEVPerceptor(BaseModel):
             raise ValueError(
                 f"no camera image in the current frame of sample {', '.join(tokens)}: leave it out of the batch"
             )
+
+
+def _all_finite(losses: Mapping[str, Tensor]) -> bool:
+    """Whether there are losses, and all of them are finite; waits for the device once."""
+    return bool(losses) and bool(torch.stack([value.detach() for value in losses.values()]).isfinite().all())

@@ -65,6 +65,10 @@ def test_one_training_step(path, tiny_root):
         overrides |= SMALL_INTERNIMAGE if "internimage" in path.stem else {}
     else:
         overrides["train_dataloader.dataset.pipeline.1.crop"] = (0, 300, 1600, 900)
+    if "two_stage" in path.stem:
+        overrides["model.heads.detection.decoder.queries.base.num_queries"] = overrides.pop(
+            "model.heads.detection.decoder.queries.num_queries"
+        )
     config = load_config(path, overrides)
     config.optim_wrapper.optimizer.setdefault("lr", 1e-4)
     torch.manual_seed(0)

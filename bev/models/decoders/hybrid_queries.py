@@ -1,20 +1,22 @@
-"""Learned queries joined by the perspective head's proposals (BEVFormer v2, arXiv 2211.10439, section 3.4, figure 3).
+"""Object queries joined by the perspective head's proposals (BEVFormer v2, arXiv 2211.10439, section 3.4, figure 3).
 
 Proposals say where in this very scene objects may be; learned queries cover what no single image shows well.
 
-Shapes: B batch, G query groups (1 outside training), Q learned queries and M proposals per group, C channels.
+Shapes: B batch, G query groups (1 outside training), Q queries of the base and M proposals per group, C channels, K
+classes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.models.decoders.heatmap_queries import CENTRE, FREQUENCIES, encode_position
-from bev.models.decoders.queries import LearnedQueries, Queries
+from bev.models.decoders.queries import Queries
 from bev.structures import BEVFeatures, Proposals
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 @MODELS.register_module()
 class HybridQueries(nn.Module):
-    """Hybrid object queries: each group has its learned queries and one query per proposal.
+    """Hybrid object queries: each group has the queries of another initialisation and one query per proposal.
 
     A proposal's query starts at the proposal's centre; its content is an embedding of its rank plus one of its class.
     Ranks that a sample has no proposal for start at a learned place.
@@ -31,25 +33,33 @@ class HybridQueries(nn.Module):
     Args:
         embed_dims: C.
         num_classes: Classes of the proposals.
-        num_queries: Q.
+        num_queries: Q of learned queries, as in the paper; None where `base` is given.
         num_proposals: M, at most as many as the perspective head proposes.
         num_groups: G in training.
         box_prior: Let the decoder's layers correct the proposed size, yaw and velocity, instead of regressing them
             afresh as the paper does.
+        base: Config of another initialisation in place of learned queries, such as `HeatmapQueries`.
+
+    Raises:
+        ValueError: If not exactly one of `num_queries` and `base` is given.
     """
 
     def __init__(
         self,
         embed_dims: int = 256,
         num_classes: int = 10,
-        num_queries: int = 900,
+        num_queries: int | None = None,
         num_proposals: int = 100,
         num_groups: int = 1,
         box_prior: bool = False,
+        base: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        if (num_queries is None) == (base is None):
+            raise ValueError("HybridQueries takes num_queries, or the config of another initialisation as base")
         self.num_proposals, self.num_groups, self.box_prior = num_proposals, num_groups, box_prior
-        self.learned = LearnedQueries(embed_dims, num_queries, num_groups)
+        learned = {"type": "LearnedQueries", "embed_dims": embed_dims, "num_queries": num_queries}
+        self.base = MODELS.build({**(learned if base is None else base), "num_groups": num_groups})
         self.content = nn.Embedding(num_groups * num_proposals, embed_dims)
         self.fallback = nn.Embedding(num_groups * num_proposals, 3)
         self.class_embedding = nn.Embedding(num_classes, embed_dims)
@@ -74,8 +84,8 @@ class HybridQueries(nn.Module):
                 f"HybridQueries takes {self.num_proposals} proposals, but the perspective head makes "
                 f"{proposals.scores.shape[1]}: raise its max_num"
             )
-        learned = self.learned(features)
-        groups = learned.num_groups
+        own = self.base(features)
+        groups = own.num_groups
         chosen = proposals.select(self.num_proposals)
         reference = self._references(chosen, features, groups)
         ranks = self.content.weight[: groups * self.num_proposals].unflatten(0, (groups, -1))
@@ -83,16 +93,18 @@ class HybridQueries(nn.Module):
         content = ranks + classes[:, None]
         position = self.position(encode_position(reference))
         return Queries(
-            content=_join(learned.content, content, groups),
-            position=_join(learned.position, position, groups),
-            reference=_join(learned.reference, reference, groups),
+            content=_join(own.content, content, groups),
+            position=_join(own.position, position, groups),
+            reference=_join(own.reference, reference, groups),
             num_groups=groups,
-            code_prior=self._code_prior(chosen, learned, groups),
+            code_prior=self._code_prior(chosen, own, groups),
+            class_prior=self._class_prior(own, groups),
+            proposals=own.proposals,
         )
 
     def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
-        """No loss of its own: the perspective head learns from its own losses."""
-        return {}
+        """The base's; the perspective head learns from its own losses."""
+        return self.base.loss(queries, targets)
 
     def _references(self, proposals: Proposals, features: BEVFeatures, groups: int) -> Tensor:
         """(B, G, M, 3) fractions of the grid."""
@@ -102,17 +114,25 @@ class HybridQueries(nn.Module):
         fallback = self.fallback.weight[: groups * self.num_proposals].sigmoid().unflatten(0, (groups, -1))
         return torch.where(proposals.valid[:, None, :, None], centres, fallback)
 
-    def _code_prior(self, proposals: Proposals, learned: Queries, groups: int) -> Tensor | None:
-        if not self.box_prior:
+    def _code_prior(self, proposals: Proposals, own: Queries, groups: int) -> Tensor | None:
+        if not self.box_prior and own.code_prior is None:
             return None
-        prior = proposals.codes * proposals.valid[..., None]
+        prior = proposals.codes * (proposals.valid[..., None] & self.box_prior)
         prior[..., CENTRE] = 0
-        nothing = prior.new_zeros(*learned.content.shape[:2], prior.shape[-1])
-        return _join(nothing, prior[:, None].expand(-1, groups, -1, -1), groups)
+        first = own.code_prior
+        if first is None:
+            first = prior.new_zeros(*own.reference.shape[:2], prior.shape[-1])
+        return _join(first, prior[:, None].expand(-1, groups, -1, -1), groups)
+
+    def _class_prior(self, own: Queries, groups: int) -> Tensor | None:
+        if own.class_prior is None:
+            return None
+        shape = (len(own.class_prior), groups, self.num_proposals, own.class_prior.shape[-1])
+        return _join(own.class_prior, own.class_prior.new_zeros(shape), groups)
 
 
-def _join(learned: Tensor, proposed: Tensor, groups: int) -> Tensor:
+def _join(own: Tensor, proposed: Tensor, groups: int) -> Tensor:
     """(B, G * Q, X) and (B, G, M, X), group by group, to (B, G * (Q + M), X)."""
     batch = len(proposed)
-    by_group = learned.expand(batch, -1, -1).unflatten(1, (groups, -1))
+    by_group = own.expand(batch, -1, -1).unflatten(1, (groups, -1))
     return torch.cat([by_group, proposed.to(by_group.dtype)], dim=2).flatten(1, 2)

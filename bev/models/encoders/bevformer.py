@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from bev.geometry.grid import BEVGrid
 from bev.models.attention import (
@@ -84,6 +85,7 @@ class BEVFormerEncoder(nn.Module):
         height_focus: As for `SpatialCrossAttention`.
         can_bus_dims: Numbers of the vehicle's state that are added to the queries through a small network, 18 in
             BEVFormer v1; 0 for none.
+        with_cp: Recompute each layer in the backward pass instead of keeping its intermediate results.
     """
 
     pillar_points: Tensor
@@ -107,8 +109,10 @@ class BEVFormerEncoder(nn.Module):
         initial_step: float = 1.0,
         height_focus: float = 0.0,
         can_bus_dims: int = 0,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
+        self.with_cp = with_cp
         self.grid = grid if isinstance(grid, BEVGrid) else BEVGrid(**grid)
         self.queries = nn.Embedding(self.grid.height * self.grid.width, embed_dims)
         self.positional_encoding = LearnedPositionalEncoding(self.grid.shape, embed_dims)
@@ -181,7 +185,11 @@ class BEVFormerEncoder(nn.Module):
         # Every layer's self-attention reads the queries that entered the first one beside the previous map.
         queue = None if previous is None else _queue(previous, query)
         for layer in self.layers:
-            query = layer(query, position, self.cell_centres, self.grid.shape, features, spatial_shapes, seen, queue)
+            arguments = (query, position, self.cell_centres, self.grid.shape, features, spatial_shapes, seen, queue)
+            if self.with_cp and torch.is_grad_enabled():
+                query = checkpoint(layer, *arguments, use_reentrant=False)
+            else:
+                query = layer(*arguments)
         return query.transpose(1, 2).unflatten(2, self.grid.shape)
 
     def _camera_features(self, levels: Sequence[Tensor], cameras: Tensor) -> tuple[Tensor, list[tuple[int, int]]]:

@@ -27,6 +27,7 @@ class TemporalFusion(nn.Module):
         hidden_dims: Channels of the blocks; T * C where None.
         num_blocks: Residual blocks of two 3x3 convolutions each.
         norm_cfg: mmengine config of the blocks' norm; SyncBN becomes BN where there is nothing to synchronise.
+        with_cp: Recompute each block in the backward pass instead of keeping its intermediate results.
     """
 
     recurrent = False
@@ -38,6 +39,7 @@ class TemporalFusion(nn.Module):
         hidden_dims: int | None = None,
         num_blocks: int = 3,
         norm_cfg: Mapping[str, Any] | None = None,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
         self.num_frames = num_frames
@@ -45,7 +47,7 @@ class TemporalFusion(nn.Module):
         hidden_dims = hidden_dims or channels
         norm = available_norm(norm_cfg or {"type": "SyncBN"})
         widths = [channels, *[hidden_dims] * num_blocks]
-        self.blocks = nn.ModuleList(_residual_block(*pair, norm) for pair in pairwise(widths))
+        self.blocks = nn.ModuleList(_residual_block(*pair, norm, with_cp) for pair in pairwise(widths))
         self.projection = nn.Sequential(nn.Linear(hidden_dims, embed_dims), nn.LayerNorm(embed_dims))
         for parameter in self.parameters():
             if parameter.dim() > 1:
@@ -94,10 +96,10 @@ def fill_missing(frames: Sequence[Tensor | None], frame_mask: Tensor, current: i
     return [filled[t] for t in range(len(frames))]
 
 
-def _residual_block(in_channels: int, channels: int, norm_cfg: Mapping[str, Any]) -> BasicBlock:
+def _residual_block(in_channels: int, channels: int, norm_cfg: Mapping[str, Any], with_cp: bool) -> BasicBlock:
     """ResNet's basic block; a 3x3 convolution on the shortcut where the width changes."""
     shortcut = None
     if in_channels != channels:
         convolution = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
         shortcut = nn.Sequential(convolution, MODELS.build({**norm_cfg, "num_features": channels}))
-    return BasicBlock(in_channels, channels, norm_cfg=dict(norm_cfg), downsample=shortcut)
+    return BasicBlock(in_channels, channels, norm_cfg=dict(norm_cfg), downsample=shortcut, with_cp=with_cp)

@@ -54,6 +54,17 @@ def test_the_box_prior_is_that_of_the_proposals() -> None:
     assert not found.code_prior[..., [0, 1, 4]].any()
 
 
+def test_peaks_of_a_heatmap_can_be_joined_too() -> None:
+    base = {"type": "HeatmapQueries", "embed_dims": 8, "num_classes": 3, "num_queries": 5}
+    module = queries(num_queries=None, base=base, num_groups=2).train()
+    found = module(features_with(proposals_of(BOXES.expand(2, -1, -1), [True, True, False])))
+    assert found.class_prior.shape == (2, 16, 3)
+    assert not found.class_prior[:, 5:8].any()
+    assert found.proposals is not None
+    with pytest.raises(ValueError, match="takes num_queries, or the config"):
+        queries(base=base)
+
+
 def test_refuses_missing_or_too_few_proposals() -> None:
     with pytest.raises(ValueError, match="needs proposals: set proposals_from"):
         queries()(features_with(None))

@@ -1,0 +1,70 @@
+"""Finding where numbers stopped being finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class NotFiniteError(FloatingPointError):
+    """A training step came out as NaN or infinite; the message names the first module that made it so."""
+
+
+def first_non_finite(model: nn.Module, run: Callable[[], Any]) -> str:
+    """Runs something once more and says which of the model's modules was the first to make a number not finite.
+
+    Args:
+        model: Its modules are watched.
+        run: Calls the model.
+
+    Returns:
+        A description: the module's name and class, and whether its parameters or its inputs were to blame.
+    """
+    found: list[str] = []
+
+    def watch(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
+            if not found and not _finite(output):
+                found.append(f"{name or 'the model'} ({type(module).__name__}): {_blame(module, inputs)}")
+
+        return hook
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in model.named_modules()]
+    try:
+        with torch.no_grad():
+            run()
+    except FloatingPointError as error:
+        found.append(str(error))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else "no module's output: the losses themselves, or something random"
+
+
+def _blame(module: nn.Module, inputs: tuple) -> str:
+    bad = [name for name, value in module.named_parameters() if not value.isfinite().all()]
+    if bad:
+        return f"its parameter {bad[0]} is not finite"
+    return "with finite inputs" if _finite(inputs) else "its inputs were not finite already"
+
+
+def _finite(value: Any) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in _tensors(value))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Floating tensors inside tuples, lists, dictionaries and dataclasses."""
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif hasattr(value, "__dataclass_fields__"):
+        yield from _tensors(vars(value))
