@@ -15,7 +15,10 @@ with suppress(ModuleNotFoundError):  # the tests of the operators also run where
 
 TESTS = Path(__file__).parent
 # Where the modules lie that several tests import: tiny_nuscenes, golden, golden_bevformer, tiny_training.
-sys.path[:0] = [str(TESTS / folder) for folder in (".", "goldens", "models", "models/heads", "inference", "tools")]
+sys.path[:0] = [
+    str(TESTS / folder)
+    for folder in (".", "goldens", "models", "models/heads", "models/temporal", "inference", "tools")
+]
 
 # A busy machine must not fail property tests.
 settings.register_profile("no deadline", deadline=None)

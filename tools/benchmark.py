@@ -1,4 +1,8 @@
-"""Time whole models: `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`."""
+"""Time whole models.
+
+`python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
+`python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from bev.models.backbones.internimage import VARIANTS, build_internimage
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     backbone = commands.add_parser("backbone", help="inference of InternImage, beside stock layers and its floor")
     backbone.add_argument("--variant", choices=list(VARIANTS), default="t")
@@ -31,12 +35,28 @@ def parse_args() -> argparse.Namespace:
     backbone.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     backbone.add_argument("--rounds", type=int, default=5)
     backbone.add_argument("--json", type=Path, help="write the record here, in a list")
+    streaming = commands.add_parser("streaming", help="a live step with image features kept, beside computing all anew")
+    streaming.add_argument("config")
+    streaming.add_argument("--size", type=int, nargs=2, default=(640, 1600), metavar=("HEIGHT", "WIDTH"))
+    streaming.add_argument("--cameras", type=int, default=6)
+    streaming.add_argument("--threads", type=int, default=torch.get_num_threads())
+    streaming.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    streaming.add_argument("--rounds", type=int, default=3)
+    streaming.add_argument("--json", type=Path, help="write the record here, in a list")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure a backbone and show the record."""
+    """Measure what the arguments name and show the record."""
     args = parse_args()
+    record = run_backbone(args) if args.command == "backbone" else run_streaming(args)
+    if args.json:
+        with atomic_write(args.json, "w") as file:
+            json.dump([record], file, indent=2)
+
+
+def run_backbone(args: argparse.Namespace) -> dict:
+    """Measure a backbone."""
     torch.manual_seed(0)
     with threads(args.threads):
         plain = machine(args.device)
@@ -45,9 +65,26 @@ def main() -> None:
         name = f"InternImage-{args.variant.upper()}"
         record = measure_backbone(name, model, images, plain, getattr(torch, args.dtype), args.rounds)
     print("\n".join(report(record)))
-    if args.json:
-        with atomic_write(args.json, "w") as file:
-            json.dump([record.as_json()], file, indent=2)
+    return record.as_json()
+
+
+def run_streaming(args: argparse.Namespace) -> dict:
+    """Measure live steps."""
+    import bev
+
+    bev.register_all()
+    from bev.engine.config import load_config
+    from bev.engine.streaming_benchmark import measure_streaming
+
+    with threads(args.threads):
+        measured = measure_streaming(load_config(args.config), tuple(args.size), args.cameras, args.rounds, args.device)
+    record = measured.as_json()
+    print(
+        f"{Path(args.config).stem}, {args.cameras} x {args.size[0]} x {args.size[1]}, {args.threads} threads, "
+        f"{record['frames']} frames: {record['seconds']:.3f} s a step, {record['reference_seconds']:.3f} s recomputed, "
+        f"x{record['ratio']:.2f}; boxes differ by at most {record['largest_difference']:.1e}"
+    )
+    return record
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ class Frame:
 
     Attributes:
         time: Seconds.
-        clip: B = T = 1, projections (float64) from its own bev frame; its images take no memory.
-        pyramid: Image features (1, N, C, h, w) per level.
+        clip: B = T = 1, projections (float64) from its own bev frame; its images take no memory where features are kept.
+        pyramid: Image features (1, N, C, h, w) per level; None where the images are kept instead.
         memory: What a recurrent model remembers after it; None for others.
     """
 
     time: float
     clip: CameraClip
-    pyramid: list[Tensor]
+    pyramid: list[Tensor] | None
     memory: BEVMemory | None = None
 
 
@@ -77,14 +77,23 @@ def join(frames: Sequence[Frame | None], current: Frame) -> tuple[CameraClip, li
         current: Now.
 
     Returns:
-        A clip without pixels, whose projections lead from the current bev frame, and T pyramids.
+        A clip whose projections lead from the current bev frame, with pixels only where features are missing, and T
+        pyramids.
+
+    Raises:
+        ValueError: If images are kept instead of features and their size changed.
     """
     now = current.clip
     parts = [_seen_from(frame, current) for frame in frames] + [now]
     names = ("image_sizes", "pix_T_bev", "camera_mask", "times", "global_T_bev", "can_bus")
     joined = {name: torch.cat([getattr(part, name) for part in parts], dim=1) for name in names}
     joined["pix_T_bev"] = joined["pix_T_bev"].float()
-    images = now.images.new_zeros(()).expand(1, len(parts), *now.images.shape[2:])
+    if current.pyramid is not None:
+        images = now.images.new_zeros(()).expand(1, len(parts), *now.images.shape[2:])
+    elif len({part.padded_size for part in parts}) == 1:
+        images = torch.cat([part.images for part in parts], dim=1)
+    else:
+        raise ValueError("the size of the images changed: keep features (keep_features=True), or reset")
     clip = replace(now, images=images, current=len(parts) - 1, **joined)
     return clip, [None if frame is None else frame.pyramid for frame in (*frames, current)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ NUSCENES_EGO_T_LIDAR = np.array([[0.0, 1, 0, 0.94], [-1, 0, 0, 0], [0, 0, 1, 1.8
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+@dataclass
+class _Now:
+    """The present moment, and where it is: (4, 4) each."""
+
+    frame: Frame
+    global_T_bev: np.ndarray
+    global_T_ego: np.ndarray
+
+
 class StreamingPerceptor:
     """Detects objects in the images of a moving camera rig, frame by frame.
 
@@ -51,6 +61,8 @@ class StreamingPerceptor:
         colour: Channel order of the images, "rgb" or "bgr".
         precision: "float32", "bfloat16" or "float16" (autocast).
         score_threshold: Detections below it are left out.
+        keep_features: Keep the image features of past frames. Without, their images are kept and go through the
+            backbone again in every step: what offline evaluation does, and what this class is there to avoid.
         tracker: Gives detections their identities; None for none.
 
     Raises:
@@ -72,6 +84,7 @@ class StreamingPerceptor:
         colour: str = "rgb",
         precision: str = "float32",
         score_threshold: float = 0.0,
+        keep_features: bool = True,
         tracker: GreedyTracker | None = None,
     ) -> None:
         bev.register_all()
@@ -90,7 +103,8 @@ class StreamingPerceptor:
         default = NUSCENES_EGO_T_LIDAR if lidar else np.eye(4)
         self.ego_T_bev = default if ego_T_bev is None else np.asarray(ego_T_bev, dtype=np.float64)
         check_pose(self.ego_T_bev, "ego_T_bev")
-        self.max_gap, self.score_threshold, self.tracker = max_gap, score_threshold, tracker
+        self.max_gap, self.score_threshold, self.keep_features = max_gap, score_threshold, keep_features
+        self.tracker = tracker
 
     def reset(self) -> None:
         """Begin a new scene: forget all frames and identities."""
@@ -131,7 +145,43 @@ class StreamingPerceptor:
         Raises:
             ValueError, CalibrationError: If an argument makes no sense; the memory is as before then.
         """
-        timestamp = float(timestamp)
+        now = self._enter(images, intrinsics, cam_T_ego, ego_T_global, timestamp, ego_T_bev, motion)
+        if now is None:
+            return Detections.nothing(float(timestamp))
+        with self._autocast():
+            features = self._look_back(now.frame)
+            sample = self.model.predict_from_features(features, [Det3DDataSample()])[0]
+        now.frame.memory = features.memory
+        self._history.add(now.frame)
+        found = Detections.from_instances(
+            sample.pred_instances_3d, self.classes, now.global_T_bev, now.global_T_ego, now.frame.time
+        ).above(self.score_threshold)
+        return found if self.tracker is None else found.with_tracks(self.tracker.update(found))
+
+    @torch.no_grad()
+    def remember(self, *args: Any, **kwargs: Any) -> None:
+        """See a moment without detecting anything, to fill the history; arguments as for `step`.
+
+        Raises:
+            ValueError: If the model is recurrent, which remembers what it detects with; or as for `step`.
+        """
+        if self.model.recurrent:
+            raise ValueError("a recurrent model has to step through every moment; use step")
+        now = self._enter(*args, **kwargs)
+        if now is not None:
+            self._history.add(now.frame)
+
+    def _enter(
+        self,
+        images: Mapping[str, Image | None] | Sequence[Image | None],
+        intrinsics: Mapping[str, np.ndarray] | Sequence[np.ndarray],
+        cam_T_ego: Mapping[str, np.ndarray] | Sequence[np.ndarray],
+        ego_T_global: np.ndarray,
+        timestamp: float,
+        ego_T_bev: np.ndarray | None = None,
+        motion: np.ndarray | None = None,
+    ) -> _Now | None:
+        """Check the arguments and look at the images; None where there are none."""
         check_pose(ego_T_global, "ego_T_global")
         global_T_ego = invert_pose(np.asarray(ego_T_global, dtype=np.float64))
         ego_T_bev = self.ego_T_bev if ego_T_bev is None else np.asarray(ego_T_bev, dtype=np.float64)
@@ -141,22 +191,16 @@ class StreamingPerceptor:
         state = can_bus_state(global_T_ego, motion)
         clip = self._builder(named_images, named_intrinsics, cam_T_bev, global_T_bev, state)
         if clip is None:
-            return Detections.nothing(timestamp)
-        self._begin_scene_if_needed(timestamp)
+            return None
+        self._begin_scene_if_needed(float(timestamp))
         with self._autocast():
-            current = self._see(clip, timestamp)
-            features = self._look_back(current)
-            sample = self.model.predict_from_features(features, [Det3DDataSample()])[0]
-        current.memory = features.memory
-        self._history.add(current)
-        found = Detections.from_instances(
-            sample.pred_instances_3d, self.classes, global_T_bev, global_T_ego, timestamp
-        ).above(self.score_threshold)
-        return found if self.tracker is None else found.with_tracks(self.tracker.update(found))
+            return _Now(self._see(clip, float(timestamp)), global_T_bev, global_T_ego)
 
     def _see(self, clip: Any, timestamp: float) -> Frame:
         """The image features of a moment."""
         prepared = self.model.data_preprocessor({"inputs": clip}, False)["inputs"]
+        if not self.keep_features:
+            return Frame(timestamp, prepared, None)
         pyramid = self.model.extract_images(prepared)
         return Frame(timestamp, without_pixels(prepared), pyramid)
 

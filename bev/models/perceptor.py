@@ -151,8 +151,8 @@ class BEVPerceptor(BaseModel):
             place = first_non_finite(self, lambda: self._losses(clip, samples))
             tokens = ", ".join(str(sample.metainfo.get("sample_token", "(no token)")) for sample in samples)
             raise NotFiniteError(
-                f"loss {', '.join(bad) or 'of a head'} is not finite in samples {tokens}; it began in {place}. Lower the "
-                "learning rate, train in float32 or bfloat16, or look at these samples; the weights are untouched"
+                f"loss {', '.join(bad) or 'of a head'} is not finite in samples {tokens}; it began in {place}. Lower "
+                "the learning rate, train in float32 or bfloat16, or look at these samples; the weights are untouched"
             )
         return losses
 

@@ -82,6 +82,17 @@ def test_every_image_goes_through_the_backbone_once(root: Path, tmp_path: Path) 
     assert seen == [len(moment.images) for moment in scene]
 
 
+def test_images_can_be_kept_instead_of_features(root: Path, tmp_path: Path) -> None:
+    keeping, again = live(root, tmp_path, "t3"), live(root, tmp_path, "t3", keep_features=False)
+    seen = []
+    again.model.backbone.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    for moment in moments(root)[:3]:
+        expected = keeping.step(**moment.arguments())
+        np.testing.assert_allclose(again.step(**moment.arguments()).boxes_bev, expected.boxes_bev, atol=1e-4)
+    cameras = len(moments(root)[0].images)
+    assert sum(seen) == cameras * (1 + 2 + 3)
+
+
 def test_a_faster_stream_looks_at_frames_as_far_apart_as_in_training(root: Path, tmp_path: Path) -> None:
     perceptor, slow = live(root, tmp_path, "t2"), live(root, tmp_path, "t2")
     first, second = moments(root)[:2]

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import bev
+from bev.engine.config import load_config
+from bev.engine.streaming_benchmark import measure_streaming
+
+NANO = Path(__file__).parents[2] / "configs" / "bevformerv2_internimage_nano_synthetic.py"
+
+
+def test_both_ways_find_the_same_and_the_times_are_told() -> None:
+    bev.register_all()
+    config = load_config(NANO)
+    config.model.temporal = dict(type="TemporalFusion", num_frames=3, embed_dims=64, hidden_dims=64)
+    config.test_dataloader.dataset.frame_offsets = (-2, -1, 0)
+    config.test_dataloader.dataset.classes = config.classes
+    record = measure_streaming(config, (32, 64), cameras=2, rounds=2)
+    assert record.frames == 3
+    assert record.largest_difference < 1e-4
+    told = record.as_json()
+    assert told["ratio"] == told["reference_seconds"] / told["seconds"] > 0
