@@ -75,6 +75,9 @@ REQUIREMENTS = (
     Requirement("mmdet3d", "1.4.0", "3D boxes and structures", "1.4", "1.5"),
     Requirement("nuscenes-devkit", "1.2.0", "nuScenes tables and evaluation", "1.2", "1.3"),
     Requirement(
+        "motmetrics", "1.4.0", "nuScenes tracking metrics", "1.4", "1.5", "nuscenes-devkit 1.2 is written for it"
+    ),
+    Requirement(
         "numpy", "1.26.4", "arrays", "1.23", "2", "nuscenes-devkit 1.2 and mmdet3d 1.4 are written for numpy 1"
     ),
     Requirement("scipy", "1.17.1", "assignment, interpolation"),

@@ -18,7 +18,7 @@ class Frame:
 
     Attributes:
         time: Seconds.
-        clip: B = T = 1, projections (float64) from its own bev frame; its images take no memory where features are kept.
+        clip: B = T = 1, projections (float64) from its own bev frame; no pixels where features are kept.
         pyramid: Image features (1, N, C, h, w) per level; None where the images are kept instead.
         memory: What a recurrent model remembers after it; None for others.
     """

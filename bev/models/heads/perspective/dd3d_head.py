@@ -153,11 +153,11 @@ class DD3DHead(nn.Module):
         clip = features.clip
         mask = clip.camera_mask[:, clip.current]
         levels = [level[:, clip.current][mask] for level in used]
-        outputs = [self._forward_level(level, index) for index, level in enumerate(levels)]
+        outputs = [self.forward_level(level, index) for index, level in enumerate(levels)]
         return DD3DOutputs(**{name: [output[name] for output in outputs] for name in outputs[0]}, clip=clip)
 
-    def _forward_level(self, features: Tensor, level: int) -> dict[str, Tensor]:
-        """Outputs for one level (P, C, h, w)."""
+    def forward_level(self, features: Tensor, level: int) -> dict[str, Tensor]:
+        """The outputs for one level (P, C, h, w), by name."""
         classes, box2d, box3d = (
             tower(features, level) for tower in (self.class_tower, self.box2d_tower, self.box3d_tower)
         )
