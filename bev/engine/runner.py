@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from bev.engine.checkpoint import register_safe_checkpoint_loader
@@ -23,6 +24,7 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
     """
     register_safe_checkpoint_loader()
     config.launcher = launcher
+    fit_schedule(config)
     if not torch.cuda.is_available():
         fit_to_cpu(config)
         if launcher == "pytorch":
@@ -44,6 +46,33 @@ def fit_to_cpu(config: Config) -> None:
         config.model_wrapper_cfg = dict(
             type="MMDistributedDataParallel", device_ids=None, find_unused_parameters=unused
         )
+
+
+def fit_schedule(config: Config) -> float:
+    """Stretch what a schedule counts in iterations, so that it covers as many samples as at the base batch size.
+
+    A warm-up of 2000 iterations of 16 samples becomes one of 8000 iterations of 4. Does what `auto_scale_lr` does to the
+    learning rate, under the same switch.
+
+    Args:
+        config: Changed in place.
+
+    Returns:
+        The factor, 1 where nothing is scaled.
+    """
+    scaling = config.get("auto_scale_lr") or {}
+    if not scaling.get("enable") or not scaling.get("base_batch_size"):
+        return 1.0
+    total = config.train_dataloader.batch_size * int(os.environ.get("WORLD_SIZE", "1"))
+    factor = scaling["base_batch_size"] / total
+    for scheduler in config.get("param_scheduler") or ():
+        if not scheduler.get("by_epoch", True):
+            for key in ("begin", "end"):
+                if key in scheduler:
+                    scheduler[key] = round(scheduler[key] * factor)
+    if factor != 1:
+        print_log(f"schedules in iterations are stretched by {factor:g}, to {total} samples per step", logger="current")
+    return factor
 
 
 def start_gloo() -> None:

@@ -223,6 +223,7 @@ class BEVPerceptor(BaseModel):
             maps, memory = self._encode_history(clip, history, known, memory)
         current = clip.frame(clip.current)
         levels = known[clip.current]
+        known.clear()
         levels = self.extract_images(current) if levels is None else levels
         if self.recurrent:
             plain = self._encode_recurrent(current, levels, memory)
