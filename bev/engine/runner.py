@@ -51,8 +51,8 @@ def fit_to_cpu(config: Config) -> None:
 def fit_schedule(config: Config) -> float:
     """Stretch what a schedule counts in iterations, so that it covers as many samples as at the base batch size.
 
-    A warm-up of 2000 iterations of 16 samples becomes one of 8000 iterations of 4. Does what `auto_scale_lr` does to the
-    learning rate, under the same switch.
+    A warm-up of 2000 iterations of 16 samples becomes one of 8000 iterations of 4. Does to schedules what
+    `auto_scale_lr` does to the learning rate, under the same switch.
 
     Args:
         config: Changed in place.
