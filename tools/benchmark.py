@@ -16,6 +16,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 import torch
 from bev_ops.benchmarks.measure import machine
+from mmengine.config import DictAction
 
 from bev.datasets.atomic import atomic_write
 from bev.engine.backbone_benchmark import measure_backbone, report, threads
@@ -42,6 +43,9 @@ def parse_args() -> argparse.Namespace:
     streaming.add_argument("--threads", type=int, default=torch.get_num_threads())
     streaming.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     streaming.add_argument("--rounds", type=int, default=3)
+    streaming.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value"
+    )
     streaming.add_argument("--json", type=Path, help="write the record here, in a list")
     return parser.parse_args()
 
@@ -77,7 +81,8 @@ def run_streaming(args: argparse.Namespace) -> dict:
     from bev.engine.streaming_benchmark import measure_streaming
 
     with threads(args.threads):
-        measured = measure_streaming(load_config(args.config), tuple(args.size), args.cameras, args.rounds, args.device)
+        config = load_config(args.config, args.cfg_options)
+        measured = measure_streaming(config, tuple(args.size), args.cameras, args.rounds, args.device)
     record = measured.as_json()
     print(
         f"{Path(args.config).stem}, {args.cameras} x {args.size[0]} x {args.size[1]}, {args.threads} threads, "
