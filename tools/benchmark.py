@@ -78,7 +78,7 @@ def run_streaming(args: argparse.Namespace) -> dict:
 
     bev.register_all()
     from bev.engine.config import load_config
-    from bev.engine.streaming_benchmark import measure_streaming
+    from bev.inference.benchmark import measure_streaming
 
     with threads(args.threads):
         config = load_config(args.config, args.cfg_options)

@@ -35,10 +35,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
     options = parse_arguments(arguments)
+    from bev.datasets.atomic import atomic_write
     from bev.datasets.nuscenes.index_tables import open_tables
     from bev.datasets.nuscenes.submission import read_submission, write_submission
-    from bev.datasets.nuscenes.tracks import track_results
     from bev.inference import GreedyTracker
+    from bev.inference.nuscenes_tracks import track_results
 
     submission = read_submission(options.results)
     nusc = open_tables(options.root, options.version)
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         summary = evaluate_tracking(options.out, nusc, list(tracked), options.range)
         path = options.out.with_name(f"{options.out.stem}_metrics.json")
-        path.write_text(json.dumps(summary, indent=1))
+        with atomic_write(path, "w") as file:
+            json.dump(summary, file, indent=1)
         print("  ".join(f"{name} {summary[name]:.3f}" for name in SHOWN))
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from bev.geometry import check_intrinsic, check_pose, transform_boxes
 from bev.geometry.can_bus import can_bus_state
+from bev.structures.attributes import NO_ATTRIBUTE
 
 Record = dict[str, Any]
-NO_ATTRIBUTE = 3
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def fit_schedule(config: Config) -> float:
     scaling = config.get("auto_scale_lr") or {}
     if not scaling.get("enable") or not scaling.get("base_batch_size"):
         return 1.0
-    total = config.train_dataloader.batch_size * int(os.environ.get("WORLD_SIZE", "1"))
+    total = config.train_dataloader.batch_size * _world_size(config.get("launcher", "none"))
     factor = scaling["base_batch_size"] / total
     for scheduler in config.get("param_scheduler") or ():
         if not scheduler.get("by_epoch", True):
@@ -73,6 +73,12 @@ def fit_schedule(config: Config) -> float:
     if factor != 1:
         print_log(f"schedules in iterations are stretched by {factor:g}, to {total} samples per step", logger="current")
     return factor
+
+
+def _world_size(launcher: str) -> int:
+    """Processes of this training, as the launcher tells them before they have met."""
+    variables = {"pytorch": "WORLD_SIZE", "slurm": "SLURM_NTASKS", "mpi": "OMPI_COMM_WORLD_SIZE"}
+    return int(os.environ.get(variables[launcher], "1")) if launcher in variables else 1
 
 
 def start_gloo() -> None:

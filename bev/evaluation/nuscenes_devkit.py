@@ -6,7 +6,7 @@ import contextlib
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nuscenes.eval.common.config import config_factory
@@ -38,10 +38,7 @@ TRUE_POSITIVE_ERRORS = {
 
 def detection_config(class_range_cap: float | None = None) -> DetectionConfig:
     """The official configuration, its class ranges cut at `class_range_cap` metres where that is given."""
-    settings = config_factory(CONFIGURATION).serialize()
-    if class_range_cap is not None:
-        settings["class_range"] = {name: min(r, class_range_cap) for name, r in settings["class_range"].items()}
-    return DetectionConfig.deserialize(settings)
+    return DetectionConfig.deserialize(capped_ranges(config_factory(CONFIGURATION).serialize(), class_range_cap))
 
 
 class SampleSetEval(DetectionEval):
@@ -58,13 +55,25 @@ class SampleSetEval(DetectionEval):
         )
         with contextlib.redirect_stderr(io.StringIO()):  # The devkit draws a progress bar, verbose or not.
             self.gt_boxes = load_gt_of_sample_tokens(nusc, list(tokens), DetectionBox)
-        self.pred_boxes, self.gt_boxes = self._filter(self.pred_boxes), self._filter(self.gt_boxes)
+        self.pred_boxes, self.gt_boxes = (
+            filter_boxes(nusc, boxes, config.class_range) for boxes in (self.pred_boxes, self.gt_boxes)
+        )
         self.sample_tokens = self.gt_boxes.sample_tokens
 
-    def _filter(self, boxes: EvalBoxes) -> EvalBoxes:
-        boxes = add_center_dist(self.nusc, boxes)
-        # The devkit's filter looks at the first box to learn its type.
-        return filter_eval_boxes(self.nusc, boxes, self.cfg.class_range) if boxes.all else boxes
+
+def filter_boxes(nusc: NuScenes, boxes: EvalBoxes, class_range: Mapping[str, float]) -> EvalBoxes:
+    """The boxes that the official evaluation looks at: within their class's range, with points."""
+    boxes = add_center_dist(nusc, boxes)
+    # The devkit's filter looks at the first box to learn its type.
+    return filter_eval_boxes(nusc, boxes, class_range) if boxes.all else boxes
+
+
+def capped_ranges(settings: dict, class_range_cap: float | None) -> dict:
+    """A devkit configuration, serialised, with its class ranges cut at `class_range_cap` metres where that is given."""
+    if class_range_cap is None:
+        return settings
+    ranges = {name: min(limit, class_range_cap) for name, limit in settings["class_range"].items()}
+    return {**settings, "class_range": ranges}
 
 
 def summarise(metrics: DetectionMetrics) -> dict:

@@ -13,18 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nuscenes.eval.common.config import config_factory
-from nuscenes.eval.common.data_classes import EvalBoxes
-from nuscenes.eval.common.loaders import (
-    add_center_dist,
-    filter_eval_boxes,
-    load_gt_of_sample_tokens,
-    load_prediction_of_sample_tokens,
-)
+from nuscenes.eval.common.loaders import load_gt_of_sample_tokens, load_prediction_of_sample_tokens
 from nuscenes.eval.tracking.data_classes import TrackingBox, TrackingConfig
 from nuscenes.eval.tracking.evaluate import TrackingEval
 from nuscenes.eval.tracking.loaders import create_tracks
 
 from bev.datasets.nuscenes.index_tables import TablesError
+from bev.evaluation.nuscenes_devkit import capped_ranges, filter_boxes
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
@@ -58,7 +53,7 @@ class SampleSetTracking(TrackingEval):
             str(results_path), config.max_boxes_per_sample, TrackingBox, list(tokens)
         )
         truth = load_gt_of_sample_tokens(nusc, list(tokens), TrackingBox)
-        predicted, truth = _filter(nusc, predicted, config), _filter(nusc, truth, config)
+        predicted, truth = (filter_boxes(nusc, boxes, config.class_range) for boxes in (predicted, truth))
         self.sample_tokens = truth.sample_tokens
         scenes = {nusc.get("scene", nusc.get("sample", token)["scene_token"])["name"] for token in tokens}
         with tempfile.TemporaryDirectory() as folder:
@@ -87,9 +82,7 @@ def evaluate_tracking(
     """
     if not nusc.sample_annotation:
         raise TablesError(f"{nusc.version} has no annotations to evaluate tracks against")
-    settings = config_factory(CONFIGURATION).serialize()
-    if class_range_cap is not None:
-        settings["class_range"] = {name: min(r, class_range_cap) for name, r in settings["class_range"].items()}
+    settings = capped_ranges(config_factory(CONFIGURATION).serialize(), class_range_cap)
     # The devkit prints progress whatever one asks for, and divides by zero for classes without tracks.
     with (
         contextlib.redirect_stdout(io.StringIO()),
@@ -99,9 +92,3 @@ def evaluate_tracking(
         warnings.simplefilter("ignore")
         metrics, _ = SampleSetTracking(nusc, TrackingConfig.deserialize(settings), results_path, tokens).evaluate()
     return metrics.serialize()
-
-
-def _filter(nusc: NuScenes, boxes: EvalBoxes, config: TrackingConfig) -> EvalBoxes:
-    boxes = add_center_dist(nusc, boxes)
-    # The devkit's filter looks at the first box to learn its type.
-    return filter_eval_boxes(nusc, boxes, config.class_range) if boxes.all else boxes

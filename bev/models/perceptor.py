@@ -239,8 +239,11 @@ class BEVPerceptor(BaseModel):
 
     def extract_images(self, frame: CameraClip) -> Pyramid:
         """Feature levels (B, N, C, h_i, w_i) of a clip of one frame; zeros where there is no image."""
-        mask = frame.camera_mask[:, 0]
-        maps = self.neck(self.backbone(frame.images[:, 0][mask]))
+        return self._pyramid(frame.images[:, 0], frame.camera_mask[:, 0])
+
+    def _pyramid(self, images: Tensor, mask: Tensor) -> Pyramid:
+        """Feature levels (..., C, h_i, w_i) of the images (..., 3, H, W) that exist (...); zeros for the others."""
+        maps = self.neck(self.backbone(images[mask]))
         return [level.new_zeros(*mask.shape, *level.shape[1:]).index_put((mask,), level) for level in maps]
 
     def encode(
@@ -273,9 +276,7 @@ class BEVPerceptor(BaseModel):
         step = self.history_frames_per_pass or max(len(missing), 1)
         for first in range(0, len(missing), step):
             frames = missing[first : first + step]
-            mask = clip.camera_mask[:, frames]
-            maps = self.neck(self.backbone(clip.images[:, frames][mask]))
-            levels = [level.new_zeros(*mask.shape, *level.shape[1:]).index_put((mask,), level) for level in maps]
+            levels = self._pyramid(clip.images[:, frames], clip.camera_mask[:, frames])
             for position, t in enumerate(frames):
                 known[t] = [level[:, position] for level in levels]
 

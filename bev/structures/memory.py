@@ -5,7 +5,6 @@ Shapes: B batch, C channels, H, W rows and columns of the BEV grid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -65,12 +64,6 @@ class BEVMemory:
             for new, before in zip(state, (old.global_T_bev, old.can_bus), strict=True)
         )
         return cls(maps, present | old.valid, pose, can_bus)
-
-    def select_samples(self, indices: Sequence[int] | Tensor) -> BEVMemory:
-        """The memory of some samples, in the order given."""
-        chosen = torch.as_tensor(indices, dtype=torch.long, device=self.map.device)
-        optional = (None if value is None else value[chosen] for value in (self.global_T_bev, self.can_bus))
-        return BEVMemory(self.map[chosen], self.valid[chosen], *optional)
 
 
 def _choose(condition: Tensor, new: Tensor, old: Tensor) -> Tensor:

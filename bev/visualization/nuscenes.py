@@ -7,10 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pyquaternion import Quaternion
 
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
-from bev.datasets.nuscenes.submission import read_submission
+from bev.datasets.nuscenes.submission import boxes_of_records, read_submission
 from bev.geometry import invert_pose, transform_boxes
 from bev.visualization.boxes import BoxSet
 from bev.visualization.frame import draw_frame
@@ -87,18 +86,7 @@ class NuScenesPainter:
     def _predictions(self, clip: dict) -> BoxSet:
         """Predictions of a sample, moved from the global to its bev frame."""
         records = (self._results or {}).get(clip["sample_token"], [])
-        rows = [
-            [
-                *r["translation"],
-                r["size"][1],
-                r["size"][0],
-                r["size"][2],
-                Quaternion(r["rotation"]).yaw_pitch_roll[0],
-                *r["velocity"],
-            ]
-            for r in records
-        ]
-        boxes = transform_boxes(np.array(rows, dtype=float).reshape(-1, 9), invert_pose(clip["global_T_bev"]))
+        boxes = transform_boxes(boxes_of_records(records), invert_pose(clip["global_T_bev"]))
         scores = np.array([record["detection_score"] for record in records], dtype=float)
         return BoxSet(boxes, [record["detection_name"] for record in records], scores).above(self._score)
 

@@ -6,13 +6,14 @@ from mmengine.config import Config
 from bev.engine.runner import fit_schedule
 
 
-def experiment(batch_size: int, enable: bool = True) -> Config:
+def experiment(batch_size: int, enable: bool = True, launcher: str = "pytorch") -> Config:
     schedulers = [
         dict(type="LinearLR", by_epoch=False, begin=0, end=2000),
         dict(type="MultiStepLR", by_epoch=True, milestones=[20]),
     ]
     return Config(
         dict(
+            launcher=launcher,
             train_dataloader=dict(batch_size=batch_size),
             auto_scale_lr=dict(enable=enable, base_batch_size=16),
             param_scheduler=schedulers,
@@ -29,6 +30,16 @@ def test_a_warm_up_covers_as_many_samples_at_any_batch_size(
     assert fit_schedule(config) == 16 / (batch_size * ranks)
     assert config.param_scheduler[0].end == end
     assert config.param_scheduler[1] == experiment(batch_size).param_scheduler[1]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "variable"), [("slurm", "SLURM_NTASKS"), ("mpi", "OMPI_COMM_WORLD_SIZE"), ("none", "UNUSED")]
+)
+def test_every_launcher_tells_how_many_processes_there_are(
+    monkeypatch: pytest.MonkeyPatch, launcher: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "4")
+    assert fit_schedule(experiment(4, launcher=launcher)) == (4 if launcher == "none" else 1)
 
 
 def test_schedules_stay_where_the_learning_rate_stays() -> None:

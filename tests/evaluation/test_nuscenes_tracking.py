@@ -12,9 +12,9 @@ from nuscenes.eval.tracking.data_classes import TrackingBox
 from nuscenes.nuscenes import NuScenes
 
 from bev.datasets.nuscenes.submission import write_submission
-from bev.datasets.nuscenes.tracks import track_results
 from bev.datasets.synthetic import generate
 from bev.evaluation.nuscenes_tracking import CONFIGURATION, evaluate_tracking
+from bev.inference.nuscenes_tracks import track_results
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ class SceneMotion:
             try:
                 messages = json.loads(path.read_text())
                 self._times = np.array([message["utime"] for message in messages], dtype=np.int64)
-                rows = [[*message["accel"], *message["rotation_rate"], *message["vel"]] for message in messages]
+                rows = [[number for key in MEASURED for number in message[key]] for message in messages]
                 self._values = np.array(rows, dtype=np.float64).reshape(len(messages), 9)
             except (ValueError, KeyError, TypeError) as error:
                 raise CanBusError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
+from pyquaternion import Quaternion
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
@@ -76,6 +77,20 @@ def format_boxes(
             }
         )
     return records
+
+
+def boxes_of_records(records: Sequence[Mapping]) -> np.ndarray:
+    """Gravity boxes (M, 9) in the global frame of the records of one sample."""
+    rows = [
+        [
+            *record["translation"],
+            *(record["size"][i] for i in (1, 0, 2)),
+            Quaternion(record["rotation"]).yaw_pitch_roll[0],
+            *record["velocity"],
+        ]
+        for record in records
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, 9)
 
 
 def write_submission(

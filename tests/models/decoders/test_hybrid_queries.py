@@ -119,7 +119,6 @@ def test_two_stages_train_and_predict_together() -> None:
         "num_convs": 1,
         "proposals": {"max_num": 4},
     }
-    model = small_perceptor()
     decoder = {
         "type": "DETRDecoder",
         "queries": {

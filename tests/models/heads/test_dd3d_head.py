@@ -91,7 +91,6 @@ def test_boxes_with_few_points_or_mostly_outside_are_left_out() -> None:
     assert objects_in_images([sample], clip_of(projection()), Sight()).labels.tolist() == [1]
     aside = BOXES[:1].clone()
     aside[0, 0] = -9.0
-    assert len(objects_in_images([sample_of(aside)], clip_of(projection()), Sight()).labels) in (0, 1)
     counts = [
         len(objects_in_images([sample_of(aside)], clip_of(projection()), Sight(share)).labels) for share in (0.0, 0.999)
     ]

@@ -23,8 +23,7 @@ from bev.models.heads.perspective.objects import ImageObjects, Sight, image_intr
 from bev.models.heads.perspective.proposals import ProposalOptions, propose
 from bev.models.heads.perspective.towers import LevelTower, level_scalars, predictor
 from bev.structures import CameraClip, ImageFeatures, Proposals
-
-NUM_ATTRIBUTES = 3
+from bev.structures.attributes import NUM_ATTRIBUTES
 
 
 @dataclass

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from bev.models.heads.perspective.assignment import Assignment
 from bev.models.heads.perspective.camera_boxes import CameraBoxes
-from bev.models.heads.perspective.objects import NO_ATTRIBUTE, ImageObjects
+from bev.models.heads.perspective.objects import ImageObjects
 from bev.models.losses import FocalLoss, mean_over_ranks
+from bev.structures.attributes import NO_ATTRIBUTE
 
 
 @dataclass(frozen=True)

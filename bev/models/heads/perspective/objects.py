@@ -15,8 +15,8 @@ from torch import Tensor
 from bev.geometry.cameras import project, split_projection
 from bev.models.heads.perspective.camera_boxes import CameraBoxes
 from bev.structures import CameraClip
+from bev.structures.attributes import NO_ATTRIBUTE
 
-NO_ATTRIBUTE = 3
 MIN_CORNER_DEPTH = 0.1  # metres: boxes that reach behind the camera have no outline in the image
 MIN_SEEN_DEPTH = 1.0  # metres: as the devkit's visibility test
 

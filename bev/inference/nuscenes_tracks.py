@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pyquaternion import Quaternion
 
+from bev.datasets.nuscenes.submission import boxes_of_records
 from bev.inference.detections import Detections
 from bev.inference.tracking import MATCH_DISTANCES, GreedyTracker
 
@@ -64,16 +64,7 @@ def _tracking_record(record: Mapping, identity: str) -> dict:
 
 def _detections(records: Sequence[Mapping], timestamp: float) -> Detections:
     """Records of one sample as the tracker takes them: in the global frame alone."""
-    rows = [
-        [
-            *record["translation"],
-            *np.array(record["size"])[[1, 0, 2]],
-            Quaternion(record["rotation"]).yaw_pitch_roll[0],
-            *record["velocity"],
-        ]
-        for record in records
-    ]
-    boxes = np.array(rows, dtype=np.float64).reshape(-1, 9)
+    boxes = boxes_of_records(records)
     scores = np.array([record["detection_score"] for record in records], dtype=np.float64)
     names = [record["detection_name"] for record in records]
     labels = np.array([TRACKING_CLASSES.index(name) for name in names], dtype=np.int64)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bev
 from bev.engine.config import load_config
-from bev.engine.streaming_benchmark import measure_streaming
+from bev.inference.benchmark import measure_streaming
 
 NANO = Path(__file__).parents[2] / "configs" / "bevformerv2_internimage_nano_synthetic.py"
 

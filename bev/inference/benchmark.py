@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 
 from bev.geometry import invert_pose, rotation_z
-from bev.inference import StreamingPerceptor
+from bev.inference.streaming import StreamingPerceptor
 
 FIELD_OF_VIEW = np.radians(70.0)
 INTERVAL = 0.5  # seconds between steps
