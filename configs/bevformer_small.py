@@ -12,18 +12,8 @@ model = dict(
     encoder=dict(grid=grid, num_layers=3, num_levels=1),
     temporal=dict(grid=grid),
 )
-train_pipeline = [
-    dict(type="LoadMultiCameraImages", num_threads=2),
-    dict(type="PhotometricDistortion"),
-    dict(type="ResizeCropFlipImages", heights=heights),
-    dict(type="BoxRangeFilter", bounds=_base_.bev_bounds),
-    dict(type="PackClip"),
-]
-test_pipeline = [
-    dict(type="LoadMultiCameraImages", num_threads=2),
-    dict(type="ResizeCropFlipImages", heights=heights, training=False),
-    dict(type="PackClip"),
-]
+train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
+train_pipeline[2].heights = test_pipeline[1].heights = heights
 train_dataloader = dict(dataset=dict(frame_offsets=offsets, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
