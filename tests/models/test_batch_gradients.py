@@ -6,43 +6,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_perceptor import DIMS, small_clip, small_perceptor, small_samples
+from test_perceptor import DIMS, GRID, PERSPECTIVE, small_clip, small_detection, small_perceptor, small_samples
 from test_recurrent import moving_clip
 from torch import nn
 
 from bev.models.perceptor import BEVPerceptor
 from bev.structures import CameraClip
 
-PERSPECTIVE = {
-    "type": "DD3DHead",
-    "num_classes": 3,
-    "canonical_sizes": ((2.0, 4.0, 1.5),) * 3,
-    "channels": DIMS,
-    "strides": (4, 8),
-    "mean_depths": (10.0, 5.0),
-    "std_depths": (5.0, 2.0),
-    "size_ranges": ((-1, 40), (40, 1e8)),
-    "num_convs": 1,
-    "sight": {"min_points": 0},
-}
-GRID = {"bounds": (-8.0, -8.0, -2.0, 8.0, 8.0, 2.0), "shape": (6, 8)}
-
 
 def model_of(kind: str) -> BEVPerceptor:
     """Group DETR, perspective head and history, in double precision, with the statistics of batch norms held."""
-    queries = {"type": "LearnedQueries", "embed_dims": DIMS, "num_queries": 6, "num_groups": 3}
-    decoder = {
-        "type": "DETRDecoder",
-        "queries": queries,
-        "num_layers": 2,
-        "embed_dims": DIMS,
-        "num_heads": 2,
-        "feedforward_channels": DIMS,
-        "dropout": 0.0,
-    }
     heads = {
-        "detection": {"type": "BEVDetectionHead", "num_classes": 3, "decoder": decoder},
-        "perspective": PERSPECTIVE,
+        "detection": small_detection(num_groups=3),
+        "perspective": {**PERSPECTIVE, "sight": {"min_points": 0}},
     }
     temporal = (
         {"type": "RecurrentBEV", "grid": GRID}

@@ -17,19 +17,36 @@ GRID = {"bounds": (-8.0, -8.0, -2.0, 8.0, 8.0, 2.0), "shape": (6, 8)}
 DIMS = 16
 
 
-def small_perceptor(num_frames: int = 1, **overrides) -> BEVPerceptor:
-    bev.register_all()
-    torch.manual_seed(0)
-    queries = {"type": "LearnedQueries", "embed_dims": DIMS, "num_queries": 6}
+PERSPECTIVE = {
+    "type": "DD3DHead",
+    "num_classes": 3,
+    "canonical_sizes": ((2.0, 4.0, 1.5),) * 3,
+    "channels": DIMS,
+    "strides": (4, 8),
+    "mean_depths": (10.0, 5.0),
+    "std_depths": (5.0, 2.0),
+    "size_ranges": ((-1, 40), (40, 1e8)),
+    "num_convs": 1,
+}
+
+
+def small_detection(**queries) -> dict:
+    """A detection head; `queries` is the config of its queries, learned ones by default."""
     decoder = {
         "type": "DETRDecoder",
-        "queries": queries,
+        "queries": {"type": "LearnedQueries", "embed_dims": DIMS, "num_queries": 6, **queries},
         "num_layers": 2,
         "embed_dims": DIMS,
         "num_heads": 2,
         "feedforward_channels": DIMS,
         "dropout": 0.0,
     }
+    return {"type": "BEVDetectionHead", "num_classes": 3, "decoder": decoder, "max_num": 5}
+
+
+def small_perceptor(num_frames: int = 1, **overrides) -> BEVPerceptor:
+    bev.register_all()
+    torch.manual_seed(0)
     options = {
         "backbone": {
             "type": "mmdet.ResNet",
@@ -54,7 +71,7 @@ def small_perceptor(num_frames: int = 1, **overrides) -> BEVPerceptor:
             "dropout": 0.0,
         },
         "heads": {
-            "detection": {"type": "BEVDetectionHead", "num_classes": 3, "decoder": decoder, "max_num": 5},
+            "detection": small_detection(),
             "perspective": {"type": "ImagePlaneHead", "embed_dims": DIMS, "num_classes": 3},
         },
     }

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from test_dd3d_head import clip_of, features_of, projection, sample_of, small_head
-from test_perceptor import DIMS, GRID, small_clip, small_perceptor, small_samples
+from test_perceptor import GRID, PERSPECTIVE, small_clip, small_detection, small_perceptor, small_samples
 
 from bev.geometry import BEVGrid
 from bev.geometry.boxes import encode_boxes
@@ -107,33 +107,8 @@ def test_a_head_that_knows_an_image_proposes_its_objects() -> None:
 
 
 def test_two_stages_train_and_predict_together() -> None:
-    perspective = {
-        "type": "DD3DHead",
-        "num_classes": 3,
-        "canonical_sizes": ((2.0, 4.0, 1.5),) * 3,
-        "channels": DIMS,
-        "strides": (4, 8),
-        "mean_depths": (10.0, 5.0),
-        "std_depths": (5.0, 2.0),
-        "size_ranges": ((-1, 40), (40, 1e8)),
-        "num_convs": 1,
-        "proposals": {"max_num": 4},
-    }
-    decoder = {
-        "type": "DETRDecoder",
-        "queries": {
-            "type": "HybridQueries",
-            "embed_dims": DIMS,
-            "num_classes": 3,
-            "num_queries": 6,
-            "num_proposals": 4,
-        },
-        "num_layers": 2,
-        "embed_dims": DIMS,
-        "num_heads": 2,
-        "feedforward_channels": DIMS,
-    }
-    detection = {"type": "BEVDetectionHead", "num_classes": 3, "decoder": decoder, "max_num": 5}
+    perspective = {**PERSPECTIVE, "proposals": {"max_num": 4}}
+    detection = small_detection(type="HybridQueries", num_classes=3, num_proposals=4)
     model = small_perceptor(heads={"detection": detection, "perspective": perspective}, proposals_from="perspective")
     total, _ = model.train().parse_losses(model(small_clip(), small_samples(), mode="loss"))
     total.backward()
