@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import jit
+from bev.geometry.compiled import jit
+
 from .weather import Weather
 
 SUPERSAMPLING = 2

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import jit
+from bev.geometry.compiled import jit
+
 from .network import CELL, RoadNetwork
 from .noise import hash_cell, value_noise
 from .raycast import NOTHING, Hits

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from .compiled import jit
+from bev.geometry.compiled import jit
+
 from .noise import hash_cell, value_noise
 from .parts import (
     BODYWORK,

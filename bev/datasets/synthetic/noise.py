@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .compiled import jit
+from bev.geometry.compiled import jit
 
 
 @jit

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import jit
+from bev.geometry.compiled import jit
+
 from .parts import BACKGROUND, ELLIPSOID, FRUSTUM, Parts
 
 NOTHING = -1

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import jit
+from bev.geometry.compiled import jit
 
 
 class Rays(NamedTuple):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bev.datasets.synthetic.bodies.common import pitched
-from bev.datasets.synthetic.compiled import jit
 from bev.datasets.synthetic.parts import CONE, ELLIPSOID, FRUSTUM, Part, Parts
 from bev.datasets.synthetic.raycast import BACK, BOTTOM, FRONT, LEFT, NOTHING, RIGHT, TOP, Solids, cast
+from bev.geometry.compiled import jit
 
 STEP = 1e-3
 

@@ -1,4 +1,4 @@
-"""How this package compiles its inner loops."""
+"""How inner loops that NumPy cannot express are compiled."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}  # not "ninf": depths 
 
 
 @functools.cache
-def _source_digest() -> str:
-    """Digest of all modules beside this one."""
+def _source_digest(folder: Path) -> str:
+    """Digest of all modules of a folder."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -26,7 +26,8 @@ def jit(function: Callable) -> Callable:
     """Compiles a function with numba, keeping the machine code on disk where a folder for it can be written.
 
     numba renews its files when the function's own module changes, but not when a constant or function that it imports
-    does. The digest of all modules in the function's name, and so in the name of the file, makes up for that.
+    does. The digest of all modules beside the function's own, in its name and so in that of the file, makes up for
+    that: compiled functions call only those of their own folder.
 
     Args:
         function: A function of scalars, NumPy arrays and named tuples of them.
@@ -34,7 +35,8 @@ def jit(function: Callable) -> Callable:
     Returns:
         The compiled function; it is translated at its first call.
     """
-    function.__qualname__ = f"{function.__qualname__}_{_source_digest()}"
+    folder = Path(function.__code__.co_filename).parent
+    function.__qualname__ = f"{function.__qualname__}_{_source_digest(folder)}"
     options: dict[str, Any] = {"fastmath": _FASTMATH, "nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
