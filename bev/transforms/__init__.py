@@ -5,6 +5,7 @@ from bev.transforms.grid_mask import GridMask
 from bev.transforms.image_files import ImageReadError
 from bev.transforms.loading import LoadMultiCameraImages
 from bev.transforms.normalize import NormalizeImages, PadImages
+from bev.transforms.occupancy import LoadOccupancy
 from bev.transforms.pack import PackClip
 from bev.transforms.photometric import PhotometricDistortion
 from bev.transforms.resize import ResizeCropFlipImages
@@ -14,6 +15,7 @@ __all__ = [
     "GridMask",
     "ImageReadError",
     "LoadMultiCameraImages",
+    "LoadOccupancy",
     "NormalizeImages",
     "PackClip",
     "PadImages",

@@ -22,7 +22,8 @@ class RandomBEVTransform:
     """Rotates, scales and flips the bev frame, and with it the ground truth (BEVFormer v2's BEV augmentation).
 
     `aug_T_bev` = flip x rotation x scale about the origin; the scale applies to all three axes, so a pinhole camera
-    cannot tell the difference. Boxes, yaw and velocities follow.
+    cannot tell the difference. Boxes, yaw and velocities follow, and so do occupancy labels, exactly under flips and
+    quarter turns and to the nearest voxel otherwise (see `OccupancyLabels.transformed`).
 
     Args:
         rotation_degrees: Largest rotation to either side.
@@ -53,9 +54,11 @@ class RandomBEVTransform:
         self.mode = mode
 
     def __call__(self, clip: Clip) -> Clip:
-        """Update `gt_boxes` and, by mode, `bev_augmentation` or every `pix_T_bev`."""
+        """Update the ground truth and, by mode, `bev_augmentation` or every `pix_T_bev`."""
         aug_T_bev, scale = self._draw()
         clip["gt_boxes"] = _transform_scaled(clip["gt_boxes"], aug_T_bev, scale)
+        if clip.get("gt_occupancy") is not None:
+            clip["gt_occupancy"] = clip["gt_occupancy"].transformed(aug_T_bev)
         if self.mode == "features":
             clip["bev_augmentation"] = aug_T_bev @ clip["bev_augmentation"]
         else:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import TRANSFORMS
-from mmengine.structures import InstanceData
+from mmengine.structures import BaseDataElement, InstanceData
 
 from bev.structures import CameraClip
 from bev.transforms.clip import Clip, cameras_of
@@ -22,7 +22,8 @@ from bev.transforms.clip import Clip, cameras_of
 class PackClip:
     """Packs a clip into `{'inputs': CameraClip without batch axis, 'data_samples': Det3DDataSample}`.
 
-    The data sample holds `gt_instances_3d` (bboxes_3d, labels_3d, and the clip's gt_fields) and, as metainfo:
+    The data sample holds `gt_instances_3d` (bboxes_3d, labels_3d, and the clip's gt_fields), `gt_occupancy` where the
+    clip has it (semantics (X, Y, Z) uint8, mask_lidar and mask_camera (X, Y, Z) bool) and, as metainfo:
     sample_token, scene_token, timestamp, global_T_bev, lidar_path, camera_names, and for the current frame
     `image_paths` and `file_pix_T_bev` ((N, 4, 4) float64, projections into the image files from the bev frame without
     augmentation), in the order of camera_names, with None and the identity for missing cameras.
@@ -95,4 +96,8 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
         labels_3d=torch.from_numpy(np.asarray(clip["gt_labels"], dtype=np.int64)),
         **{name: torch.from_numpy(values) for name, values in clip.get("gt_fields", {}).items()},
     )
+    labels = clip.get("gt_occupancy")
+    if labels is not None:
+        arrays = {"semantics": labels.semantics, "mask_lidar": labels.mask_lidar, "mask_camera": labels.mask_camera}
+        sample.gt_occupancy = BaseDataElement(**{name: torch.from_numpy(array) for name, array in arrays.items()})
     return sample

@@ -18,6 +18,7 @@ from bev.datasets.frame_selection import FrameSelector, nearest_to_current
 from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
 from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes.classes import ATTRIBUTE_STATES, CAMERAS, CLASSES, label_mapping
+from bev.datasets.occ3d.labels import find_labels
 from bev.transforms.clip import Camera, Clip
 
 
@@ -44,6 +45,7 @@ class NuScenesClipDataset(BaseDataset):
         bev_frame: 'lidar' or 'ego', the frame that boxes and BEV are in.
         on_error: 'raise' for an unreadable image, or 'skip-frame' (see `LoadMultiCameraImages`).
         cameras: Names and order of the camera axis; None for all in the index, nuScenes' six first.
+        occupancy: Whether samples have Occ3D's labels, under `gts` in `data_root`, and clips their `occupancy_path`.
         **kwargs: Further arguments of mmengine's `BaseDataset`, such as `indices` or `lazy_init`.
 
     Raises:
@@ -69,12 +71,15 @@ class NuScenesClipDataset(BaseDataset):
         bev_frame: str = "lidar",
         on_error: str = "raise",
         cameras: Sequence[str] | None = None,
+        occupancy: bool = False,
         **kwargs: Any,
     ) -> None:
         if bev_frame not in ("lidar", "ego"):
             raise ValueError(f"bev_frame must be 'lidar' or 'ego', not {bev_frame!r}")
         if on_error not in ("raise", "skip-frame"):
             raise ValueError(f"on_error must be 'raise' or 'skip-frame', not {on_error!r}")
+        if occupancy and bev_frame != "ego":
+            raise ValueError("occupancy labels are in the ego frame: set bev_frame='ego'")
         self.frame_offsets = tuple(frame_offsets)
         self.offset_unit = offset_unit
         self.time_tolerance = time_tolerance
@@ -84,6 +89,7 @@ class NuScenesClipDataset(BaseDataset):
         self.bev_frame = bev_frame
         self.on_error = on_error
         self.cameras = cameras
+        self.occupancy = occupancy
         # What mmengine would serialise are row numbers; the arrays behind them are shared as they are.
         kwargs.setdefault("serialize_data", False)
         super().__init__(ann_file=ann_file, data_root=data_root, pipeline=list(pipeline), test_mode=test_mode, **kwargs)
@@ -111,6 +117,8 @@ class NuScenesClipDataset(BaseDataset):
         self._selector = FrameSelector(
             self._table.scenes, self._table.timestamps, self.frame_offsets, self.offset_unit, self.time_tolerance
         )
+        tokens = [token.decode() for token in self._table.tokens]
+        self._label_files = find_labels(self.data_root or "", tokens) if self.occupancy else {}
         derived = {"classes": self.classes, "bev_frame": self.bev_frame, "camera_names": self._slots}
         self._metainfo: dict[str, Any] = {**metainfo, **self.metainfo, **derived}
 
@@ -137,6 +145,7 @@ class NuScenesClipDataset(BaseDataset):
             "gt_labels": table.labels[boxes].copy(),
             "gt_fields": {name: getattr(table, name)[boxes].copy() for name in ("attributes", "speeds", "num_points")},
             "frames": self._frames(row),
+            "occupancy_path": self._label_files.get(table.tokens[row].decode()),
         }
 
     def scene_of(self, idx: int) -> str:

@@ -1,0 +1,111 @@
+"""Predictions in the form that the CVPR 2023 occupancy challenge takes, and a check of them before the upload."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from bev.datasets.atomic import atomic_write
+from bev.datasets.nuscenes.submission import SubmissionError
+from bev.datasets.occ3d.classes import FREE, GRID
+
+ARRAY = "arr_0"
+_SHOWN = 5
+
+
+def write_prediction(folder: Path, token: str, prediction: np.ndarray) -> None:
+    """Writes one sample's labels (X, Y, Z) as `TOKEN.npz`, atomically.
+
+    Raises:
+        SubmissionError: the array is none that the server takes.
+        OSError: it could not be written.
+    """
+    problem = _problem(prediction)
+    if problem:
+        raise SubmissionError(f"sample {token}: {problem}")
+    with atomic_write(folder / f"{token}.npz") as file:
+        np.savez_compressed(file, prediction.astype(np.uint8))
+
+
+def pack_submission(folder: str | os.PathLike, tokens: Collection[str], archive: str | os.PathLike) -> None:
+    """Checks the predictions of a split and packs them into one zip file, atomically.
+
+    Args:
+        folder: holds `TOKEN.npz` for every sample of the split, and perhaps others.
+        tokens: the split's samples.
+        archive: the zip file.
+
+    Raises:
+        SubmissionError: predictions are missing or damaged; the message lists the first few.
+        OSError: the archive could not be written.
+    """
+    problems, data = [], {}
+    for token in sorted(tokens):
+        path = Path(folder) / f"{token}.npz"
+        data[token] = path
+        problem = _file_problem(path.read_bytes()) if path.exists() else "missing"
+        if problem:
+            problems.append(f"sample {token}: {problem}")
+    _refuse(problems, folder)
+    # The members are compressed already.
+    with atomic_write(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        for token, path in data.items():
+            packed.write(path, arcname=f"{token}.npz")
+
+
+def validate_archive(archive: str | os.PathLike, tokens: Collection[str]) -> int:
+    """Checks a zip file: every sample of the split and no other, shape, type and range of each array.
+
+    Returns:
+        Number of samples.
+
+    Raises:
+        SubmissionError: at least one problem; the message lists the first few.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            names = set(packed.namelist())
+            expected = {f"{token}.npz" for token in tokens}
+            problems = [f"{name} is missing" for name in sorted(expected - names)]
+            problems += [f"{name} is not of the split" for name in sorted(names - expected)]
+            problems += [
+                f"{name}: {problem}"
+                for name in sorted(names & expected)
+                if (problem := _file_problem(packed.read(name)))
+            ]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SubmissionError(f"{archive}: not a readable zip file ({error})") from error
+    _refuse(problems, archive)
+    return len(tokens)
+
+
+def _refuse(problems: Iterable[str], source: str | os.PathLike) -> None:
+    listed = list(problems)
+    if listed:
+        more = f"\n  and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        shown = "\n  ".join(listed[:_SHOWN])
+        raise SubmissionError(f"{source} is not a valid occupancy submission:\n  {shown}{more}")
+
+
+def _file_problem(data: bytes) -> str | None:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            if file.files != [ARRAY]:
+                return f"holds {', '.join(file.files)} instead of one array {ARRAY}"
+            array = file[ARRAY]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return f"not a readable npz file ({error})"
+    return f"type {array.dtype} instead of uint8" if array.dtype != np.uint8 else _problem(array)
+
+
+def _problem(array: np.ndarray) -> str | None:
+    if array.shape != GRID.shape:
+        return f"shape {array.shape} instead of {GRID.shape}"
+    if array.min() < 0 or array.max() > FREE:
+        return f"labels from {array.min()} to {array.max()} instead of 0 to {FREE}"
+    return None
