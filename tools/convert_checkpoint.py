@@ -18,7 +18,11 @@ from bev.engine.cli import run_main
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("family", choices=("bevformer", "bevformerv2"), help="BEVFormer v1 or v2, or its pretraining")
+    parser.add_argument(
+        "family",
+        choices=("bevformer", "bevformerv2", "occupancy"),
+        help="BEVFormer v1 or v2, its pretraining, or the occupancy baseline",
+    )
     parser.add_argument("checkpoint", type=Path, help="file to convert")
     parser.add_argument("out", type=Path, help="file to write")
     parser.add_argument("--export", action="store_true", help="convert ours to the official names")

@@ -47,7 +47,8 @@ class BEVPerceptor(BaseModel):
     """Backbone, neck, BEV encoder for each frame, temporal fusion, and heads on the BEV or on the image features.
 
     Heads have a class attribute `source` ("bev" or "image"), the verbs `forward(features)`, `loss(outputs, samples)`
-    and `predict(outputs, samples)`, and a class attribute `predicts`: whether `predict` makes 3D boxes.
+    and `predict(outputs, samples)`, and a class attribute `predicts`: the field of a sample that `predict` makes
+    ("pred_instances_3d", "pred_occupancy"), or None for heads that only help in training.
 
     Args:
         backbone: Config of a module from images (K, 3, H, W) to a tuple of maps.
@@ -70,7 +71,7 @@ class BEVPerceptor(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        ValueError: If several heads claim to make the 3D boxes.
+        ValueError: If several heads make the same field of a sample.
     """
 
     def __init__(
@@ -104,9 +105,12 @@ class BEVPerceptor(BaseModel):
         if video_test_mode and not self.recurrent:
             raise ValueError("video_test_mode needs a recurrent model: temporal=dict(type='RecurrentBEV', ...)")
         self.video = VideoMemory() if video_test_mode else None
-        predicting = [name for name, head in self.heads.items() if head.predicts]
-        if len(predicting) > 1:
-            raise ValueError(f"only one head can make the 3D boxes of a sample, but {', '.join(predicting)} all do")
+        makers: dict[str, str] = {}
+        for name, head in self.heads.items():
+            if head.predicts and makers.setdefault(head.predicts, name) != name:
+                raise ValueError(
+                    f"only one head can make {head.predicts} of a sample, but {makers[head.predicts]} and {name} do"
+                )
 
     def forward(
         self, inputs: CameraClip, data_samples: list[Det3DDataSample] | None = None, mode: str = "tensor"
@@ -116,7 +120,7 @@ class BEVPerceptor(BaseModel):
         Args:
             inputs: The normalised images and their calibration.
             data_samples: B samples with ground truth (mode "loss") or metainfo.
-            mode: "loss" for a dict of losses, "predict" for samples with `pred_instances_3d`, "tensor" for the raw
+            mode: "loss" for a dict of losses, "predict" for samples with predictions, "tensor" for the raw
                 outputs of every head.
 
         Raises:
@@ -166,7 +170,7 @@ class BEVPerceptor(BaseModel):
             }
 
     def predict(self, clip: CameraClip, samples: list[Det3DDataSample] | None = None) -> list[Det3DDataSample]:
-        """Samples with 3D boxes in the bev frame; heads that make none are not run.
+        """Samples with what the heads predict, in the bev frame; heads that predict nothing are not run.
 
         Raises:
             ValueError: In video test mode, if the batch holds several samples or a sample has no scene_token.
@@ -179,11 +183,12 @@ class BEVPerceptor(BaseModel):
         return self.predict_from_features(features, samples)
 
     def predict_from_features(self, features: ClipFeatures, samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
-        """Samples with 3D boxes in the bev frame, from what `extract_features` returned."""
+        """Samples with what the heads predict, from what `extract_features` returned."""
         outputs = self._run_heads(features, [name for name, head in self.heads.items() if head.predicts])
         for name, output in outputs.items():
-            for sample, instances in zip(samples, self.heads[name].predict(output, samples), strict=True):
-                sample.pred_instances_3d = instances
+            head = self.heads[name]
+            for sample, prediction in zip(samples, head.predict(output, samples), strict=True):
+                setattr(sample, head.predicts, prediction)
         return samples
 
     def _dump_init_info(self) -> None:

@@ -20,13 +20,15 @@ class PreviousBEV:
     Attributes:
         map: (B, C, H, W), turned into the current frame's axes, but not moved.
         shift: (B, 2) what is to be added to the place (x, y) of a current cell to find it in `map`, in fractions of the
-            grid.
+            grid; 0 for samples without a previous frame.
         valid: (B,) bool, False for samples without a previous frame.
+        shift_current: Whether the current map is read at the shifted place, too (see `RecurrentBEV`).
     """
 
     map: Tensor
     shift: Tensor
     valid: Tensor
+    shift_current: bool = False
 
 
 @dataclass(eq=False)

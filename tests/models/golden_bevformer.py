@@ -131,13 +131,11 @@ def build_v1_detector(bev_shape: tuple[int, int] = (20, 20), filled: bool = True
     return detector.eval()
 
 
-def fill(module: nn.Module, own_prefix: str = "") -> None:
+def fill(module: nn.Module, own_prefix: str = "", family: str = "bevformerv2") -> None:
     """Give every parameter the values of its official name, through the converter, and switch dropout off."""
     state = {own_prefix + key: value for key, value in module.state_dict().items()}
-    official = {
-        name: official_value(name, value) for name, value in export_official(state, "bevformerv2", False).items()
-    }
-    converted, _ = convert_official(official, "bevformerv2", legacy_boxes=False)
+    official = {name: official_value(name, value) for name, value in export_official(state, family, False).items()}
+    converted, _ = convert_official(official, family, legacy_boxes=False)
     module.load_state_dict({key.removeprefix(own_prefix): value for key, value in converted.items()})
     for part in module.modules():
         if isinstance(part, nn.Dropout):

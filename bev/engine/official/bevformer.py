@@ -1,4 +1,4 @@
-"""BEVFormer v1 and v2 (fundamentalvision/BEVFormer): names, and what differs in meaning.
+"""BEVFormer v1 and v2 and the occupancy baseline on it: names, and what differs in meaning.
 
 Their boxes follow mmdet3d < 1.0: width before length, and yaw_old = -yaw - pi/2, so that sin(yaw) = -cos(yaw_old) and
 cos(yaw) = -sin(yaw_old). All of that is linear in what the last layer of a box branch regresses, so its rows are
@@ -52,6 +52,10 @@ _PAIRS = (
             ("norms.{j}.{leaf}", "norms.{j}.{leaf}"),
         )
     ),
+    # The occupancy head of the challenge's baseline.
+    ("heads.occupancy.decoder.layers.{i}.conv.{leaf}", f"{_TRANSFORMER}.decoder.{{i}}.conv.{{leaf}}"),
+    ("heads.occupancy.decoder.layers.{i}.norm.{rest}", f"{_TRANSFORMER}.decoder.{{i}}.bn.{{rest}}"),
+    ("heads.occupancy.decoder.classifier.{i}.{leaf}", f"{_TRANSFORMER}.predicter.{{i}}.{{leaf}}"),
     # The perspective head (DD3D).
     *(
         pair

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bev.engine.official import bevformer
 
-FAMILIES = ("bevformer", "bevformerv2")
+FAMILIES = ("bevformer", "bevformerv2", "occupancy")
 
 
 class ConversionError(RuntimeError):
@@ -47,12 +47,12 @@ def convert_official(
 
     Args:
         state_dict: Official keys and tensors, without the prefix of a data-parallel wrapper.
-        family: "bevformer" (v1) or "bevformerv2".
+        family: "bevformer" (v1), "bevformerv2", or "occupancy" (the CVPR 2023 challenge's baselines).
         legacy_boxes: Whether the model was trained with the boxes of mmdet3d < 1.0, as all published ones were.
 
     Returns:
-        The state dict for a `BEVPerceptor` whose heads are called `detection` and `perspective`, and the report, in
-        which every key of `state_dict` appears exactly once.
+        The state dict for a `BEVPerceptor` whose heads are called `detection`, `perspective` and `occupancy`, and the
+        report, in which every key of `state_dict` appears exactly once.
 
     Raises:
         ConversionError: If the family is unknown, or keys belong to no part of it.
@@ -82,8 +82,8 @@ def export_official(state_dict: Mapping[str, Tensor], family: str, legacy_boxes:
     """Our weights under the official names: the inverse of `convert_official`, but for what that ignores.
 
     Args:
-        state_dict: Of a `BEVPerceptor` whose heads are called `detection` and `perspective`.
-        family: "bevformer" or "bevformerv2".
+        state_dict: Of a `BEVPerceptor` whose heads are called `detection`, `perspective` and `occupancy`.
+        family: As for `convert_official`.
         legacy_boxes: Whether the other side expects the boxes of mmdet3d < 1.0, as the official code does.
 
     Raises:

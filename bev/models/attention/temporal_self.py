@@ -23,12 +23,14 @@ class TemporalQueue:
         shift: (B, 2) what is to be added to the place (x, y) of a current cell to find it in `previous`, in fractions
             of the grid.
         valid: (B,) bool, False for samples without a previous frame; they read their queries twice.
+        shift_current: Whether both maps are read at the shifted place (see `RecurrentBEV`).
     """
 
     previous: Tensor
     current: Tensor
     shift: Tensor
     valid: Tensor
+    shift_current: bool = False
 
     def maps(self, query: Tensor) -> tuple[Tensor, Tensor]:
         """Previous and current map (B, Q, C) each, for a layer's queries (B, Q, C)."""
@@ -37,9 +39,9 @@ class TemporalQueue:
 
     def reference_points(self, cell_centres: Tensor) -> Tensor:
         """Cell centres (1, Q, 1, 2) to reference points (B, Q, 2, 1, 2) in the previous and in the current map."""
-        shift = torch.where(self.valid[:, None], self.shift, 0.0)
-        centres = cell_centres.expand(len(shift), -1, -1, -1)
-        return torch.stack([centres + shift[:, None, None], centres], dim=2)
+        centres = cell_centres.expand(len(self.shift), -1, -1, -1)
+        shifted = centres + self.shift[:, None, None]
+        return torch.stack([shifted, shifted if self.shift_current else centres], dim=2)
 
 
 class TemporalSelfAttention(nn.Module):

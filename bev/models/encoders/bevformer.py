@@ -214,7 +214,7 @@ class BEVFormerEncoder(nn.Module):
 
 def _queue(previous: PreviousBEV, query: Tensor) -> TemporalQueue:
     tokens = previous.map.flatten(2).transpose(1, 2)
-    return TemporalQueue(tokens, query, previous.shift.to(query.dtype), previous.valid)
+    return TemporalQueue(tokens, query, previous.shift.to(query.dtype), previous.valid, previous.shift_current)
 
 
 def _can_bus_mlp(can_bus_dims: int, embed_dims: int) -> nn.Sequential:

@@ -1,6 +1,16 @@
 """Task heads. A head has three verbs: `forward(features)`, `loss(outputs, samples)` and `predict(outputs, samples)`."""
 
 from bev.models.heads.bev_detection_head import BEVDetectionHead, DetectionOutputs
+from bev.models.heads.occupancy import OccupancyHead, OccupancyOutputs
 from bev.models.heads.perspective import DD3DHead, DD3DOutputs, ImagePlaneHead, ImagePlaneOutputs
 
-__all__ = ["BEVDetectionHead", "DD3DHead", "DD3DOutputs", "DetectionOutputs", "ImagePlaneHead", "ImagePlaneOutputs"]
+__all__ = [
+    "BEVDetectionHead",
+    "DD3DHead",
+    "DD3DOutputs",
+    "DetectionOutputs",
+    "ImagePlaneHead",
+    "ImagePlaneOutputs",
+    "OccupancyHead",
+    "OccupancyOutputs",
+]

@@ -57,7 +57,7 @@ class BEVDetectionHead(nn.Module):
     """
 
     source = "bev"
-    predicts = True
+    predicts = "pred_instances_3d"
     code_weights: Tensor
 
     def __init__(

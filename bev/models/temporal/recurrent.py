@@ -33,6 +33,8 @@ class RecurrentBEV(nn.Module):
         rotation_centre: Column and row, in cells, about which the map is turned; None for the origin of the bev frame,
             which is right. The published models of fewer than 200 cells were trained with (100, 100).
         interpolation: "nearest", as in the published models, or "bilinear".
+        shift_current: Read the current map at the shifted place, too: what the code of the CVPR 2023 occupancy
+            baselines did by mistake, and their weights were trained with.
 
     Raises:
         ValueError: If an option is unknown.
@@ -46,6 +48,7 @@ class RecurrentBEV(nn.Module):
         motion: str = "pose",
         rotation_centre: Sequence[float] | None = None,
         interpolation: str = "nearest",
+        shift_current: bool = False,
     ) -> None:
         super().__init__()
         if motion not in ("pose", "can_bus"):
@@ -53,7 +56,7 @@ class RecurrentBEV(nn.Module):
         if interpolation not in ("nearest", "bilinear"):
             raise ValueError(f"interpolation is 'nearest' or 'bilinear', not {interpolation!r}")
         self.grid = grid if isinstance(grid, BEVGrid) else BEVGrid(**grid)
-        self.motion, self.interpolation = motion, interpolation
+        self.motion, self.interpolation, self.shift_current = motion, interpolation, shift_current
         centre = self.grid.to_cells(np.zeros(2)) if rotation_centre is None else rotation_centre
         self.centre = tuple(float(value) for value in centre)
 
@@ -70,7 +73,8 @@ class RecurrentBEV(nn.Module):
         turn, travelled = self._motion(memory, frame)
         extent = travelled.new_tensor(self.grid.extent[:2])
         turned = self.turn(memory.map, torch.where(memory.valid, turn, 0.0))
-        return PreviousBEV(turned, travelled / extent, memory.valid)
+        shift = torch.where(memory.valid[:, None], travelled / extent, 0.0)
+        return PreviousBEV(turned, shift, memory.valid, self.shift_current)
 
     def turn(self, bev_map: Tensor, angle: Tensor) -> Tensor:
         """What a map (B, C, H, W) shows in the axes of a vehicle that has turned left by `angle` (B,), radians.

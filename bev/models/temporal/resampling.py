@@ -1,4 +1,4 @@
-"""Moving a BEV map into another frame by resampling it.
+"""Moving a BEV map into another frame, or onto another grid, by resampling it.
 
 Shapes: B batch, C channels, H, W rows and columns of the BEV grid.
 """
@@ -36,3 +36,24 @@ def resample_bev(bev_map: Tensor, grid: BEVGrid, new_T_old: Tensor) -> Tensor:
     locations = grid.to_cells(sources) / size * 2 - 1
     resampled = F.grid_sample(bev_map, locations.to(bev_map.dtype), align_corners=False)
     return torch.where(moved[:, None, None, None], resampled, bev_map)
+
+
+def crop_bev(bev_map: Tensor, grid: BEVGrid, target: BEVGrid) -> Tensor:
+    """The part of maps that another grid of the same frame covers, at that grid's resolution.
+
+    Args:
+        bev_map: (B, C, H, W) on `grid`.
+        grid: Of the map.
+        target: Where values are wanted; a map on the same cells is returned as it is. Cells are read bilinearly at
+            their centres; beyond the map its nearest value counts.
+
+    Returns:
+        (B, C, target height, target width).
+    """
+    same_area = grid.bounds[:2] == target.bounds[:2] and grid.bounds[3:5] == target.bounds[3:5]
+    if same_area and grid.shape == target.shape:
+        return bev_map
+    size = torch.tensor([grid.width, grid.height], dtype=torch.float32, device=bev_map.device)
+    locations = grid.to_cells(target.cell_centres(device=bev_map.device)) / size * 2 - 1
+    locations = locations.to(bev_map.dtype).expand(len(bev_map), -1, -1, -1)
+    return F.grid_sample(bev_map, locations, padding_mode="border", align_corners=False)

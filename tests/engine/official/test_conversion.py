@@ -26,6 +26,9 @@ KEY_TABLES = {
     "bevformerv2_r50_t1": "bevformerv2_keys/keys_bevformerv2_r50_t1.json",
     "bevformerv2_r50_t2": "bevformerv2_keys/keys_bevformerv2_r50_t2.json",
     "bevformerv2_r50_t8": "bevformerv2_keys/keys_bevformerv2_r50_t8.json",
+    "occupancy_bevformer_internimage_s": "occ_baseline/keys.json",
+    "occupancy_bevformer_small": "occ_baseline/keys_small_occ.json",
+    "occupancy_bevformer_base": "occ_baseline/keys_base_occ.json",
 }
 
 
@@ -41,7 +44,7 @@ def official_weights(goldens: Path, table: str) -> dict[str, Tensor]:
 @pytest.mark.parametrize("name", KEY_TABLES)
 def test_published_checkpoints_fit_their_configs(name: str, goldens: Path) -> None:
     official = official_weights(goldens, KEY_TABLES[name])
-    family = "bevformerv2" if "v2" in name else "bevformer"
+    family = "bevformerv2" if "v2" in name else name.split("_")[0]
     own, report = convert_official(official, family)
     accounted = [*report.mapped, *report.folded, *report.ignored]
     assert sorted(accounted) == sorted(official), "a key was dropped, or counted twice"

@@ -90,7 +90,7 @@ class DD3DHead(nn.Module):
     """
 
     source = "image"
-    predicts = False
+    predicts = None
 
     def __init__(
         self,

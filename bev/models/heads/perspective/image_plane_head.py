@@ -57,7 +57,7 @@ class ImagePlaneHead(nn.Module):
     """
 
     source = "image"
-    predicts = False
+    predicts = None
 
     def __init__(
         self,

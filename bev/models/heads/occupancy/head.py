@@ -1,0 +1,105 @@
+"""Semantic occupancy on a BEV map (CVPR 2023 occupancy challenge).
+
+Shapes: B batch, X, Y, Z voxels, K classes, free space last, S scales.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from mmdet3d.structures import Det3DDataSample
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from bev.geometry.grid import BEVGrid
+from bev.geometry.voxels import VoxelGrid
+from bev.models.heads.occupancy.targets import VoxelTargets, coarser, occupancy_targets
+from bev.models.losses.occupancy import VoxelLoss
+from bev.models.temporal.resampling import crop_bev
+from bev.structures import BEVFeatures
+
+
+@dataclass
+class OccupancyOutputs:
+    """What the head says about a batch.
+
+    Attributes:
+        logits: S tensors (B, X, Y, Z, K), the finest voxels first; each further scale has voxels of twice the size.
+    """
+
+    logits: tuple[Tensor, ...]
+
+
+@MODELS.register_module()
+class OccupancyHead(nn.Module):
+    """Classes of voxels.
+
+    Args:
+        grid: The voxels (`VoxelGrid` or its arguments), in the same frame as the BEV map, whose area may be larger.
+        decoder: Config of a module from a map (B, C, H, W) on the voxels' ground to logits (B, X, Y, Z, K) by scale:
+            `VolumeDecoder` (baseline), `ChannelToHeight` (fast), `CoarseToFine` (fine voxels).
+        losses: Configs of `VoxelCrossEntropy`, `LovaszSoftmax` or `SceneClassAffinity`.
+        cell_split: Voxels per map cell along x and y that the decoder makes.
+        coarse_weight: Factor of the losses at each further scale.
+    """
+
+    source = "bev"
+    predicts = "pred_occupancy"
+
+    def __init__(
+        self,
+        grid: VoxelGrid | Mapping[str, Any],
+        decoder: Mapping[str, Any],
+        losses: Sequence[Mapping[str, Any]] = ({"type": "VoxelCrossEntropy"},),
+        cell_split: int = 1,
+        coarse_weight: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.grid = grid if isinstance(grid, VoxelGrid) else VoxelGrid(tuple(grid["bounds"]), tuple(grid["shape"]))
+        size_x, size_y, _ = self.grid.shape
+        if size_x % cell_split or size_y % cell_split:
+            raise ValueError(f"cell_split {cell_split} does not divide {size_x} x {size_y} voxels")
+        self.ground = BEVGrid(self.grid.bounds, (size_y // cell_split, size_x // cell_split))
+        self.decoder = MODELS.build(decoder)
+        self.losses = nn.ModuleList(MODELS.build(loss) for loss in losses)
+        self.coarse_weight = coarse_weight
+
+    def forward(self, features: BEVFeatures) -> OccupancyOutputs:
+        """Decode a map (B, C, H, W); where its grid is not that of the voxels' ground, it is resampled first."""
+        return OccupancyOutputs(self.decoder(crop_bev(features.map, features.grid, self.ground)))
+
+    def loss(self, outputs: OccupancyOutputs, samples: Sequence[Det3DDataSample]) -> dict[str, Tensor]:
+        """Losses over the voxels that count.
+
+        Args:
+            outputs: As `forward` gives them.
+            samples: B samples with `gt_occupancy` (semantics, mask_lidar, mask_camera) in the map's bev frame.
+
+        Returns:
+            `loss_cross_entropy`, `loss_lovasz`, `loss_affinity_geometric`, `loss_affinity_semantic`, as configured;
+            those of further scales begin with `s1.`, `s2.`, ...
+        """
+        targets = occupancy_targets(samples, self.grid.shape, outputs.logits[0].device)
+        losses = {}
+        for scale, logits in enumerate(outputs.logits):
+            prefix, factor = (f"s{scale}.", self.coarse_weight**scale) if scale else ("", 1.0)
+            for loss in self.losses:
+                losses[f"{prefix}loss_{loss.name}"] = factor * _masked(cast(VoxelLoss, loss), logits, targets)
+            targets = coarser(targets)
+        return losses
+
+    @torch.no_grad()
+    def predict(self, outputs: OccupancyOutputs, samples: Sequence[Det3DDataSample]) -> list[Tensor]:
+        """The likeliest class of every voxel: (X, Y, Z) uint8 per sample."""
+        return list(outputs.logits[0].argmax(-1).to(torch.uint8))
+
+
+def _masked(loss: VoxelLoss, logits: Tensor, targets: VoxelTargets) -> Tensor:
+    """A loss over the voxels that count for it."""
+    counted = targets.counted(loss.mask)
+    if counted is None:
+        return loss(logits.float().flatten(0, -2), targets.semantics.flatten())
+    return loss(logits[counted].float(), targets.semantics[counted])
