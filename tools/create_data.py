@@ -2,6 +2,7 @@
 """Builds index files from a data set's own tables.
 
 tools/create_data.py nuscenes --root data/nuscenes --version v1.0-trainval
+tools/create_data.py synthetic-occupancy --root data/synthetic
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     nuscenes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     nuscenes.set_defaults(run=create_nuscenes)
+    occupancy = datasets.add_parser("synthetic-occupancy", help="true occupancy labels of a generated data set")
+    occupancy.add_argument("--root", required=True, help="data root of the synthetic world")
+    occupancy.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
+    occupancy.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
+    occupancy.set_defaults(run=create_synthetic_occupancy)
     return parser.parse_args(arguments)
 
 
@@ -46,6 +54,14 @@ def create_nuscenes(options: argparse.Namespace) -> None:
     for summary in summaries:
         lidar = f", {summary.lidar_files_missing} without LiDAR file" if summary.lidar_files_missing else ""
         print(f"{summary.path}: {summary.scenes} scenes, {summary.samples} samples, {summary.boxes} boxes{lidar}")
+
+
+def create_synthetic_occupancy(options: argparse.Namespace) -> None:
+    """Writes the true labels of the synthetic world and prints one line."""
+    from bev.datasets.synthetic.occupancy import export_occupancy
+
+    samples = export_occupancy(options.root, options.version, options.workers)
+    print(f"{options.root}/gts: labels of {samples} samples")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

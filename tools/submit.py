@@ -36,6 +36,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
             f"--use-{source}", action="store_true", help=f"declare that the method uses {source} data"
         )
     nuscenes.set_defaults(run=submit_nuscenes)
+    occupancy = datasets.add_parser("occupancy", help="CVPR 2023 occupancy challenge (Occ3D-nuScenes)")
+    occupancy.add_argument("--results", required=True, metavar="DIR", help="TOKEN.npz files, as tools/test.py writes")
+    occupancy.add_argument("--index", required=True, metavar="FILE", help="index of the split's samples")
+    occupancy.add_argument("--out", required=True, metavar="FILE", help="the zip file")
+    occupancy.set_defaults(run=submit_occupancy)
     return parser.parse_args(arguments)
 
 
@@ -58,6 +63,17 @@ def submit_nuscenes(options: argparse.Namespace) -> None:
     zip_submission(written, archive)
     megabytes = archive.stat().st_size / 1e6
     print(f"{archive}: valid for {options.split}: {len(tokens)} samples, {boxes} boxes, {megabytes:.1f} MB")
+
+
+def submit_occupancy(options: argparse.Namespace) -> None:
+    """Packs and validates an occupancy submission, and prints one line."""
+    from bev.datasets.index_io import read_index
+    from bev.datasets.occ3d.submission import pack_submission, validate_archive
+
+    tokens = [record["token"] for record in read_index(options.index)["data_list"]]
+    pack_submission(options.results, tokens, options.out)
+    samples = validate_archive(options.out, tokens)
+    print(f"{options.out}: valid, {samples} samples, {Path(options.out).stat().st_size / 1e6:.1f} MB")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
