@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS
@@ -11,11 +12,13 @@ from mmengine.runner import Runner
 from tiny_nuscenes import write_pictures, write_tables
 
 import bev
+from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes.index_build import build_indexes
+from bev.datasets.occ3d import GRID, OccupancyLabels, label_path, write_labels
 from bev.engine.config import load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-PUBLISHED = sorted(CONFIGS.glob("bevformer*.py"))
+PUBLISHED = sorted(path for path in CONFIGS.glob("*.py"))
 
 # What a user would pass with --cfg-options to see a big config run on a laptop.
 SMALL = {
@@ -38,6 +41,11 @@ SMALL_RECURRENT = {
     "train_dataloader.dataset.pipeline.2.heights": [64],
     "train_dataloader.dataset.frame_offsets": (-1, 0),
 }
+SMALL_OCCUPANCY = {
+    "train_dataloader.dataset.pipeline.3.heights": [64],
+    "train_dataloader.dataset.frame_offsets": (-1, 0),
+    "model.temporal.grid.shape": (12, 10),
+}
 SMALL_INTERNIMAGE = {"model.backbone.depths": (1, 1, 1, 1)}
 
 
@@ -47,7 +55,17 @@ def tiny_root(tmp_path_factory) -> Path:
     bev.register_all()
     root = write_tables(tmp_path_factory.mktemp("nuscenes"))
     build_indexes(root, "v1.0-mini")
+    write_occupancy(root)
     return write_pictures(root)
+
+
+def write_occupancy(root: Path) -> None:
+    """Labels of noise for every sample."""
+    for record in read_index(root / "nuscenes_infos_mini_val.pkl")["data_list"]:
+        generator = np.random.default_rng(0)
+        semantics = generator.integers(0, 18, GRID.shape, dtype=np.uint8)
+        seen = generator.random(GRID.shape) < 0.3
+        write_labels(label_path(root, "scene", record["token"]), OccupancyLabels(semantics, seen, seen))
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
@@ -57,7 +75,15 @@ def test_one_training_step(path, tiny_root):
         "train_dataloader.dataset.data_root": str(tiny_root),
         "train_dataloader.dataset.ann_file": "nuscenes_infos_mini_val.pkl",
     }
-    if "bevformerv2" not in path.stem:
+    has_boxes = not path.stem.startswith("occupancy")
+    if not has_boxes:
+        overrides = {key: value for key, value in overrides.items() if "detection" not in key}
+    if "nano" in path.stem and "bevformerv2" not in path.stem:
+        overrides["train_dataloader.dataset.pipeline.2.crop"] = (0, 300, 1600, 900)
+    elif not has_boxes:
+        overrides |= SMALL_OCCUPANCY
+        overrides |= SMALL_INTERNIMAGE if "internimage" in path.stem else {}
+    elif "bevformerv2" not in path.stem:
         overrides |= SMALL_RECURRENT
     elif "nano" not in path.stem:
         overrides |= SMALL_PUBLISHED

@@ -1,0 +1,34 @@
+"""Occupancy of the synthetic world for the nano models: head, pipelines and BEV in the ego frame."""
+
+_base_ = ["occ3d.py"]
+
+ego_bev_bounds = (-40.0, -40.0, -0.5, 40.0, 40.0, 3.0)
+occupancy_mask = "camera"
+occupancy_head = dict(
+    type="OccupancyHead",
+    grid=_base_.occupancy_grid,
+    cell_split=2,
+    decoder=dict(
+        type="ChannelToHeight", in_channels=64, heights=16, channels=64, num_layers=2, hidden=128, cell_split=2
+    ),
+    losses=[dict(type="VoxelCrossEntropy", mask=occupancy_mask)],
+)
+occupancy_crop = (0, 66, 352, 198)
+occupancy_train_pipeline = [
+    dict(type="LoadMultiCameraImages"),
+    dict(type="LoadOccupancy"),
+    dict(type="ResizeCropFlipImages", crop=occupancy_crop, size=(96, 256)),
+    dict(type="BoxRangeFilter", radius=32.0),
+    dict(type="PackClip"),
+]
+occupancy_test_pipeline = [
+    dict(type="LoadMultiCameraImages"),
+    dict(type="LoadOccupancy"),
+    dict(type="ResizeCropFlipImages", crop=occupancy_crop, size=(96, 256), training=False),
+    dict(type="PackClip"),
+]
+occupancy_evaluator = dict(
+    type="OccupancyMetric",
+    ann_file="data/synthetic/nuscenes_infos_val.pkl",
+    training_mask=occupancy_mask,
+)
