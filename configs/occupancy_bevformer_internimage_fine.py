@@ -1,4 +1,4 @@
-"""InternImage-T with coarse-to-fine voxels: those of 0.8 m first, and the least certainly free ones split into eight."""
+"""InternImage-T with coarse-to-fine voxels: first those of 0.8 m, then the least certain of them split into eight."""
 
 _base_ = ["occupancy_bevformer_internimage_flash.py"]
 
