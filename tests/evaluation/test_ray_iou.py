@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bev.datasets.occ3d import CLASSES, FREE, GRID
-from bev.evaluation.ray_iou import LIDAR_ORIGIN, count_rays, lidar_rays, ray_iou, ray_origins
+from bev.evaluation.ray_iou import LIDAR_ORIGIN, THRESHOLDS, count_rays, lidar_rays, ray_iou, ray_origins
 from bev.geometry.voxel_rays import first_hits, passed_voxels
 
 CAR = CLASSES.index("car")
@@ -28,56 +28,53 @@ def test_truth_against_itself_and_against_free_space() -> None:
 
 
 @pytest.mark.parametrize(("offset", "right"), [(1, (1, 1, 1)), (3, (0, 1, 1)), (6, (0, 0, 1)), (11, (0, 0, 0))])
-def test_a_wall_that_is_some_voxels_too_far(offset: int, right: tuple) -> None:
-    """A closed box around the sensor, one voxel thick, that is larger by `offset` voxels in the prediction.
-
-    A ray that meets a wall at an angle a to its normal is wrong by 0.4 m * offset / cos(a). Of the rays that meet the
-    wall ahead, some have a = 0 and none of those counted here more than 10 degrees: the error is at least 0.4 * offset
-    and at most 1.6 % more, so that either all of them are right at 1, 2 and 4 m, or none: 0.4, 1.2, 2.4 and 4.4 m.
-    """
-    narrow = np.deg2rad(10)
-    rays = lidar_rays()
-    ahead = rays[np.arccos(rays[:, 0]) < narrow]
-    origin = GRID.to_voxels(np.array([[0.2, 0.2, 2.4]]))
+def test_a_ceiling_that_is_some_voxels_too_high(offset: int, right: tuple[int, int, int]) -> None:
+    """Of one ray straight up only the height counts: 0.4 m, 1.2 m, 2.4 m and 4.4 m are right within 1, 2 and 4 m."""
     distances = []
-    for wall in (120, 120 + offset):
+    for ceiling in (4, 4 + offset):
         voxels = np.full(GRID.shape, FREE, dtype=np.uint8)
-        voxels[wall] = CAR
-        labels, distance = first_hits(voxels, FREE, origin, ahead)
-        assert (labels == CAR).all()
-        distances.append(distance * 0.4)
-    error = np.abs(distances[1] - distances[0])
-    assert error.min() == pytest.approx(0.4 * offset, rel=1e-3)
-    for threshold, all_right in zip((1, 2, 4), right, strict=True):
-        assert bool((error < threshold).all()) == bool(all_right)
-        assert (error < threshold).all() or not (error < threshold).any()
+        voxels[:, :, ceiling] = CAR
+        labels, left = first_hits(voxels, FREE, GRID.to_voxels(np.zeros((1, 3))), np.array([[0.0, 0.0, 1.0]]))
+        assert labels.tolist() == [[CAR]]
+        distances.append(float(left[0, 0]) * GRID.voxel_size[2])
+    assert distances[0] == pytest.approx(GRID.low[2] + 5 * 0.4)  # where the ray leaves the voxel
+    error = distances[1] - distances[0]
+    assert error == pytest.approx(0.4 * offset)
+    assert tuple(int(error < limit) for limit in THRESHOLDS) == right
 
 
 def test_one_voxel_offset_by_hand() -> None:
-    """Every ray looks at one wall 20 voxels high in front of it; the prediction has it one voxel farther away.
+    """A wall one voxel thick ahead of the sensor, and one voxel farther away in the prediction.
 
-    From the middle of the grid the wall at x = 120 spans all y. A ray of azimuth a meets it at 0.4 m / cos(a) further
-    in the prediction. It is right at 1 m if cos(a) * cos(pitch) > 0.4, and the wall is met only up to the ends of the
-    grid; so the right rays can be counted without any voxel.
+    The depth of a ray is where it leaves the voxel that it hit: at the wall's back or through one of the voxel's other
+    four faces, whichever comes first. All of it follows from the ray's slopes, without walking through voxels. Each ray
+    counts in the truth if it meets the wall inside the grid, in the prediction if it meets that one, and as right if
+    both depths differ by less than the threshold.
     """
     truth, prediction = (np.full(GRID.shape, FREE, dtype=np.uint8) for _ in range(2))
     truth[120], prediction[121] = CAR, CAR
-    origin = np.array([[0.2, 0.2, 2.4]])
+    origin = np.array([[0.21, 0.22, 2.43]])
     start, rays = GRID.to_voxels(origin)[0], lidar_rays().astype(np.float64)
-    ahead = rays[:, 0] > 0
+    rays = rays[rays[:, 0] > 1e-9]
 
-    def meets(wall: int) -> np.ndarray:
-        along = np.where(ahead, (wall - start[0]) / np.where(ahead, rays[:, 0], 1.0), np.inf)
-        with np.errstate(invalid="ignore"):
-            hit = start[1:] + rays[:, 1:] * along[:, None]
-        return ahead & (hit >= 0).all(1) & (hit < GRID.shape[1:]).all(1)
+    def meets(wall: int) -> tuple[np.ndarray, np.ndarray]:
+        entry = start + rays * ((wall - start[0]) / rays[:, :1])
+        hit = (entry[:, 1:] >= 0).all(1) & (entry[:, 1:] < GRID.shape[1:]).all(1)
+        voxel = np.floor(entry[:, 1:])
+        with np.errstate(divide="ignore"):
+            sideways = np.where(rays[:, 1:] > 0, voxel + 1 - start[1:], voxel - start[1:]) / rays[:, 1:]
+        back = (wall + 1 - start[0]) / rays[:, 0]
+        return hit, np.minimum(back, np.where(rays[:, 1:] == 0, np.inf, sideways).min(axis=1)) * 0.4
 
-    counted, found = meets(120), meets(121)
-    right = counted & found & (0.4 / np.where(ahead, rays[:, 0], 1.0) < 1.0)
-    expected = right.sum() / (counted.sum() + (counted & found).sum() - right.sum())
-    value = ray_iou(prediction, truth, origin)["RayIoU@1"]
-    assert value == pytest.approx(expected, abs=0.01)
-    assert 0.5 < value < 1.0
+    (in_truth, depth), (found, found_depth) = meets(120), meets(121)
+    both = in_truth & found
+    assert 0 < both.sum() < in_truth.sum()  # rays that pass above the farther wall count as missed
+    result = ray_iou(prediction, truth, origin)
+    for limit in THRESHOLDS:
+        right = (both & (np.abs(depth - found_depth) < limit)).sum()
+        expected = right / (in_truth.sum() + both.sum() - right)
+        assert result[f"RayIoU@{limit:g}"] == pytest.approx(expected, abs=1e-12)
+    assert 0.5 < result["RayIoU@1"] < result["RayIoU@2"]
 
 
 def plain_first_hit(voxels: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int:

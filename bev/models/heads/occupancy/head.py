@@ -85,10 +85,11 @@ class OccupancyHead(nn.Module):
         targets = occupancy_targets(samples, self.grid.shape, outputs.logits[0].device)
         losses = {}
         for scale, logits in enumerate(outputs.logits):
+            if scale:
+                targets = coarser(targets)
             prefix, factor = (f"s{scale}.", self.coarse_weight**scale) if scale else ("", 1.0)
             for loss in self.losses:
                 losses[f"{prefix}loss_{loss.name}"] = factor * _masked(cast(VoxelLoss, loss), logits, targets)
-            targets = coarser(targets)
         return losses
 
     @torch.no_grad()

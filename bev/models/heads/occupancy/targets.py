@@ -63,7 +63,7 @@ def coarser(targets: VoxelTargets) -> VoxelTargets:
     """Targets of voxels of twice the size: the most frequent occupied label inside, else free, else unknown."""
     _, x, y, z = targets.semantics.shape
     children = _children(targets.semantics[:, : x // 2 * 2, : y // 2 * 2, : z // 2 * 2])
-    votes = torch.stack([(children == child).sum(-1) for child in children.unbind(-1)], dim=-1)
+    votes = torch.stack([(children == child[..., None]).sum(-1) for child in children.unbind(-1)], dim=-1)
     votes = votes * (children < FREE) * 16 + (children == FREE)
     semantics = children.gather(-1, votes.argmax(-1, keepdim=True))[..., 0]
     masks = (_children(mask[:, : x // 2 * 2, : y // 2 * 2, : z // 2 * 2]) for mask in (targets.camera, targets.lidar))
