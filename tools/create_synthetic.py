@@ -29,6 +29,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--val-scenes", type=int, default=8, help="held-out scenes, in addition")
     parser.add_argument("--frames", type=int, default=20, help="key frames per scene, 2 per second")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sweeps", type=int, default=0, help="LiDAR turns between two key frames; 9 in nuScenes")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--size", type=image_size, default=(352, 198), help="WIDTHxHEIGHT of the pictures")
     return parser.parse_args()
@@ -39,7 +40,15 @@ def main() -> int:
     args = parse_arguments()
     try:
         folder = generate(
-            args.root, args.scenes, args.val_scenes, args.frames, args.seed, args.workers, args.size, args.version
+            args.root,
+            args.scenes,
+            args.val_scenes,
+            args.frames,
+            args.seed,
+            args.workers,
+            args.size,
+            args.version,
+            sweeps=args.sweeps,
         )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -13,6 +13,46 @@ CLASSES = (
 FREE = 17
 """Label of free space."""
 
+GROUND = tuple(CLASSES.index(name) for name in ("driveable_surface", "other_flat", "sidewalk", "terrain"))
+"""Labels of what lies flat."""
+
+CATEGORY_LABELS = {
+    "animal": "others",
+    "flat.driveable_surface": "driveable_surface",
+    "flat.other": "other_flat",
+    "flat.sidewalk": "sidewalk",
+    "flat.terrain": "terrain",
+    "human.pedestrian.adult": "pedestrian",
+    "human.pedestrian.child": "pedestrian",
+    "human.pedestrian.construction_worker": "pedestrian",
+    "human.pedestrian.personal_mobility": "others",
+    "human.pedestrian.police_officer": "pedestrian",
+    "human.pedestrian.stroller": "others",
+    "human.pedestrian.wheelchair": "others",
+    "movable_object.barrier": "barrier",
+    "movable_object.debris": "others",
+    "movable_object.pushable_pullable": "others",
+    "movable_object.trafficcone": "traffic_cone",
+    "static.manmade": "manmade",
+    "static.other": "others",
+    "static.vegetation": "vegetation",
+    "static_object.bicycle_rack": "others",
+    "vehicle.bicycle": "bicycle",
+    "vehicle.bus.bendy": "bus",
+    "vehicle.bus.rigid": "bus",
+    "vehicle.car": "car",
+    "vehicle.construction": "construction_vehicle",
+    "vehicle.emergency.ambulance": "others",
+    "vehicle.emergency.police": "others",
+    "vehicle.motorcycle": "motorcycle",
+    "vehicle.trailer": "trailer",
+    "vehicle.truck": "truck",
+}
+"""Class of each category of nuScenes-lidarseg, by its 16-class scheme; what that ignores is "others".
+
+Two categories are no matter in the world and have no class: "noise" and "vehicle.ego".
+"""
+
 UNKNOWN = 255
 """Label of voxels about which nothing is known, such as those that an augmentation brings in; never trained on."""
 
@@ -25,3 +65,16 @@ COLOURS = (
     (170, 220, 110), (210, 205, 190), (20, 150, 40),
 )  # fmt: skip
 """RGB of every class but free space."""
+
+
+def label_of_category(category: str) -> int:
+    """Label of a nuScenes category, `UNKNOWN` for "noise" and "vehicle.ego".
+
+    Raises:
+        ValueError: If there is no such category.
+    """
+    if category in ("noise", "vehicle.ego"):
+        return UNKNOWN
+    if category not in CATEGORY_LABELS:
+        raise ValueError(f"category {category!r} is none of nuScenes-lidarseg's")
+    return CLASSES.index(CATEGORY_LABELS[category])

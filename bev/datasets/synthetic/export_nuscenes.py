@@ -1,10 +1,12 @@
 """Writes a scene in the nuScenes v1.0 format: files under samples/ and maps/, and the scene's rows of the tables.
 
-All sensors fire at the key frame's time, so one ego pose serves all of them. There are no sweeps and no radar.
+All sensors fire at the key frame's time, so one ego pose serves all of them. LiDAR points of key frames are labelled as
+in nuScenes-lidarseg; between key frames the LiDAR may turn more often. There is no radar.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -12,9 +14,10 @@ import numpy as np
 from pyquaternion import Quaternion
 
 from bev.datasets.atomic import atomic_write
+from bev.geometry import yaw_of
 
 from .nuscenes_tables import attribute_tokens, category_token, sensor_token, token, visibility_token
-from .observe import Observation, observe
+from .observe import Observation, observe, sweeps_after
 from .rig import LIDAR_NAME, Rig
 from .scene import FRAME_INTERVAL, Actor, Scene
 
@@ -33,13 +36,15 @@ _START = 1_600_000_000_000_000
 _JPEG_QUALITY = 92
 
 
-def write_scene(root: Path, scene: Scene, number: int) -> Tables:
+def write_scene(root: Path, scene: Scene, number: int, version: str = "v1.0-trainval", sweeps: int = 0) -> Tables:
     """Renders a scene and writes its files.
 
     Args:
         root: Data root.
         scene: The scene.
         number: Distinguishes its time of recording from that of other scenes.
+        version: Name of the table folder, and so of the folder of labels.
+        sweeps: Turns of the LiDAR between two key frames.
 
     Returns:
         Its rows of the tables `nuscenes_tables.SCENE_TABLES`.
@@ -49,15 +54,21 @@ def write_scene(root: Path, scene: Scene, number: int) -> Tables:
     """
     start = _START + number * 3_600_000_000
     times = [start + round(frame * FRAME_INTERVAL * 1e6) for frame in range(len(scene))]
-    tables: Tables = {"calibrated_sensor": _calibrations(scene), "ego_pose": [], "sample": [], "sample_data": []}
+    tables: Tables = {"calibrated_sensor": _calibrations(scene)}
+    tables.update({name: [] for name in ("ego_pose", "sample", "sample_data", "lidarseg")})
     visible, covered, lidar_points = [], [], []
     for seen in observe(scene):
-        tables["ego_pose"].append(_ego_pose(scene, seen.frame, times[seen.frame]))
+        tables["ego_pose"].append(_ego_pose(scene.world_T_ego(seen.frame), scene, seen.frame, times[seen.frame]))
         tables["sample"].append(_sample(scene, seen.frame, times[seen.frame]))
         tables["sample_data"] += _write_sensors(root, scene, seen, times[seen.frame])
+        tables["lidarseg"].append(_write_categories(root, scene, seen, version))
+        for rows in _write_sweeps(root, scene, seen.frame, times[seen.frame], sweeps):
+            for name, row in rows.items():
+                tables[name].append(row)
         visible.append(seen.visible)
         covered.append(seen.covered)
         lidar_points.append(seen.lidar_points)
+    _link([row for row in tables["sample_data"] if f"/{LIDAR_NAME}/" in row["filename"]])
     tables.update(_annotations(scene, np.stack(visible), np.stack(covered), np.stack(lidar_points)))
     tables.update(_scene_rows(scene))
     _write_map(root / tables["map"][0]["filename"], scene)
@@ -77,6 +88,34 @@ def _write_sensors(root: Path, scene: Scene, seen: Observation, time: int) -> li
     row.update(width=0, height=0)
     _write(root / row["filename"], seen.sweep.points.tobytes())
     return [*rows, row]
+
+
+def _write_categories(root: Path, scene: Scene, seen: Observation, version: str) -> dict:
+    """Writes the categories of a key frame's LiDAR points; returns the row of lidarseg."""
+    name = token(scene.name, LIDAR_NAME, seen.frame)
+    row = {"token": name, "sample_data_token": name, "filename": f"lidarseg/{version}/{name}_lidarseg.bin"}
+    _write(root / row["filename"], seen.categories.tobytes())
+    return row
+
+
+def _write_sweeps(root: Path, scene: Scene, frame: int, time: int, count: int) -> Iterator[dict[str, dict]]:
+    """Writes the LiDAR's points up to the next key frame; yields a row of ego_pose and one of sample_data each."""
+    for share, world_T_ego, sweep in sweeps_after(scene, frame, count):
+        moment = frame + share
+        row = _sample_data(scene, LIDAR_NAME, frame, time + round(share * FRAME_INTERVAL * 1e6), "pcd")
+        nearest = token(scene.name, "sample", frame + round(share))
+        pose = _ego_pose(world_T_ego, scene, moment, row["timestamp"])
+        row.update(token=token(scene.name, LIDAR_NAME, moment), sample_token=nearest, ego_pose_token=pose["token"])
+        row.update(is_key_frame=False, filename=row["filename"].replace("samples/", "sweeps/"), width=0, height=0)
+        _write(root / row["filename"], sweep.points.tobytes())
+        yield {"ego_pose": pose, "sample_data": row}
+
+
+def _link(rows: list[dict]) -> None:
+    """Chains all records of a sensor, in the order of time."""
+    tokens = ["", *(row["token"] for row in rows), ""]
+    for row, before, after in zip(rows, tokens, tokens[2:], strict=False):
+        row.update(prev=before, next=after)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -116,12 +155,12 @@ def _sample(scene: Scene, frame: int, time: int) -> dict:
     }
 
 
-def _ego_pose(scene: Scene, frame: int, time: int) -> dict:
+def _ego_pose(world_T_ego: np.ndarray, scene: Scene, frame: float, time: int) -> dict:
     return {
         "token": token(scene.name, "ego_pose", frame),
         "timestamp": time,
-        "rotation": _yaw_quaternion(float(scene.ego_yaws[frame])),
-        "translation": [*map(float, scene.ego_positions[frame]), 0.0],
+        "rotation": _yaw_quaternion(yaw_of(world_T_ego)),
+        "translation": world_T_ego[:3, 3].tolist(),
     }
 
 

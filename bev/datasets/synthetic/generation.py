@@ -18,7 +18,7 @@ from .export_nuscenes import Tables, write_scene
 from .nuscenes_tables import SCENE_TABLES, fixed_tables
 from .world import build_scene
 
-GENERATOR = "2"
+GENERATOR = "3"
 """Raise it when the same seed gives other data than before; scenes of older generators are then made again."""
 
 SHARDS = "scenes"
@@ -37,6 +37,7 @@ class SceneJob:
         seed: What decides its content.
         frames: Key frames.
         image_size: Width and height in pixels.
+        sweeps: Turns of the LiDAR between two key frames.
     """
 
     root: str
@@ -46,6 +47,7 @@ class SceneJob:
     seed: tuple[int, ...]
     frames: int
     image_size: tuple[int, int]
+    sweeps: int = 0
 
     @property
     def shard(self) -> Path:
@@ -69,6 +71,7 @@ def generate(
     image_size: tuple[int, int] = (352, 198),
     version: str = "v1.0-trainval",
     progress: bool = True,
+    sweeps: int = 0,
 ) -> Path:
     """Generates a synthetic data set in the nuScenes format.
 
@@ -87,6 +90,7 @@ def generate(
         image_size: Width and height of the camera pictures, pixels.
         version: Name of the folder of tables.
         progress: Whether to show a progress bar.
+        sweeps: Turns of the LiDAR between two key frames; there are 9 in nuScenes.
 
     Returns:
         The folder of tables.
@@ -97,8 +101,8 @@ def generate(
         OSError: A file can't be written.
     """
     folder = Path(root) / version
-    _check(folder, scenes, val_scenes, frames, workers, image_size)
-    jobs = _jobs(str(root), version, {"train": scenes, "val": val_scenes}, seed, frames, image_size)
+    _check(folder, scenes, val_scenes, frames, workers, image_size, sweeps)
+    jobs = _jobs(str(root), version, {"train": scenes, "val": val_scenes}, seed, frames, image_size, sweeps)
     everything = [job for group in jobs.values() for job in group]
     missing = [job for job in everything if not _is_finished(job)]
     bar = tqdm(
@@ -118,7 +122,13 @@ def generate(
 
 
 def _jobs(
-    root: str, version: str, counts: dict[str, int], seed: int, frames: int, image_size: tuple[int, int]
+    root: str,
+    version: str,
+    counts: dict[str, int],
+    seed: int,
+    frames: int,
+    image_size: tuple[int, int],
+    sweeps: int,
 ) -> dict[str, list[SceneJob]]:
     """Jobs of each split."""
     width, height = image_size
@@ -132,6 +142,7 @@ def _jobs(
                 seed=(seed, k, i),
                 frames=frames,
                 image_size=(width, height),
+                sweeps=sweeps,
             )
             for i in range(count)
         ]
@@ -139,11 +150,21 @@ def _jobs(
     }
 
 
-def _check(folder: Path, scenes: int, val_scenes: int, frames: int, workers: int, image_size: tuple[int, int]) -> None:
+def _check(
+    folder: Path,
+    scenes: int,
+    val_scenes: int,
+    frames: int,
+    workers: int,
+    image_size: tuple[int, int],
+    sweeps: int,
+) -> None:
     if scenes < 0 or val_scenes < 0 or scenes + val_scenes < 1:
         raise ValueError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
     if frames < 1 or workers < 1:
         raise ValueError(f"frames and workers must be at least 1, got {frames} and {workers}")
+    if sweeps < 0:
+        raise ValueError(f"sweeps must not be negative, got {sweeps}")
     if len(image_size) != 2 or not all(32 <= side <= 4096 for side in image_size):
         raise ValueError(f"the image size must be two numbers (width, height) from 32 to 4096, got {image_size}")
     if (folder / "scene.json").exists() and not (folder / SHARDS).exists():
@@ -157,7 +178,7 @@ def _is_finished(job: SceneJob) -> bool:
     shard = json.loads(job.shard.read_text(encoding="utf-8"))
     if shard["recipe"] != job.recipe():
         return False
-    files = [row["filename"] for table in ("sample_data", "map") for row in shard["tables"][table]]
+    files = [row["filename"] for table in ("sample_data", "lidarseg", "map") for row in shard["tables"][table]]
     return all((Path(job.root) / name).exists() for name in files)
 
 
@@ -179,7 +200,7 @@ def _run(jobs: list[SceneJob], workers: int) -> Iterator[str]:
 
 def _run_job(job: SceneJob) -> str:
     scene = build_scene(job.name, job.seed, job.frames, job.image_size)
-    tables = write_scene(Path(job.root), scene, job.number)
+    tables = write_scene(Path(job.root), scene, job.number, job.version, job.sweeps)
     _write_json(job.shard, {"recipe": job.recipe(), "tables": tables})
     return job.name
 
@@ -191,8 +212,17 @@ def _write_tables(folder: Path, jobs: list[SceneJob]) -> None:
         shard = json.loads(job.shard.read_text(encoding="utf-8"))
         for name in SCENE_TABLES:
             tables[name] += shard["tables"][name]
+    labels = {Path(row["filename"]).name for row in tables["lidarseg"]}
+    _remove_unlisted(folder.parent / "lidarseg" / folder.name, labels)
     for name, rows in {**fixed_tables(), **tables}.items():
         _write_json(folder / f"{name}.json", rows)
+
+
+def _remove_unlisted(folder: Path, names: set[str]) -> None:
+    """Deletes labels of scenes that are no longer part of the data set: the devkit wants as many files as rows."""
+    for path in folder.glob("*_lidarseg.bin"):
+        if path.name not in names:
+            path.unlink()
 
 
 def _write_json(path: Path, content: dict | list) -> None:

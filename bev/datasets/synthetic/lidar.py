@@ -23,7 +23,7 @@ from .parts import (
     TYRE,
     Parts,
 )
-from .raycast import Solids, cast, owner_map
+from .raycast import Hits, Solids, cast, owner_map
 from .render import Moment, ground_depth
 
 BEAMS = 32
@@ -58,10 +58,12 @@ class Sweep:
     Attributes:
         points: (N, 5) float32: x, y, z in metres in the LiDAR frame (x right, y forward), intensity in [0, 255], beam.
         owners: (N,) int32, the object that each point lies on, or `BACKGROUND`.
+        parts: (N,) int32, the part of the moment that each point lies on, or `NOTHING` for the ground.
     """
 
     points: np.ndarray
     owners: np.ndarray
+    parts: np.ndarray
 
 
 def beam_directions() -> np.ndarray:
@@ -83,10 +85,7 @@ def scan(now: Moment, ego_T_lidar: np.ndarray, owners: int, rng: np.random.Gener
         rng: For lost returns and noisy intensities.
     """
     directions = beam_directions()
-    world_T_lidar = now.world_T_ego @ ego_T_lidar
-    rectangles, nearest = _rectangles(now.parts, world_T_lidar)
-    solids = Solids.seen_from(now.parts, world_T_lidar)
-    hits = cast(directions, solids, rectangles, nearest, ground_depth(directions, ego_T_lidar), owners)
+    hits = cast_beams(now.parts, now.world_T_ego, ego_T_lidar, owners)
     kept = (hits.depth < MAX_RANGE) & (rng.random(hits.depth.shape) > 0.02 + 0.1 * (hits.depth / MAX_RANGE) ** 2)
     part = hits.part[kept]
     xyz = directions[kept] * hits.depth[kept][:, None]
@@ -95,7 +94,23 @@ def scan(now: Moment, ego_T_lidar: np.ndarray, owners: int, rng: np.random.Gener
     bright = np.clip(bright * rng.uniform(0.6, 1.4, len(part)), 0, 255)
     beam = np.nonzero(kept)[0]
     points = np.column_stack([xyz, np.rint(bright), beam]).astype(np.float32)
-    return Sweep(points, owner_map(hits, now.parts)[kept])
+    return Sweep(points, owner_map(hits, now.parts)[kept], part)
+
+
+def cast_beams(parts: Parts, world_T_ego: np.ndarray, ego_T_lidar: np.ndarray, owners: int) -> Hits:
+    """What all beams of one turn hit, (BEAMS, AZIMUTHS); infinitely far away where that is nothing.
+
+    Args:
+        parts: Everything there is but the ground.
+        world_T_ego: (4, 4), the vehicle on the ground.
+        ego_T_lidar: (4, 4).
+        owners: Number of annotated objects.
+    """
+    directions = beam_directions()
+    world_T_lidar = world_T_ego @ ego_T_lidar
+    rectangles, nearest = _rectangles(parts, world_T_lidar)
+    solids = Solids.seen_from(parts, world_T_lidar)
+    return cast(directions, solids, rectangles, nearest, ground_depth(directions, ego_T_lidar), owners)
 
 
 def _rectangles(parts: Parts, world_T_lidar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from .rig import CAMERA_NAMES, LIDAR_NAME
+from .semantics import CATEGORIES
 
 SCENE_TABLES = (
     "calibrated_sensor",
     "ego_pose",
     "instance",
+    "lidarseg",
     "log",
     "map",
     "sample",
@@ -43,6 +45,15 @@ _CATEGORIES = {
     "movable_object.pushable_pullable": "Something that people push or pull; not generated.",
     "movable_object.debris": "Debris on the road; not generated.",
     "static_object.bicycle_rack": "A bicycle rack; not generated.",
+    "noise": "A LiDAR point that belongs to nothing; not generated.",
+    "flat.driveable_surface": "Carriageway.",
+    "flat.other": "Other flat ground; not generated.",
+    "flat.sidewalk": "Sidewalk.",
+    "flat.terrain": "Grass and soil.",
+    "static.manmade": "Buildings, posts, signs.",
+    "static.other": "Other static things; not generated.",
+    "static.vegetation": "Trees and hedges.",
+    "vehicle.ego": "The car that carries the sensors; not generated.",
 }
 
 _ATTRIBUTES = {
@@ -90,7 +101,10 @@ def fixed_tables() -> dict[str, list[dict]]:
     bounds = (0, 40, 60, 80, 100)
     return {
         "attribute": [{"token": token("attribute", n), "name": n, "description": d} for n, d in _ATTRIBUTES.items()],
-        "category": [{"token": category_token(n), "name": n, "description": d} for n, d in _CATEGORIES.items()],
+        "category": [
+            {"token": category_token(n), "name": n, "description": d, "index": CATEGORIES.index(n)}
+            for n, d in _CATEGORIES.items()
+        ],
         "sensor": [
             {"token": sensor_token(name), "channel": name, "modality": "lidar" if name == LIDAR_NAME else "camera"}
             for name in (*CAMERA_NAMES, LIDAR_NAME)

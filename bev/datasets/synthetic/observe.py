@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .lidar import Sweep, scan
-from .render import CameraRenderer, CameraView, moment
+from .raycast import NOTHING
+from .render import CameraRenderer, CameraView, Moment, moment
 from .scene import Scene
+from .semantics import ground_categories, part_categories
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Observation:
         visible: (K,) rays of all cameras that hit each object.
         covered: (K,) rays that would hit it if nothing were in front of it.
         lidar_points: (K,) LiDAR points inside each object's box.
+        categories: (N,) uint8, position in `semantics.CATEGORIES` of what each LiDAR point lies on.
     """
 
     frame: int
@@ -34,6 +37,7 @@ class Observation:
     visible: np.ndarray
     covered: np.ndarray
     lidar_points: np.ndarray
+    categories: np.ndarray
 
 
 def observe(scene: Scene) -> Iterator[Observation]:
@@ -52,12 +56,44 @@ def observe(scene: Scene) -> Iterator[Observation]:
             visible=np.sum([view.visible for view in views.values()], axis=0),
             covered=np.sum([view.covered for view in views.values()], axis=0),
             lidar_points=_points_in_boxes(scene, frame, sweep, now.world_T_ego @ scene.rig.ego_T_lidar),
+            categories=_categories(scene, now, sweep),
         )
+
+
+def sweeps_after(scene: Scene, frame: int, count: int) -> Iterator[tuple[float, np.ndarray, Sweep]]:
+    """Yields what the LiDAR saw on the way to the next key frame, without annotations and labels.
+
+    Args:
+        scene: The scene.
+        frame: The key frame before; after the last one nothing is yielded.
+        count: Turns, evenly spread.
+
+    Yields:
+        Share of the time to the next key frame, world_T_ego (4, 4), and the sweep.
+    """
+    if frame + 1 >= len(scene):
+        return
+    for turn in range(1, count + 1):
+        share = turn / (count + 1)
+        single = scene.between(frame, share)
+        rng = np.random.default_rng((*scene.seed, frame, turn))
+        now = moment(single, 0)
+        yield share, now.world_T_ego, scan(now, scene.rig.ego_T_lidar, len(scene.actors), rng)
+
+
+def _categories(scene: Scene, now: Moment, sweep: Sweep) -> np.ndarray:
+    points = _in_world(sweep, now.world_T_ego @ scene.rig.ego_T_lidar)
+    on_parts = np.append(part_categories(scene, now.parts), np.uint8(0))[sweep.parts]
+    return np.where(sweep.parts == NOTHING, ground_categories(scene.network, points[:, :2]), on_parts)
+
+
+def _in_world(sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
+    return sweep.points[:, :3].astype(np.float64) @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3]
 
 
 def _points_in_boxes(scene: Scene, frame: int, sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
     """Number of points (K,) inside each annotated box."""
-    points = sweep.points[:, :3].astype(np.float64) @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3]
+    points = _in_world(sweep, world_T_lidar)
     counts = np.zeros(len(scene.actors), dtype=np.int64)
     for actor in scene.actors:
         away = points - actor.centre(frame)

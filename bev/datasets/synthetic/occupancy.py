@@ -1,8 +1,9 @@
 """True occupancy of the procedural world, in the format of Occ3D.
 
-A voxel is occupied if a solid holds one of 4 x 4 x 4 points in it, or if the ground runs through it; annotated objects
-count before other solids, and solids before the ground. Masks come from rays through these voxels: those of the cameras
-of the key frame, and those of the LiDAR from its places in all key frames of the scene.
+A voxel is occupied if a solid holds one of 5 x 5 x 5 points in it, those on its faces included, or if the ground runs
+through it; annotated objects count before other solids, and solids before the ground. The camera mask comes from rays
+of the key frame's cameras through these voxels, the LiDAR mask from the beams of all key frames of the scene: seen are
+the voxels in which beams end, on moving objects where these are now, and the free ones that beams pass.
 
 Shapes: X, Y, Z voxels; P parts.
 """
@@ -14,51 +15,33 @@ import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from bev.datasets.occ3d.classes import CLASSES, FREE, GRID
+from bev.datasets.occ3d.classes import FREE, GRID, label_of_category
 from bev.datasets.occ3d.labels import OccupancyLabels, label_path, write_labels
+from bev.datasets.occ3d.visibility import PinholeView, camera_mask
+from bev.geometry import rotation_z
 from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
 
 from .generation import SHARDS
-from .lidar import MAX_RANGE, beam_directions
-from .network import CELL
+from .lidar import MAX_RANGE, beam_directions, cast_beams
 from .nuscenes_tables import token
-from .parts import CONE, ELLIPSOID, FOLIAGE, FRUSTUM, Parts
+from .parts import CONE, ELLIPSOID, FRUSTUM, Parts
+from .raycast import owner_map
 from .render import moment
-from .scene import Scene
+from .scene import Actor, Scene
+from .semantics import CATEGORIES, ground_categories, part_categories
 from .world import build_scene
 
-SUBSAMPLES = 4
-"""Points per voxel along each axis."""
+SUBSAMPLES = 5
+"""Points per voxel along each axis, the faces included."""
 
-CAMERA_STRIDE = 2
-"""Rays of the camera mask go through every second pixel; at 50 m they are then less than a voxel apart."""
-
-_CATEGORY_STARTS = {
-    "movable_object.barrier": "barrier",
-    "vehicle.bicycle": "bicycle",
-    "vehicle.bus": "bus",
-    "vehicle.car": "car",
-    "vehicle.construction": "construction_vehicle",
-    "vehicle.motorcycle": "motorcycle",
-    "human.pedestrian": "pedestrian",
-    "movable_object.trafficcone": "traffic_cone",
-    "vehicle.trailer": "trailer",
-    "vehicle.truck": "truck",
-}
-
-
-def label_of_category(category: str) -> int:
-    """Occ3D's label of a nuScenes category; "others" for categories without a class."""
-    names = [name for start, name in _CATEGORY_STARTS.items() if category.startswith(start)]
-    return CLASSES.index(names[0]) if names else 0
-
+_LABELS = np.array([label_of_category(category) for category in CATEGORIES], dtype=np.uint8)
 
 @jit
 def _is_inside(x, y, z, half, taper, kind):
@@ -84,9 +67,9 @@ def _fill(voxels, first, end, rotation, centre, half, taper, kind, label, size):
             for k in range(first[2], end[2]):
                 occupied = False
                 for n in range(SUBSAMPLES**3):
-                    dx = (i + (n // SUBSAMPLES**2 + 0.5) / SUBSAMPLES) * size - centre[0]
-                    dy = (j + (n // SUBSAMPLES % SUBSAMPLES + 0.5) / SUBSAMPLES) * size - centre[1]
-                    dz = (k + (n % SUBSAMPLES + 0.5) / SUBSAMPLES) * size - centre[2]
+                    dx = (i + n // SUBSAMPLES**2 / (SUBSAMPLES - 1)) * size - centre[0]
+                    dy = (j + n // SUBSAMPLES % SUBSAMPLES / (SUBSAMPLES - 1)) * size - centre[1]
+                    dz = (k + n % SUBSAMPLES / (SUBSAMPLES - 1)) * size - centre[2]
                     x = rotation[0, 0] * dx + rotation[1, 0] * dy + rotation[2, 0] * dz
                     y = rotation[0, 1] * dx + rotation[1, 1] * dy + rotation[2, 1] * dz
                     z = rotation[0, 2] * dx + rotation[1, 2] * dy + rotation[2, 2] * dz
@@ -104,17 +87,10 @@ def true_semantics(scene: Scene, frame: int, grid: VoxelGrid = GRID) -> np.ndarr
     _, _, ground = grid.indices(np.zeros(3))[0]
     voxels[:, :, ground] = _ground_labels(scene, now.world_T_ego, grid)
     parts = now.parts
-    order = np.argsort(parts.owner >= 0, kind="stable")
-    for p in order:
-        _fill_part(voxels, parts, int(p), now.world_T_ego, _label(scene, parts, int(p)), grid)
+    labels = _LABELS[part_categories(scene, parts)]
+    for p in np.argsort(parts.owner >= 0, kind="stable"):
+        _fill_part(voxels, parts, int(p), now.world_T_ego, int(labels[p]), grid)
     return voxels
-
-
-def _label(scene: Scene, parts: Parts, p: int) -> int:
-    owner = int(parts.owner[p])
-    if owner >= 0:
-        return label_of_category(scene.actors[owner].category)
-    return CLASSES.index("vegetation" if parts.material[p] == FOLIAGE else "manmade")
 
 
 def _fill_part(voxels: np.ndarray, parts: Parts, p: int, world_T_ego: np.ndarray, label: int, grid: VoxelGrid) -> None:
@@ -131,55 +107,78 @@ def _fill_part(voxels: np.ndarray, parts: Parts, p: int, world_T_ego: np.ndarray
 
 
 def _ground_labels(scene: Scene, world_T_ego: np.ndarray, grid: VoxelGrid) -> np.ndarray:
-    """Carriageway, sidewalk or terrain (X, Y) below the voxels' centres."""
-    columns = grid.centres()[:, :, 0]
-    places = columns @ world_T_ego[:3, :3].T + world_T_ego[:3, 3]
-    at = (places[..., :2] / CELL).astype(np.float32)
-    labels = np.full(grid.shape[:2], CLASSES.index("terrain"), dtype=np.uint8)
-    distances = [
-        np.abs(cv2.remap(offset, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderValue=(1e6,))) - road.half_width
-        for road, offset in zip(scene.network.roads, scene.network.offset, strict=True)
-    ]
-    for road, distance in zip(scene.network.roads, distances, strict=True):
-        labels[distance < road.sidewalk_width] = CLASSES.index("sidewalk")
-    labels[np.min(distances, axis=0) < 0] = CLASSES.index("driveable_surface")
-    return labels
+    """Labels (X, Y) of the ground below the voxels' centres."""
+    places = grid.centres()[:, :, 0] @ world_T_ego[:3, :3].T + world_T_ego[:3, 3]
+    return _LABELS[ground_categories(scene.network, places[..., :2])]
 
 
-def true_labels(scene: Scene, frame: int, grid: VoxelGrid = GRID) -> OccupancyLabels:
-    """Labels and masks around ego at a key frame."""
+class Beams(NamedTuple):
+    """What the LiDAR hit in a key frame.
+
+    Attributes:
+        origin: (3,) the sensor in the world, metres.
+        ends: (R, 3) in the world; of beams that hit nothing at their largest range.
+        owners: (R,) int32, the object that each beam hit, or `BACKGROUND`.
+        hit: (R,) bool, whether it hit anything.
+    """
+
+    origin: np.ndarray
+    ends: np.ndarray
+    owners: np.ndarray
+    hit: np.ndarray
+
+
+def lidar_beams(scene: Scene) -> list[Beams]:
+    """The beams of all key frames, without the losses of a real sensor."""
+    beams = []
+    for frame in range(len(scene)):
+        now = moment(scene, frame)
+        hits = cast_beams(now.parts, now.world_T_ego, scene.rig.ego_T_lidar, len(scene.actors))
+        world_T_lidar = now.world_T_ego @ scene.rig.ego_T_lidar
+        ends = (beam_directions() * np.minimum(hits.depth, MAX_RANGE)[..., None]).reshape(-1, 3).astype(np.float64)
+        beams.append(
+            Beams(
+                world_T_lidar[:3, 3],
+                ends @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3],
+                owner_map(hits, now.parts).reshape(-1),
+                (hits.depth < MAX_RANGE).reshape(-1),
+            )
+        )
+    return beams
+
+
+def true_labels(scene: Scene, frame: int, beams: list[Beams], grid: VoxelGrid = GRID) -> OccupancyLabels:
+    """Labels and masks around ego at a key frame; `beams` are those of all key frames (`lidar_beams`)."""
     semantics = true_semantics(scene, frame, grid)
     occupied = semantics != FREE
-    return OccupancyLabels(
-        semantics, _lidar_mask(scene, frame, occupied, grid), _camera_mask(scene, occupied, grid), grid
-    )
+    views = [PinholeView(view.ego_T_camera, view.intrinsic, view.width, view.height) for view in scene.rig.cameras]
+    lidar = _lidar_mask(scene, frame, beams, occupied, grid)
+    return OccupancyLabels(semantics, lidar, camera_mask(occupied, views, grid), grid)
 
 
-def _camera_mask(scene: Scene, occupied: np.ndarray, grid: VoxelGrid) -> np.ndarray:
-    reach = float(np.linalg.norm(np.subtract(grid.bounds[3:], grid.low)))
-    mask = np.zeros(grid.shape, dtype=bool)
-    for camera in scene.rig.cameras:
-        directions = camera.directions(1)[::CAMERA_STRIDE, ::CAMERA_STRIDE].reshape(-1, 3).astype(np.float64)
-        mask |= _seen(occupied, camera.ego_T_camera, directions * reach, grid)
-    return mask
-
-
-def _lidar_mask(scene: Scene, frame: int, occupied: np.ndarray, grid: VoxelGrid) -> np.ndarray:
-    mask = np.zeros(grid.shape, dtype=bool)
-    ends = beam_directions().reshape(-1, 3).astype(np.float64) * MAX_RANGE
+def _lidar_mask(scene: Scene, frame: int, beams: list[Beams], occupied: np.ndarray, grid: VoxelGrid) -> np.ndarray:
+    passed, hit = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
     ego_T_world = np.linalg.inv(scene.world_T_ego(frame))
-    for other in range(len(scene)):
-        mask |= _seen(occupied, ego_T_world @ scene.world_T_ego(other) @ scene.rig.ego_T_lidar, ends, grid)
-    return mask
+
+    def to_ego(points: np.ndarray) -> np.ndarray:
+        return points @ ego_T_world[:3, :3].T + ego_T_world[:3, 3]
+
+    for then, turn in enumerate(beams):
+        start, ends = grid.to_voxels(to_ego(turn.origin)), grid.to_voxels(to_ego(turn.ends))
+        passed |= passed_voxels(occupied, start, ends, blocked=False)
+        places = turn.ends.copy()
+        for owner in np.unique(turn.owners[turn.owners >= 0]):
+            actor, own = scene.actors[owner], turn.owners == owner
+            places[own] = _carried(places[own], actor, then, frame)
+        voxels, inside = grid.indices(to_ego(places[turn.hit]))
+        hit[tuple(voxels[inside].T)] = True
+    return hit | (passed & ~occupied)
 
 
-def _seen(occupied: np.ndarray, ego_T_sensor: np.ndarray, ends: np.ndarray, grid: VoxelGrid) -> np.ndarray:
-    """Voxels that rays of a sensor reach; `ends` (N, 3) are in its frame. Rays from outside the grid aren't cast."""
-    origin = ego_T_sensor[:3, 3]
-    if not grid.indices(origin)[1]:
-        return np.zeros(grid.shape, dtype=bool)
-    targets = ends @ ego_T_sensor[:3, :3].T + origin
-    return passed_voxels(occupied, grid.to_voxels(origin), grid.to_voxels(targets), blocked=True)
+def _carried(points: np.ndarray, actor: Actor, then: int, now: int) -> np.ndarray:
+    """Where points (N, 3) on an object at one key frame are at another."""
+    turn = rotation_z(float(actor.yaws[now] - actor.yaws[then]))
+    return (points - actor.centre(then)) @ turn[:3, :3].T + actor.centre(now)
 
 
 def export_occupancy(root: str | Path, version: str = "v1.0-trainval", workers: int = 2, progress: bool = True) -> int:
@@ -220,6 +219,7 @@ def _export_scene(job: tuple[str, str]) -> int:
     missing = [t for t, path in enumerate(paths) if not path.exists()]
     if missing:
         scene = build_scene(recipe["name"], tuple(recipe["seed"]), recipe["frames"], tuple(recipe["image_size"]))
+        beams = lidar_beams(scene)
         for t in missing:
-            write_labels(paths[t], true_labels(scene, t))
+            write_labels(paths[t], true_labels(scene, t, beams))
     return len(paths)

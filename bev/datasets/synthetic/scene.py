@@ -5,7 +5,7 @@ Shapes: T key frames, K annotated objects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,3 +95,32 @@ class Scene:
         pose[:2, :2] = [[cosine, -sine], [sine, cosine]]
         pose[:2, 3] = self.ego_positions[frame]
         return pose
+
+    def between(self, frame: int, share: float) -> Scene:
+        """The scene of one single frame between a key frame and the next: everybody moves straight and turns evenly.
+
+        Args:
+            frame: The key frame before; not the last one.
+            share: Of the time between the two, in [0, 1).
+        """
+
+        def places(values: np.ndarray) -> np.ndarray:
+            return (values[frame] + share * (values[frame + 1] - values[frame]))[None]
+
+        def angles(values: np.ndarray) -> np.ndarray:
+            turn = (values[frame + 1] - values[frame] + np.pi) % (2 * np.pi) - np.pi
+            return (values[frame] + share * turn)[None]
+
+        actors = tuple(
+            replace(
+                actor,
+                bodies=(actor.bodies[frame % len(actor.bodies)],),
+                positions=places(actor.positions),
+                yaws=angles(actor.yaws),
+                attributes=(actor.attributes[frame],),
+            )
+            for actor in self.actors
+        )
+        return replace(
+            self, actors=actors, ego_positions=places(self.ego_positions), ego_yaws=angles(self.ego_yaws)
+        )

@@ -17,7 +17,7 @@ from nuscenes.utils.geometry_utils import points_in_box
 from nuscenes.utils.splits import get_scenes_of_split
 from PIL import Image
 
-from bev.datasets.synthetic import Observation, Scene
+from bev.datasets.synthetic import Observation, Scene, generate
 from bev.datasets.synthetic.film import SUPERSAMPLING
 from bev.datasets.synthetic.nuscenes_tables import visibility_token
 from bev.datasets.synthetic.parts import BACKGROUND
@@ -77,6 +77,46 @@ def test_point_counts_equal_the_devkits(nusc: NuScenes) -> None:
             assert points_in_box(box, points).sum() == row["num_lidar_pts"], row
             counted += row["num_lidar_pts"] > 0
     assert counted > 50
+
+
+def test_the_devkit_reads_the_points_categories(nusc: NuScenes) -> None:
+    names = {index: name for name, index in nusc.lidarseg_name2idx_mapping.items()}
+    found = set()
+    for sample in nusc.sample:
+        path, boxes, _ = nusc.get_sample_data(sample["data"]["LIDAR_TOP"])
+        points = LidarPointCloud.from_file(path).points[:3].astype(np.float64)
+        labels = np.fromfile(
+            Path(nusc.dataroot) / nusc.get("lidarseg", sample["data"]["LIDAR_TOP"])["filename"], dtype=np.uint8
+        )
+        assert len(labels) == points.shape[1]
+        found |= {names[label] for label in np.unique(labels)}
+        for box in boxes:
+            inside = points_in_box(box, points)
+            if inside.sum() > 20:
+                assert (labels[inside] == nusc.lidarseg_name2idx_mapping[box.name]).mean() > 0.8
+    assert {"flat.driveable_surface", "flat.sidewalk", "static.manmade", "static.vegetation", "vehicle.car"} <= found
+
+
+def test_sweeps_lie_between_key_frames(tmp_path: Path) -> None:
+    options = {"scenes": 1, "val_scenes": 0, "frames": 2, "workers": 1, "image_size": (32, 32), "progress": False}
+    generate(tmp_path, **options, sweeps=3)
+    tables = NuScenes("v1.0-trainval", str(tmp_path), verbose=False)
+    row = tables.get("sample_data", tables.sample[0]["data"]["LIDAR_TOP"])
+    chain = [row]
+    while chain[-1]["next"]:
+        chain.append(tables.get("sample_data", chain[-1]["next"]))
+    assert [record["is_key_frame"] for record in chain] == [True, False, False, False, True]
+    times = np.array([record["timestamp"] for record in chain])
+    assert np.diff(times).tolist() == [125_000] * 4
+    places = [tables.get("ego_pose", record["ego_pose_token"])["translation"] for record in chain]
+    assert np.diff(places, axis=0) == pytest.approx(np.tile((np.array(places[4]) - places[0]) / 4, (4, 1)))
+    assert tables.get("sample_data", chain[1]["token"])["sample_token"] == tables.sample[0]["token"]
+    for record in chain:
+        assert LidarPointCloud.from_file(tables.get_sample_data_path(record["token"])).points.shape[1] > 1000
+    # With fewer scenes, labels of the others go, since the devkit counts the files.
+    generate(tmp_path, **{**options, "val_scenes": 1})
+    generate(tmp_path, **options)
+    assert len(NuScenes("v1.0-trainval", str(tmp_path), verbose=False).lidarseg) == 2
 
 
 def test_the_official_evaluation_reads_the_annotations(nusc: NuScenes) -> None:

@@ -37,11 +37,11 @@ def test_a_stopped_run_goes_on(made: Path, tmp_path: Path, monkeypatch: pytest.M
     written = []
     original = generation.write_scene
 
-    def write_and_stop(root, scene, number):
+    def write_and_stop(root, scene, *others):
         if len(written) == 1:
             raise KeyboardInterrupt
         written.append(scene.name)
-        return original(root, scene, number)
+        return original(root, scene, *others)
 
     monkeypatch.setattr(generation, "write_scene", write_and_stop)
     with pytest.raises(KeyboardInterrupt):
