@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Builds index files from a data set's own tables.
+"""Builds what training needs from a data set's own files: indexes and occupancy labels.
 
 tools/create_data.py nuscenes --root data/nuscenes --version v1.0-trainval
+tools/create_data.py occupancy --root data/nuscenes --version v1.0-trainval --workers 16
 tools/create_data.py synthetic-occupancy --root data/synthetic
 """
 
@@ -31,6 +32,18 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     nuscenes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     nuscenes.set_defaults(run=create_nuscenes)
+    generated = datasets.add_parser("occupancy", help="occupancy labels and visibility masks from LiDAR")
+    generated.add_argument("--root", required=True, help="data root of a nuScenes-style data set with LiDAR files")
+    generated.add_argument("--version", default="v1.0-trainval", help="folder of the tables (default: %(default)s)")
+    generated.add_argument("--out", metavar="DIR", help="folder that gets the folder gts (default: ROOT)")
+    generated.add_argument("--shard", metavar="I/N", help="only this part of the scenes; torchrun's ranks set it, too")
+    generated.add_argument(
+        "--sweep-stride", type=int, default=1, help="use every n-th sweep between key frames, 0 for none (default: 1)"
+    )
+    generated.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
+    generated.set_defaults(run=create_occupancy)
     occupancy = datasets.add_parser("synthetic-occupancy", help="true occupancy labels of a generated data set")
     occupancy.add_argument("--root", required=True, help="data root of the synthetic world")
     occupancy.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
@@ -54,6 +67,24 @@ def create_nuscenes(options: argparse.Namespace) -> None:
     for summary in summaries:
         lidar = f", {summary.lidar_files_missing} without LiDAR file" if summary.lidar_files_missing else ""
         print(f"{summary.path}: {summary.scenes} scenes, {summary.samples} samples, {summary.boxes} boxes{lidar}")
+
+
+def create_occupancy(options: argparse.Namespace) -> None:
+    """Writes labels made from LiDAR and prints one line."""
+    from tqdm import tqdm
+
+    from bev.datasets.occ3d.generation import Shard, generate_labels
+
+    samples, written = generate_labels(
+        options.root,
+        options.version,
+        options.out,
+        shard=Shard.parse(options.shard) if options.shard else Shard.of_environment(),
+        workers=options.workers,
+        sweep_stride=options.sweep_stride,
+        progress=lambda scenes, total: tqdm(scenes, total=total, unit="scene", desc="occupancy"),
+    )
+    print(f"{options.out or options.root}/gts: labels of {samples} samples, {written} of them new")
 
 
 def create_synthetic_occupancy(options: argparse.Namespace) -> None:
