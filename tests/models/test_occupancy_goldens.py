@@ -94,7 +94,7 @@ def test_voxels_and_losses_match(model: BEVPerceptor, stored, mode: str) -> None
 
 
 def test_gradients_match(model: BEVPerceptor, stored: np.lib.npyio.NpzFile) -> None:
-    """In float64: in float32 the sign of a ReLU's input hangs on the last bit. What is left is the golden's own error."""
+    """In float64: in float32 the sign of a ReLU's input hangs on the last bit. What is left is the golden's error."""
     model.double().train()
     bev_map = encode(model, stored, with_previous=False)
     loss(model, model.heads["occupancy"](BEVFeatures(bev_map, model.encoder.grid)), stored, None).backward()
