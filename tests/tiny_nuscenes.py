@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from bev.datasets.index_io import read_index
+from bev.datasets.occ3d import CLASSES, FREE, GRID, OccupancyLabels, label_path, write_labels
 
 SPACING = 0.5  # seconds between samples
 EGO_SPEED = 4.0  # m/s along global x
@@ -72,6 +73,25 @@ def write_pictures(root: Path, index: str = "nuscenes_infos_mini_val.pkl") -> Pa
             path = root / image["img_path"]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encoded)
+    return root
+
+
+def write_occupancy(root: Path, index: str = "nuscenes_infos_mini_val.pkl") -> Path:
+    """Writes occupancy labels for every sample of an index under `root`, and returns `root`.
+
+    A road, one voxel thick, with a car of 2 x 2 x 2 voxels 8 m ahead that only the camera mask leaves out; both masks
+    hold all other voxels.
+    """
+    semantics = np.full(GRID.shape, FREE, np.uint8)
+    semantics[:, 90:110, 2] = CLASSES.index("driveable_surface")
+    car = (slice(120, 122), slice(98, 100), slice(3, 5))
+    semantics[car] = CLASSES.index("car")
+    everywhere = np.ones(GRID.shape, dtype=bool)
+    seen = everywhere.copy()
+    seen[car] = False
+    for record in read_index(root / index)["data_list"]:
+        path = label_path(root, record["scene_token"], record["token"])
+        write_labels(path, OccupancyLabels(semantics, everywhere, seen))
     return root
 
 

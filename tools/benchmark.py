@@ -1,7 +1,8 @@
-"""Time whole models.
+"""Time whole models, and pictures.
 
 `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
 `python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
+`python tools/benchmark.py occupancy-pictures --root ROOT --index INDEX --threads 2`: frames of occupancy per second
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 from pathlib import Path
 
 # The profiler, which measures memory and parts, otherwise writes a line per measurement.
@@ -36,6 +38,7 @@ def parse_args() -> argparse.Namespace:
     backbone.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     backbone.add_argument("--rounds", type=int, default=5)
     backbone.add_argument("--json", type=Path, help="write the record here, in a list")
+    backbone.set_defaults(run=run_backbone)
     streaming = commands.add_parser("streaming", help="a live step with image features kept, beside computing all anew")
     streaming.add_argument("config")
     streaming.add_argument("--size", type=int, nargs=2, default=(640, 1600), metavar=("HEIGHT", "WIDTH"))
@@ -47,13 +50,24 @@ def parse_args() -> argparse.Namespace:
         "--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value"
     )
     streaming.add_argument("--json", type=Path, help="write the record here, in a list")
+    streaming.set_defaults(run=run_streaming)
+    pictures = commands.add_parser("occupancy-pictures", help="pictures of occupancy, beside matplotlib's voxels")
+    pictures.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
+    pictures.add_argument("--index", required=True, help="index file with the samples")
+    pictures.add_argument("--results", metavar="DIR", help="predictions, TOKEN.npz; the truth twice without it")
+    pictures.add_argument("--width", type=int, default=1920, help="width of a picture in pixels")
+    pictures.add_argument("--threads", type=int, default=torch.get_num_threads())
+    pictures.add_argument("--rounds", type=int, default=8, help="frames")
+    pictures.add_argument("--no-reference", action="store_true", help="leave out matplotlib, which takes minutes")
+    pictures.add_argument("--json", type=Path, help="write the record here, in a list")
+    pictures.set_defaults(run=run_occupancy_pictures)
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure what the arguments name and show the record."""
     args = parse_args()
-    record = run_backbone(args) if args.command == "backbone" else run_streaming(args)
+    record = args.run(args)
     if args.json:
         with atomic_write(args.json, "w") as file:
             json.dump([record], file, indent=2)
@@ -90,6 +104,31 @@ def run_streaming(args: argparse.Namespace) -> dict:
         f"x{record['ratio']:.2f}; boxes differ by at most {record['largest_difference']:.1e}"
     )
     return record
+
+
+def run_occupancy_pictures(args: argparse.Namespace) -> dict:
+    """Measure pictures of occupancy."""
+    import bev
+
+    bev.register_all()
+    from bev.datasets.occ3d.submission import write_prediction
+    from bev.visualization.benchmark import measure_occupancy_pictures, report
+    from bev.visualization.occupancy import OccupancyPainter
+
+    with tempfile.TemporaryDirectory() as folder:
+        results = args.results
+        if results is None:
+            results = folder
+            truth = OccupancyPainter(args.index, args.root)
+            for number in range(min(args.rounds, len(truth))):
+                write_prediction(Path(folder), truth.token_of(number), truth.truth_of(number))
+        painter = OccupancyPainter(args.index, args.root, results, threads=args.threads)
+        video = Path(folder) / "pictures.mp4"
+        record = measure_occupancy_pictures(
+            painter, video, args.width, args.rounds, args.threads, not args.no_reference
+        )
+    print(f"{args.threads} threads; " + "\n".join(report(record)))
+    return record.as_json() | {"threads": args.threads}
 
 
 if __name__ == "__main__":

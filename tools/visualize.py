@@ -1,62 +1,115 @@
-"""Draw samples: cameras with 3D boxes beside bird's-eye view, as PNG and MP4.
+"""Draw samples beside their cameras, as PNG and MP4: 3D boxes, or occupancy.
 
 `python tools/visualize.py nuscenes --root ROOT --index ROOT/nuscenes_infos_val.pkl --results results_nusc.json`
+`python tools/visualize.py occupancy --root ROOT --index ROOT/nuscenes_infos_val.pkl --results DIR --video val.mp4`
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 import bev
+from bev.datasets.atomic import atomic_write
 from bev.engine.cli import run_main
 
+if TYPE_CHECKING:
+    from bev.visualization.painter import SamplePainter
 
-def parse_args() -> argparse.Namespace:
+BOX_VIDEO_CAMERA_WIDTH = 400
+"""Widest camera image in a video of boxes, pixels: mosaic and bird's-eye view then fit a screen."""
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", choices=("nuscenes",))
-    parser.add_argument("--root", required=True, help="data root")
-    parser.add_argument("--index", required=True, help="index file with the samples")
-    parser.add_argument("--results", help="submission with predictions; ground truth alone without it")
-    parser.add_argument("--out", type=Path, default=Path("work_dirs/figures"), help="folder of the pictures")
-    parser.add_argument("--count", type=int, default=6, help="pictures, spread evenly over the index")
-    parser.add_argument("--tokens", nargs="*", help="draw these samples instead")
-    parser.add_argument("--score", type=float, default=0.25, help="draw predictions that score at least this")
-    parser.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
-    parser.add_argument("--camera-width", type=int, default=480, help="width of a camera image in pixels")
-    parser.add_argument("--video", type=Path, help="also write the samples of the first scenes as an MP4")
-    parser.add_argument("--video-frames", type=int, default=40, help="frames of the video")
-    parser.add_argument("--fps", type=float, default=4.0, help="frames per second of the video; key frames are 2 Hz")
-    parser.add_argument("--scalars", type=Path, help="work dir of a training whose curves to draw")
-    return parser.parse_args()
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--root", required=True, help="data root")
+    shared.add_argument("--index", required=True, help="index file with the samples")
+    shared.add_argument("--out", type=Path, default=Path("work_dirs/figures"), help="folder of the pictures")
+    shared.add_argument("--count", type=int, default=6, help="pictures, spread evenly over the index")
+    shared.add_argument("--tokens", nargs="*", help="draw these samples instead")
+    shared.add_argument("--video", type=Path, help="also write the samples of the first scenes as an MP4")
+    shared.add_argument("--video-frames", type=int, default=40, help="frames of the video")
+    shared.add_argument("--fps", type=float, default=4.0, help="frames per second of the video; key frames are 2 Hz")
+    drawn = parser.add_subparsers(dest="drawn", required=True, metavar="{nuscenes,occupancy}")
+
+    boxes = drawn.add_parser("nuscenes", parents=[shared], help="3D boxes on the cameras and in bird's-eye view")
+    boxes.add_argument("--results", help="submission with predictions; ground truth alone without it")
+    boxes.add_argument("--score", type=float, default=0.25, help="draw predictions that score at least this")
+    boxes.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
+    boxes.add_argument("--camera-width", type=int, default=480, help="width of a camera image in pixels")
+    boxes.add_argument("--scalars", type=Path, help="work dir of a training whose curves to draw")
+    boxes.set_defaults(run=draw_boxes)
+
+    voxels = drawn.add_parser("occupancy", parents=[shared], help="voxels as the driver and as a bird sees them")
+    voxels.add_argument("--results", metavar="DIR", help="folder of TOKEN.npz files; ground truth alone without it")
+    voxels.add_argument("--no-truth", action="store_true", help="draw predictions alone; needs no ROOT/gts")
+    voxels.add_argument("--mask", choices=("camera", "lidar"), help="draw voxels of this mask of the labels only")
+    voxels.add_argument("--width", type=int, default=1920, help="width of the picture in pixels")
+    voxels.add_argument("--threads", type=int, help="threads; the processor's cores without it")
+    voxels.set_defaults(run=draw_occupancy)
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Draw what the arguments ask for."""
-    args = parse_args()
+    args = parse_args(arguments)
     bev.register_all()
-    from bev.visualization import draw_training_curves, write_mp4
+    args.run(args)
+
+
+def draw_boxes(args: argparse.Namespace) -> None:
+    """Draw boxes and, if asked for, training curves."""
+    from bev.visualization import draw_training_curves
     from bev.visualization.nuscenes import NuScenesPainter
 
     painter = NuScenesPainter(args.index, args.root, args.results, args.score, args.extent)
-    tokens = {painter.token_of(number): number for number in range(len(painter))}
-    numbers = [tokens[token] for token in args.tokens] if args.tokens else spread(len(painter), args.count)
-    args.out.mkdir(parents=True, exist_ok=True)
-    for number in tqdm(numbers, desc="figures"):
-        picture = painter.draw(number, args.camera_width)
-        path = args.out / f"{painter.token_of(number)}.png"
-        cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    draw_samples(args, painter, args.camera_width, min(args.camera_width, BOX_VIDEO_CAMERA_WIDTH))
     if args.scalars:
         scalars = sorted(args.scalars.glob("*/vis_data/scalars.json"))
         if scalars:
             draw_training_curves(scalars[-1], args.out / "training.png")
+
+
+def draw_occupancy(args: argparse.Namespace) -> None:
+    """Draw voxels."""
+    from bev.visualization.occupancy import OccupancyPainter
+
+    if args.no_truth and (not args.results or args.mask):
+        sys.exit("error: --no-truth leaves nothing to draw without --results, and has no --mask")
+    painter = OccupancyPainter(args.index, args.root, args.results, not args.no_truth, args.mask, args.threads)
+    draw_samples(args, painter, args.width, args.width)
+
+
+def draw_samples(args: argparse.Namespace, painter: SamplePainter, width: int, video_width: int) -> None:
+    """Write a PNG for each of the chosen samples and, if asked for, a video of the first ones."""
+    from bev.visualization import write_mp4
+
+    for number in tqdm(chosen_samples(args, painter), desc="figures"):
+        picture = cv2.cvtColor(painter.draw(number, width), cv2.COLOR_RGB2BGR)
+        with atomic_write(args.out / f"{painter.token_of(number)}.png") as file:
+            file.write(cv2.imencode(".png", picture)[1].tobytes())
     if args.video:
-        frames = range(min(args.video_frames, len(painter)))
-        write_mp4(args.video, tqdm(painter.frames(frames), total=len(frames), desc="video"), args.fps)
+        numbers = range(min(args.video_frames, len(painter)))
+        write_mp4(args.video, tqdm(painter.frames(numbers, video_width), total=len(numbers), desc="video"), args.fps)
+
+
+def chosen_samples(args: argparse.Namespace, painter: SamplePainter) -> list[int]:
+    """Numbers of the samples to draw as pictures."""
+    if not args.tokens:
+        return spread(len(painter), args.count)
+    numbers = {painter.token_of(number): number for number in range(len(painter))}
+    missing = [token for token in args.tokens if token not in numbers]
+    if missing:
+        sys.exit(f"error: {args.index}: no sample {missing[0]}; --tokens takes sample tokens of this index")
+    return [numbers[token] for token in args.tokens]
 
 
 def spread(total: int, count: int) -> list[int]:

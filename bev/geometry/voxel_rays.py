@@ -8,12 +8,10 @@ Shapes: X, Y, Z voxels; O origins, R directions, N segments.
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bev.geometry.compiled import jit
+from bev.geometry.compiled import in_parallel, jit
 
 MAX_STEPS = 1000
 """A ray that hasn't left the grid after so many voxels ends there."""
@@ -31,36 +29,53 @@ def _axis(origin: float, direction: float) -> tuple[int, int, float, float]:
 
 
 @jit
-def _first_hit(voxels, free, origin, direction):
-    """Label of the first voxel that isn't free, or `free`, and the parameter at which the ray leaves that voxel."""
+def first_hit(voxels, free, origin, direction, clear):
+    """The first voxel that isn't free along one ray, for compiled callers of this folder.
+
+    Args:
+        voxels: (X, Y, Z) labels.
+        free: The label that rays pass.
+        origin: (3,), voxel coordinates.
+        direction: (3,), voxels per unit of the ray's parameter.
+        clear: Whether the ray may hit the voxel that it starts in; otherwise it passes what it starts inside of.
+
+    Returns:
+        Label, or `free`; the axis across whose boundary the ray enters that voxel, -1 if it starts there; and the
+        parameters at which it enters and leaves the voxel, or the grid.
+    """
     x, step_x, next_x, delta_x = _axis(origin[0], direction[0])
     y, step_y, next_y, delta_y = _axis(origin[1], direction[1])
     z, step_z, next_z, delta_z = _axis(origin[2], direction[2])
-    size_x, size_y, size_z = voxels.shape
-    entered, left = False, 0.0
+    size_x, size_y, size_z = np.uint64(voxels.shape[0]), np.uint64(voxels.shape[1]), np.uint64(voxels.shape[2])
+    in_grid, axis, next_axis, reached, left = False, -1, -1, 0.0, 0.0
     for _ in range(MAX_STEPS):
-        inside = 0 <= x < size_x and 0 <= y < size_y and 0 <= z < size_z
-        if entered and not inside:
+        # As unsigned numbers, which negative ones become large in: one comparison each, and no wraparound in the index.
+        i, j, k = np.uint64(x), np.uint64(y), np.uint64(z)
+        inside = i < size_x and j < size_y and k < size_z
+        if in_grid and not inside:
             break
-        label = voxels[x, y, z] if inside else free
+        label = voxels[i, j, k] if inside else free
+        axis, reached = next_axis, left
         if next_x < next_y and next_x < next_z:
-            left, x, next_x = next_x, x + step_x, next_x + delta_x
+            next_axis, left, x, next_x = 0, next_x, x + step_x, next_x + delta_x
         elif next_x >= next_y and next_y < next_z:
-            left, y, next_y = next_y, y + step_y, next_y + delta_y
+            next_axis, left, y, next_y = 1, next_y, y + step_y, next_y + delta_y
         else:
-            left, z, next_z = next_z, z + step_z, next_z + delta_z
-        if label != free:
-            return label, left
-        entered = entered or inside
-    return free, left
+            next_axis, left, z, next_z = 2, next_z, z + step_z, next_z + delta_z
+        if label == free:
+            clear = True
+        elif clear:
+            return label, axis, reached, left
+        if inside:
+            in_grid = True
+    return free, axis, reached, left
 
 
 @jit
 def _first_hits(voxels, free, origins, directions, labels, distances):
     for o in range(len(origins)):
         for r in range(len(directions)):
-            label, distance = _first_hit(voxels, free, origins[o], directions[r])
-            labels[o, r], distances[o, r] = label, distance
+            labels[o, r], _, _, distances[o, r] = first_hit(voxels, free, origins[o], directions[r], True)
 
 
 def first_hits(
@@ -83,14 +98,11 @@ def first_hits(
     directions = np.ascontiguousarray(directions, dtype=np.float64)
     labels = np.empty((len(origins), len(directions)), dtype=np.uint8)
     distances = np.empty(labels.shape, dtype=np.float32)
-    parts = np.array_split(np.arange(len(directions)), os.cpu_count() or 1)
 
-    def run(part: np.ndarray) -> None:
-        rays = slice(part[0], part[-1] + 1)
+    def run(rays: slice) -> None:
         _first_hits(voxels, np.uint8(free), origins, directions[rays], labels[:, rays], distances[:, rays])
 
-    with ThreadPoolExecutor(len(parts)) as pool:
-        list(pool.map(run, [part for part in parts if len(part)]))
+    in_parallel(run, len(directions))
     return labels, distances
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
-from PIL import Image, ImageDraw
 
 from bev.visualization.bev_view import draw_bev
 from bev.visualization.boxes import BoxSet, draw_boxes_on_image
-from bev.visualization.palette import BACKGROUND, CLASS_COLOURS, FAINT_TEXT, TEXT, font
+from bev.visualization.layout import GAP, camera_caption, caption, even, fit, join, title_strip
+from bev.visualization.palette import BACKGROUND, CLASS_COLOURS
 
 # The order in which a driver would look round: front row above, back row below.
 NUSCENES_LAYOUT = (
     ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT"),
     ("CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT"),
 )
-GAP = 6
 
 
 def draw_frame(
@@ -42,20 +40,19 @@ def draw_frame(
         points: LiDAR points (P, 3+) in the bev frame.
         extent: Metres shown in each direction.
     """
-    rows = _camera_rows(list(images))
+    rows = camera_rows(list(images))
     shown = predictions if predictions is not None else truth
     cells = [[_camera_cell(name, images, projections, shown, camera_width) for name in row] for row in rows]
-    mosaic = np.concatenate([_join(row, axis=1) for row in _equal_rows(cells)], axis=0)
+    mosaic = np.concatenate([join(row, axis=1) for row in _equal_rows(cells)], axis=0)
     panel = draw_bev(mosaic.shape[0], extent, predictions, truth, points, forward)
-    body = _join([mosaic, panel], axis=1)
-    header = _header(body.shape[1], title, shown)
-    picture = np.concatenate([header, body], axis=0)
-    return np.pad(
-        picture, ((0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)), constant_values=BACKGROUND[0]
-    )
+    body = join([mosaic, panel], axis=1)
+    present = set(shown.names) if shown is not None else set()
+    entries = {name: colour for name, colour in CLASS_COLOURS.items() if name in present}
+    return even(np.concatenate([title_strip(body.shape[1], title, entries), body], axis=0))
 
 
-def _camera_rows(names: list[str]) -> list[list[str]]:
+def camera_rows(names: list[str]) -> list[list[str]]:
+    """Names of cameras in the order of a picture: nuScenes' front and back, then others by threes."""
     rows = [[name for name in row if name in names] for row in NUSCENES_LAYOUT]
     rest = [name for name in names if not any(name in row for row in rows)]
     rows += [rest[start : start + 3] for start in range(0, len(rest), 3)]
@@ -65,14 +62,10 @@ def _camera_rows(names: list[str]) -> list[list[str]]:
 def _camera_cell(name, images, projections, boxes: BoxSet | None, width: int) -> np.ndarray:
     image = images[name]
     scale = width / image.shape[1]
-    size = (width, round(image.shape[0] * scale))
-    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    resized = fit(image, (round(image.shape[0] * scale), width))
     if boxes is not None:
         resized = draw_boxes_on_image(resized, boxes, np.diag([scale, scale, 1.0, 1.0]) @ projections[name])
-    drawn = Image.fromarray(resized)
-    label = name.removeprefix("CAM_").replace("_", " ").lower()
-    ImageDraw.Draw(drawn).text((8, 6), label, TEXT, font(13), stroke_width=2, stroke_fill=(0, 0, 0))
-    return np.asarray(drawn)
+    return caption(resized, camera_caption(name))
 
 
 def _equal_rows(cells: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
@@ -85,28 +78,3 @@ def _equal_rows(cells: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
         filled = [np.concatenate([cell, blank[: height - cell.shape[0]]]) for cell in row]
         padded.append([np.pad(cell, ((0, GAP), (0, 0), (0, 0))) for cell in filled + [blank] * (count - len(row))])
     return padded
-
-
-def _join(parts: list[np.ndarray], axis: int) -> np.ndarray:
-    gap_shape = list(parts[0].shape)
-    gap_shape[axis] = GAP
-    gap = np.full(gap_shape, BACKGROUND, np.uint8)
-    joined = [piece for part in parts for piece in (part, gap)][:-1]
-    return np.concatenate(joined, axis=axis)
-
-
-def _header(width: int, title: str, boxes: BoxSet | None) -> np.ndarray:
-    """A strip with the title and the colours of the classes in view."""
-    image = Image.new("RGB", (width, 34), BACKGROUND)
-    draw = ImageDraw.Draw(image)
-    draw.text((10, 17), title, TEXT, font(15), anchor="lm")
-    right = width - 10
-    present = set(boxes.names) if boxes is not None else set()
-    for name in reversed([name for name in CLASS_COLOURS if name in present]):
-        label = name.replace("_", " ")
-        right -= round(draw.textlength(label, font(13)))
-        draw.text((right, 17), label, FAINT_TEXT, font(13), anchor="lm")
-        right -= 18
-        draw.rectangle((right, 11, right + 12, 23), CLASS_COLOURS[name])
-        right -= 16
-    return np.asarray(image)

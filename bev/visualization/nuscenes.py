@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 from bev.datasets.nuscenes.submission import boxes_of_records, read_submission
 from bev.geometry import invert_pose, transform_boxes
 from bev.visualization.boxes import BoxSet
 from bev.visualization.frame import draw_frame
+from bev.visualization.painter import SamplePainter
 
 
-class NuScenesPainter:
-    """Draws the samples of an index.
+class NuScenesPainter(SamplePainter):
+    """Draws the boxes of samples.
 
     Args:
         index: Index file, as `tools/create_data.py` writes it.
@@ -34,47 +32,24 @@ class NuScenesPainter:
         score: float = 0.25,
         extent: float = 55.0,
     ) -> None:
-        self._dataset = NuScenesClipDataset(
-            ann_file=str(Path(index).absolute()),
-            data_root=str(root),
-            pipeline=[dict(type="LoadMultiCameraImages")],
-            test_mode=True,
-        )
+        super().__init__(index, root)
         self._results = read_submission(results)["results"] if results else None
         self._score, self._extent = score, extent
 
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def scene_of(self, number: int) -> str:
-        """Scene token of a sample."""
-        return self._dataset.get_data_info(number)["scene_token"]
-
-    def token_of(self, number: int) -> str:
-        """Token of a sample."""
-        return self._dataset.get_data_info(number)["sample_token"]
-
-    def draw(self, number: int, camera_width: int = 480) -> np.ndarray:
-        """Draw one sample: RGB (H, W, 3) uint8."""
-        clip = self._dataset[number]
-        cameras = clip["frames"][clip["current"]]["cameras"]
-        predictions = None if self._results is None else self._predictions(clip)
+    def draw(self, number: int, width: int = 480) -> np.ndarray:
+        """Draw one sample, its camera images at this width: RGB (H, W, 3) uint8."""
+        clip, images, projections = self._load(number)
         return draw_frame(
-            {name: cv2.cvtColor(camera["image"], cv2.COLOR_BGR2RGB) for name, camera in cameras.items()},
-            {name: camera["pix_T_bev"] for name, camera in cameras.items()},
-            predictions,
+            images,
+            projections,
+            None if self._results is None else self._predictions(clip),
             self._truth(clip),
             read_lidar(clip["lidar_path"]),
             extent=self._extent,
             title=f"{clip['sample_token'][:8]}"
             + (f"   predictions with score >= {self._score:g}" if self._results else ""),
-            camera_width=camera_width,
+            camera_width=width,
         )
-
-    def frames(self, numbers: Sequence[int], camera_width: int = 400) -> Iterator[np.ndarray]:
-        """Draw several samples, one after the other."""
-        for number in numbers:
-            yield self.draw(number, camera_width)
 
     def _truth(self, clip: dict) -> BoxSet:
         boxes = clip["gt_boxes"]

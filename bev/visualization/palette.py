@@ -13,6 +13,8 @@ GRID = (58, 63, 76)
 TEXT = (226, 229, 236)
 FAINT_TEXT = (140, 146, 160)
 TRUTH = (240, 240, 240)
+EGO = (250, 250, 250)
+SKY = (52, 60, 76)
 
 # RGB per nuScenes class, in the alphabetical order of the labels: alike classes get neighbouring hues.
 CLASS_COLOURS = {

@@ -44,7 +44,7 @@ def test_ground_truth_sent_through_a_submission_comes_back_to_the_same_place(roo
 
 def test_draws_with_and_without_predictions(root, tmp_path):
     painter = NuScenesPainter(root / INDEX, root, extent=30)
-    pictures = list(painter.frames([0, 1], camera_width=200))
+    pictures = list(painter.frames([0, 1], width=200))
     assert len(painter) == 6
     assert pictures[0].shape == pictures[1].shape
     assert pictures[0].std() > 5

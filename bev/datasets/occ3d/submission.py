@@ -32,6 +32,21 @@ def write_prediction(folder: Path, token: str, prediction: np.ndarray) -> None:
         np.savez_compressed(file, prediction.astype(np.uint8))
 
 
+def read_prediction(folder: str | os.PathLike, token: str) -> np.ndarray:
+    """Reads one sample's labels (X, Y, Z) uint8 from its `TOKEN.npz`.
+
+    Raises:
+        SubmissionError: the file is missing, damaged, or holds something else.
+    """
+    path = Path(folder) / f"{token}.npz"
+    try:
+        return _read_array(path.read_bytes())
+    except FileNotFoundError:
+        raise SubmissionError(f"{path}: no such file; tools/test.py writes one for every sample of its index") from None
+    except ValueError as error:
+        raise SubmissionError(f"{path}: {error}; write it again with tools/test.py") from error
+
+
 def pack_submission(folder: str | os.PathLike, tokens: Collection[str], archive: str | os.PathLike) -> None:
     """Checks the predictions of a split and packs them into one zip file, atomically.
 
@@ -94,13 +109,26 @@ def _refuse(problems: Iterable[str], source: str | os.PathLike) -> None:
 
 def _file_problem(data: bytes) -> str | None:
     try:
+        _read_array(data)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _read_array(data: bytes) -> np.ndarray:
+    """The labels in an npz file; a ValueError says what is wrong with it."""
+    try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            if file.files != [ARRAY]:
-                return f"holds {', '.join(file.files)} instead of one array {ARRAY}"
-            array = file[ARRAY]
+            names = file.files
+            array = file[ARRAY] if names == [ARRAY] else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        return f"not a readable npz file ({error})"
-    return f"type {array.dtype} instead of uint8" if array.dtype != np.uint8 else _problem(array)
+        raise ValueError(f"not a readable npz file ({error})") from error
+    if array is None:
+        raise ValueError(f"holds {', '.join(names)} instead of one array {ARRAY}")
+    problem = f"type {array.dtype} instead of uint8" if array.dtype != np.uint8 else _problem(array)
+    if problem:
+        raise ValueError(problem)
+    return array
 
 
 def _problem(array: np.ndarray) -> str | None:

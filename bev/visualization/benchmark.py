@@ -1,0 +1,108 @@
+"""How fast pictures of occupancy are drawn, beside matplotlib's voxels."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+
+from bev.datasets.occ3d.classes import COLOURS, GRID
+from bev.visualization.occupancy import OccupancyPainter
+from bev.visualization.occupancy_frame import OVERVIEW_ASPECT
+from bev.visualization.overview import FIELD_OF_VIEW, PITCH, overview_projection
+from bev.visualization.video import write_mp4
+from bev.visualization.voxels import render_voxels
+
+
+@dataclass(frozen=True)
+class PictureRecord:
+    """Medians over the rounds, seconds.
+
+    Attributes:
+        height: Of a whole picture, pixels.
+        width: Of a whole picture, pixels.
+        frame_seconds: A whole frame, from files to pixels: six images, prediction and truth, two views of each.
+        video_seconds: A whole frame of an MP4, encoded as well.
+        view_seconds: One bird's-eye view of the truth.
+        reference_seconds: The same view by matplotlib's `Axes3D.voxels`, drawn once.
+    """
+
+    height: int
+    width: int
+    frame_seconds: float
+    video_seconds: float
+    view_seconds: float
+    reference_seconds: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """All numbers, frames per second, and how many times faster than matplotlib a view is drawn."""
+        ratio = None if self.reference_seconds is None else self.reference_seconds / self.view_seconds
+        rates = {"frames_per_second": 1 / self.frame_seconds, "video_frames_per_second": 1 / self.video_seconds}
+        return {**asdict(self), **rates, "ratio": ratio}
+
+
+def measure_occupancy_pictures(
+    painter: OccupancyPainter, video: Path, width: int, rounds: int, threads: int, reference: bool = True
+) -> PictureRecord:
+    """Times pictures of an index's samples.
+
+    Args:
+        painter: Draws prediction and truth.
+        video: Where an MP4 of the frames is written.
+        width: Of the pictures, pixels.
+        rounds: Frames to draw; with fewer samples, these take turns.
+        threads: For the single view; the painter has its own.
+        reference: Whether to draw the view with matplotlib, which takes minutes.
+    """
+    numbers = [number % len(painter) for number in range(rounds)]
+    height = len(painter.draw(0, width))  # compiles what isn't yet
+    frames = [_seconds(lambda number=number: painter.draw(number, width)) for number in numbers]  # type: ignore[misc]
+    filmed = _seconds(lambda: write_mp4(video, painter.frames(numbers, width))) / rounds
+    size = (round(width / 2 / OVERVIEW_ASPECT), width // 2)
+    voxels = painter.truth_of(0)
+    projection = overview_projection(GRID.bounds, size)
+    views = [_seconds(lambda: render_voxels(voxels, projection, size, threads=threads)) for _ in range(rounds)]
+    plain = _seconds(lambda: draw_with_matplotlib(voxels, size)) if reference else None
+    return PictureRecord(height, width, float(np.median(frames)), filmed, float(np.median(views)), plain)
+
+
+def draw_with_matplotlib(voxels: np.ndarray, size: tuple[int, int], dpi: int = 100) -> bytes:
+    """A PNG of about the same view (height, width in pixels) by `Axes3D.voxels`."""
+    figure = matplotlib.figure.Figure(figsize=(size[1] / dpi, size[0] / dpi), dpi=dpi)
+    axes = figure.add_subplot(projection="3d")
+    shown = voxels < len(COLOURS)
+    palette = np.array([*COLOURS, *[(0, 0, 0)] * (256 - len(COLOURS))]) / 255
+    axes.voxels(shown, facecolors=palette[voxels])
+    axes.set(xlim=(0, voxels.shape[0]), ylim=(0, voxels.shape[1]), zlim=(0, voxels.shape[2]))
+    axes.set_box_aspect(voxels.shape)
+    axes.set_proj_type("persp", focal_length=1 / np.tan(FIELD_OF_VIEW / 2))
+    axes.view_init(elev=np.degrees(PITCH), azim=180)
+    axes.set_axis_off()
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    return drawn.getvalue()
+
+
+def report(record: PictureRecord) -> Iterator[str]:
+    """Lines that show a record."""
+    numbers = record.as_json()
+    yield (
+        f"pictures of {record.width} x {record.height}, six images, prediction and truth, two views of each: "
+        f"{numbers['frames_per_second']:.2f} frames/s drawn, {numbers['video_frames_per_second']:.2f} with MP4"
+    )
+    view = f"one bird's-eye view: {record.view_seconds:.3f} s"
+    if record.reference_seconds is not None:
+        view += f"; matplotlib's Axes3D.voxels {record.reference_seconds:.1f} s, x {numbers['ratio']:.0f}"
+    yield view
+
+
+def _seconds(call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

@@ -1,0 +1,60 @@
+"""What all painters of an index's samples share: they read the images, and draw one sample or several."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bev.datasets.nuscenes.dataset import NuScenesClipDataset
+
+
+class SamplePainter(ABC):
+    """Draws the samples of an index.
+
+    Args:
+        index: Index file, as `tools/create_data.py` writes it.
+        root: Data root that its paths start from.
+        threads: Threads that decode images.
+        **options: Further arguments of `NuScenesClipDataset`.
+    """
+
+    def __init__(self, index: str | Path, root: str | Path, threads: int = 1, **options: Any) -> None:
+        self._dataset = NuScenesClipDataset(
+            ann_file=str(Path(index).absolute()),
+            data_root=str(root),
+            pipeline=[dict(type="LoadMultiCameraImages", num_threads=threads)],
+            test_mode=True,
+            **options,
+        )
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def scene_of(self, number: int) -> str:
+        """Scene token of a sample."""
+        return self._dataset.scene_of(number)
+
+    def token_of(self, number: int) -> str:
+        """Token of a sample."""
+        return self._dataset.get_data_info(number)["sample_token"]
+
+    @abstractmethod
+    def draw(self, number: int, width: int) -> np.ndarray:
+        """Draw one sample, at a width in pixels: RGB (H, W, 3) uint8."""
+
+    def frames(self, numbers: Sequence[int], width: int) -> Iterator[np.ndarray]:
+        """Draw several samples, one after the other."""
+        for number in numbers:
+            yield self.draw(number, width)
+
+    def _load(self, number: int) -> tuple[dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Clip of a sample, and by camera the RGB image and the (4, 4) projection from bev metres to its pixels."""
+        clip = self._dataset[number]
+        cameras = clip["frames"][clip["current"]]["cameras"]
+        images = {name: cv2.cvtColor(camera["image"], cv2.COLOR_BGR2RGB) for name, camera in cameras.items()}
+        return clip, images, {name: camera["pix_T_bev"] for name, camera in cameras.items()}

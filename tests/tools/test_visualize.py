@@ -1,0 +1,116 @@
+"""The tool end to end: pictures and videos of boxes and of occupancy, and one line for what is missing."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from tiny_nuscenes import write_occupancy, write_pictures, write_tables
+
+from bev.datasets.nuscenes.index_build import build_indexes
+from bev.datasets.nuscenes.submission import SubmissionError
+from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError
+from bev.datasets.occ3d.submission import write_prediction
+
+TOOL = Path(__file__).parents[2] / "tools" / "visualize.py"
+TOKENS = [f"scene-0103-{number}" for number in range(3)]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_tables(tmp_path_factory.mktemp("nuscenes"), scenes=("scene-0103",))
+    build_indexes(root, "v1.0-mini")
+    write_occupancy(write_pictures(root))
+    for token in TOKENS:
+        write_prediction(root / "predictions", token, np.full(GRID.shape, FREE, np.uint8))
+    return root
+
+
+@pytest.fixture(scope="module")
+def draw(root: Path) -> Callable[..., None]:
+    main = runpy.run_path(str(TOOL))["main"]
+
+    def run(drawn: str, *arguments: object) -> None:
+        main([drawn, "--root", str(root), "--index", str(root / "nuscenes_infos_mini_val.pkl"), *map(str, arguments)])
+
+    return run
+
+
+def sizes_of(video: Path) -> list[tuple[int, int]]:
+    with av.open(str(video)) as container:
+        return [(frame.height, frame.width) for frame in container.decode(video=0)]
+
+
+def test_occupancy_as_pictures_and_video(draw: Callable, root: Path, tmp_path: Path) -> None:
+    arguments = ["--out", tmp_path, "--count", 2, "--width", 400, "--video", tmp_path / "v.mp4"]
+    draw("occupancy", "--results", root / "predictions", *arguments)
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert [path.stem for path in pictures] == [TOKENS[0], TOKENS[2]]
+    shapes = {cv2.imread(str(path)).shape for path in pictures}
+    assert len(shapes) == 1
+    height, width, _ = shapes.pop()
+    assert width == 400
+    assert sizes_of(tmp_path / "v.mp4") == [(height, width)] * 3
+
+
+def test_chosen_samples_and_frames(draw: Callable, tmp_path: Path) -> None:
+    arguments = ["--out", tmp_path, "--tokens", TOKENS[1], "--video", tmp_path / "v.mp4", "--video-frames", 2]
+    draw("occupancy", "--width", 300, "--mask", "camera", *arguments)
+    assert [path.stem for path in tmp_path.glob("*.png")] == [TOKENS[1]]
+    assert len(sizes_of(tmp_path / "v.mp4")) == 2
+
+
+def test_boxes_as_pictures_and_video(draw: Callable, tmp_path: Path) -> None:
+    draw("nuscenes", "--out", tmp_path, "--count", 1, "--camera-width", 200, "--video", tmp_path / "v.mp4")
+    (picture,) = tmp_path.glob("*.png")
+    assert sizes_of(tmp_path / "v.mp4") == [cv2.imread(str(picture)).shape[:2]] * 3
+
+
+def test_predictions_alone_need_no_labels(root: Path, tmp_path: Path) -> None:
+    without = tmp_path / "data"
+    shutil.copytree(root, without, ignore=shutil.ignore_patterns("gts"))
+    main = runpy.run_path(str(TOOL))["main"]
+    arguments = ["occupancy", "--root", without, "--index", without / "nuscenes_infos_mini_val.pkl"]
+    arguments += ["--out", tmp_path / "out", "--count", 1, "--width", 300]
+    with pytest.raises(OccupancyLabelError, match="data/gts: no such folder"):
+        main([*map(str, arguments)])
+    main([*map(str, arguments), "--results", str(root / "predictions"), "--no-truth"])
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1
+
+
+def test_a_missing_and_a_misshapen_prediction(draw: Callable, root: Path, tmp_path: Path) -> None:
+    arguments = ["--results", tmp_path, "--out", tmp_path / "out", "--tokens", TOKENS[0], "--width", 300]
+    with pytest.raises(SubmissionError, match=rf"{TOKENS[0]}\.npz: no such file"):
+        draw("occupancy", *arguments)
+    np.savez(tmp_path / f"{TOKENS[0]}.npz", np.zeros((100, 100, 8), np.uint8))
+    with pytest.raises(SubmissionError, match=r"shape \(100, 100, 8\) instead of \(200, 200, 16\)"):
+        draw("occupancy", *arguments)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--tokens", "nobody"], "no sample nobody"), (["--no-truth"], "--no-truth leaves nothing to draw")],
+)
+def test_unusable_arguments(draw: Callable, tmp_path: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        draw("occupancy", "--out", tmp_path, *arguments)
+    assert message in str(caught.value)
+
+
+def test_what_is_missing_is_one_line(root: Path, tmp_path: Path) -> None:
+    command = ["occupancy", "--root", tmp_path, "--index", root / "nuscenes_infos_mini_val.pkl", "--out", tmp_path]
+    result = subprocess.run(
+        [sys.executable, str(TOOL), *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path}/gts: no such folder")
+    assert "Traceback" not in result.stderr
