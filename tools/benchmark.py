@@ -1,7 +1,8 @@
-"""Time whole models.
+"""Time whole models, and metrics that take long.
 
 `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
 `python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
+`python tools/benchmark.py openlane-metric`: the OpenLane-V2 score beside the same algorithm pair by pair
 """
 
 from __future__ import annotations
@@ -47,13 +48,20 @@ def parse_args() -> argparse.Namespace:
         "--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value"
     )
     streaming.add_argument("--json", type=Path, help="write the record here, in a list")
+    metric = commands.add_parser("openlane-metric", help="the OpenLane-V2 score, beside the same algorithm in Python")
+    metric.add_argument("--version", choices=("v1.0", "v1.1"), default="v1.1")
+    metric.add_argument("--frames", type=int, default=100)
+    metric.add_argument("--lanes", type=int, default=60, help="true lanes per frame, and as many predicted ones")
+    metric.add_argument("--rounds", type=int, default=3)
+    metric.add_argument("--json", type=Path, help="write the record here, in a list")
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure what the arguments name and show the record."""
     args = parse_args()
-    record = run_backbone(args) if args.command == "backbone" else run_streaming(args)
+    runs = {"backbone": run_backbone, "streaming": run_streaming, "openlane-metric": run_openlane_metric}
+    record = runs[args.command](args)
     if args.json:
         with atomic_write(args.json, "w") as file:
             json.dump([record], file, indent=2)
@@ -88,6 +96,19 @@ def run_streaming(args: argparse.Namespace) -> dict:
         f"{Path(args.config).stem}, {args.cameras} x {args.size[0]} x {args.size[1]}, {args.threads} threads, "
         f"{record['frames']} frames: {record['seconds']:.3f} s a step, {record['reference_seconds']:.3f} s recomputed, "
         f"x{record['ratio']:.2f}; boxes differ by at most {record['largest_difference']:.1e}"
+    )
+    return record
+
+
+def run_openlane_metric(args: argparse.Namespace) -> dict:
+    """Measure the OpenLane-V2 score."""
+    from bev.evaluation.openlane.benchmark import measure_metric
+
+    record = measure_metric(args.version, args.frames, args.lanes, args.rounds).as_json()
+    print(
+        f"OpenLane-V2 score {args.version}, {args.frames} frames x {args.lanes} lanes: {record['seconds']:.2f} s, "
+        f"pair by pair in Python {record['reference_seconds']:.1f} s, x{record['ratio']:.0f}; "
+        f"scores differ by at most {record['largest_difference']:.1e}"
     )
     return record
 
