@@ -15,7 +15,6 @@ from pathlib import Path
 
 from bev.engine.cli import run_main
 
-
 LANE_METADATA = {
     "method": "method",
     "team": "team",

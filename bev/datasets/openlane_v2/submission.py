@@ -53,16 +53,17 @@ def split_identifiers(path: str | os.PathLike, split: str) -> list[Identifier]:
     """
     try:
         splits = json.loads(Path(path).read_text(encoding="utf-8"))
-        if split not in splits:
-            raise SubmissionError(f"{path}: no split {split!r}, only {', '.join(splits)}")
-        segments = splits[split].items()
-        return [(split, segment, Path(name).stem) for segment, names in segments for name in names]
+        listed = {
+            name: [(name, segment, Path(file).stem) for segment, files in segments.items() for file in files]
+            for name, segments in splits.items()
+        }
     except FileNotFoundError:
         raise SubmissionError(f"{path}: no such file; it comes with the OpenLane-V2 devkit") from None
     except (AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, SubmissionError):
-            raise
         raise SubmissionError(f"{path}: not a list of frames by split and segment ({error})") from error
+    if split not in listed:
+        raise SubmissionError(f"{path}: no split {split!r}, only {', '.join(listed)}")
+    return listed[split]
 
 
 def build_submission(metadata: Mapping[str, Any], results: Mapping[Any, Mapping], dtype: str = "float32") -> dict:
@@ -120,16 +121,19 @@ def write_submission(
     return size
 
 
-def read_submission(path: str | os.PathLike) -> Any:
+def read_submission(path: str | os.PathLike) -> dict:
     """Reads a submission, or a file of predictions by token; what is in it runs no code.
 
     Raises:
         SubmissionError: It is missing, damaged, or asks for other classes than builtins and arrays.
     """
     try:
-        return read_plain_pickle(path, "file of predictions", "tools/test.py or tools/submit.py")
+        content = read_plain_pickle(path, "file of predictions", "tools/test.py or tools/submit.py")
     except (FileNotFoundError, IndexFormatError) as error:
         raise SubmissionError(str(error)) from error
+    if not isinstance(content, dict):
+        raise SubmissionError(f"{path}: expected a dictionary by frame, found {type(content).__name__}")
+    return content
 
 
 def validate_submission(

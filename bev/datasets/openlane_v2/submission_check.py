@@ -64,7 +64,7 @@ def layout_of(predictions: Any) -> Layout:
 
 def metadata_problems(submission: Mapping[str, Any], layout: Layout) -> Iterator[str]:
     """What is wrong with who made it."""
-    missing = [key for key in (*layout.texts, "authors") if not submission.get(key)]
+    missing = [key for key in (*layout.texts, "authors") if submission.get(key) in (None, "", [])]
     if missing:
         yield f"metadata are missing: {', '.join(missing)}"
     for key in layout.texts:
