@@ -60,7 +60,7 @@ class _PlainUnpickler(pickle.Unpickler):
         if plain or container or (numpy_part and name in _NUMPY):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(
-            f"it asks for {module}.{name}, and only plain values and numpy arrays are read"
+            f"it asks for {module}.{name}, but may hold plain values and numpy arrays only"
         )
 
 
