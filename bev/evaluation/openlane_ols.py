@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.openlane_v2.classes import ATTRIBUTES
 from bev.evaluation.openlane.detection import Detections, average_precisions
 from bev.evaluation.openlane.distances import centerline_distances
 from bev.evaluation.openlane.elements import judge_elements
 from bev.evaluation.openlane.f_score import count_lanes, f_score
 from bev.evaluation.openlane.frames import FrameReader, each_frame
 from bev.evaluation.openlane.lanes import judge_lanes
-from bev.evaluation.openlane.rules import ATTRIBUTES, LANE_THRESHOLDS, rules_of
+from bev.evaluation.openlane.rules import LANE_THRESHOLDS, rules_of
 from bev.evaluation.openlane.topology import TopologyScore, judge_topology, mean_score
 
 LANES = "lane_centerline"

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.openlane_v2.classes import AREAS, ATTRIBUTES
 from bev.evaluation.openlane.detection import Detections, average_precisions, judge
 from bev.evaluation.openlane.distances import chamfer_distances, segment_distances
 from bev.evaluation.openlane.elements import judge_elements
 from bev.evaluation.openlane.frames import Curves, FrameReader, each_frame
 from bev.evaluation.openlane.lanes import judge_lanes
-from bev.evaluation.openlane.rules import AREA_THRESHOLDS, AREAS, ATTRIBUTES, LANE_THRESHOLDS, rules_of
+from bev.evaluation.openlane.rules import AREA_THRESHOLDS, LANE_THRESHOLDS, rules_of
 from bev.evaluation.openlane.topology import TopologyScore, judge_topology, mean_score
 
 SEGMENTS, AREA = "lane_segment", "area"

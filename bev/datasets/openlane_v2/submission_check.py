@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.openlane_v2.classes import AREAS, ATTRIBUTES
 from bev.datasets.openlane_v2.countries import is_country
 
 MAX_AUTHORS = 10
-ATTRIBUTES = range(13)
-CATEGORIES = range(1, 3)
 
 _TEXTS = ("method", "e-mail", "institution / company", "country / region")
-_LABELS = {"attribute": ATTRIBUTES, "category": CATEGORIES}
+_LABELS = {"attribute": range(len(ATTRIBUTES)), "category": range(min(AREAS), max(AREAS) + 1)}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from bev.datasets.openlane_v2.classes import ATTRIBUTES
 from bev.evaluation.openlane.detection import Detections, judge, match
 from bev.evaluation.openlane.distances import iou_distances
 from bev.evaluation.openlane.frames import FrameReader
-from bev.evaluation.openlane.rules import ATTRIBUTES, ELEMENT_THRESHOLDS
+from bev.evaluation.openlane.rules import ELEMENT_THRESHOLDS
 from bev.evaluation.openlane.topology import Vertices
 
 ELEMENTS = "traffic_element"

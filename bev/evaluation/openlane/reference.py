@@ -15,9 +15,10 @@ from scipy.interpolate import interp1d
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from bev.datasets.openlane_v2.classes import ATTRIBUTES
 from bev.evaluation.openlane.distances import APART
 from bev.evaluation.openlane.f_score import NEAR, RATIO, SAMPLES
-from bev.evaluation.openlane.rules import ATTRIBUTES, EDGE_CONFIDENCE, ELEMENT_THRESHOLDS, LANE_THRESHOLDS, rules_of
+from bev.evaluation.openlane.rules import EDGE_CONFIDENCE, ELEMENT_THRESHOLDS, LANE_THRESHOLDS, rules_of
 
 EPSILON = np.finfo(np.float32).eps
 LEVELS = np.arange(0, 1 + 1e-3, 0.1).astype(np.float32)

@@ -6,26 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ATTRIBUTES = (
-    "unknown",
-    "red",
-    "green",
-    "yellow",
-    "go_straight",
-    "turn_left",
-    "turn_right",
-    "no_left_turn",
-    "no_right_turn",
-    "u_turn",
-    "no_u_turn",
-    "slight_left",
-    "slight_right",
-)
-"""Traffic elements by attribute number."""
-
-AREAS = {1: "pedestrian_crossing", 2: "road_boundary"}
-"""Areas by category number."""
-
 LANE_THRESHOLDS = (1.0, 2.0, 3.0)
 """Metres, for centrelines and lane segments; pairs whose Chamfer distance reaches the last one are never compared."""
 
