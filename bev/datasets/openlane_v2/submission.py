@@ -128,7 +128,7 @@ def read_submission(path: str | os.PathLike) -> dict:
         SubmissionError: It is missing, damaged, or asks for other classes than builtins and arrays.
     """
     try:
-        content = read_plain_pickle(path, "file of predictions", "tools/test.py or tools/submit.py")
+        content = read_plain_pickle(path, "file of predictions", "pickle.dump({token: predictions}, file)")
     except (FileNotFoundError, IndexFormatError) as error:
         raise SubmissionError(str(error)) from error
     if not isinstance(content, dict):
