@@ -1,8 +1,9 @@
-"""Time whole models, and pictures.
+"""Time whole models, metrics and pictures, each beside a plain way to do the same.
 
 `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
 `python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
 `python tools/benchmark.py occupancy-pictures --root ROOT --index INDEX --threads 2`: frames of occupancy per second
+`python tools/benchmark.py openlane-metric`: the OpenLane-V2 score beside the same algorithm pair by pair
 """
 
 from __future__ import annotations
@@ -61,6 +62,13 @@ def parse_args() -> argparse.Namespace:
     pictures.add_argument("--no-reference", action="store_true", help="leave out matplotlib, which takes minutes")
     pictures.add_argument("--json", type=Path, help="write the record here, in a list")
     pictures.set_defaults(run=run_occupancy_pictures)
+    metric = commands.add_parser("openlane-metric", help="the OpenLane-V2 score, beside the same algorithm in Python")
+    metric.add_argument("--version", choices=("v1.0", "v1.1"), default="v1.1")
+    metric.add_argument("--frames", type=int, default=100)
+    metric.add_argument("--lanes", type=int, default=60, help="true lanes per frame, and as many predicted ones")
+    metric.add_argument("--rounds", type=int, default=3)
+    metric.add_argument("--json", type=Path, help="write the record here, in a list")
+    metric.set_defaults(run=run_openlane_metric)
     return parser.parse_args()
 
 
@@ -129,6 +137,19 @@ def run_occupancy_pictures(args: argparse.Namespace) -> dict:
         )
     print(f"{args.threads} threads; " + "\n".join(report(record)))
     return record.as_json() | {"threads": args.threads}
+
+
+def run_openlane_metric(args: argparse.Namespace) -> dict:
+    """Measure the OpenLane-V2 score."""
+    from bev.evaluation.openlane.benchmark import measure_metric
+
+    record = measure_metric(args.version, args.frames, args.lanes, args.rounds).as_json()
+    print(
+        f"OpenLane-V2 score {args.version}, {args.frames} frames x {args.lanes} lanes: {record['seconds']:.2f} s, "
+        f"pair by pair in Python {record['reference_seconds']:.1f} s, x{record['ratio']:.0f}; "
+        f"scores differ by at most {record['largest_difference']:.1e}"
+    )
+    return record
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 
 tools/submit.py nuscenes --results work_dirs/.../results_nusc.json --root data/nuscenes --version v1.0-test \
     --split test --out work_dirs/submission
+tools/submit.py openlane_v2 --results work_dirs/.../lanes.pkl --metadata team.yaml --out work_dirs/submission.pkl \
+    --frames data/openlane_v2/data_dict_subset_A.json
 """
 
 from __future__ import annotations
@@ -12,6 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bev.engine.cli import run_main
+
+LANE_METADATA = {
+    "method": "method",
+    "team": "team",
+    "e-mail": "e-mail",
+    "institution": "institution / company",
+    "country": "country / region",
+}
+"""Names of options, and of the fields of an OpenLane-V2 submission."""
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,6 +52,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     occupancy.add_argument("--index", required=True, metavar="FILE", help="index of the split's samples")
     occupancy.add_argument("--out", required=True, metavar="FILE", help="the zip file")
     occupancy.set_defaults(run=submit_occupancy)
+    lanes = datasets.add_parser("openlane_v2", help="OpenLane-V2 lane topology: centrelines, or lane segments of 2024")
+    lanes.add_argument("--results", required=True, metavar="FILE", help="pickle of predictions by token")
+    lanes.add_argument("--out", required=True, metavar="FILE", help="the submission, a pickle")
+    lanes.add_argument("--frames", metavar="FILE", help="data_dict_subset_*.json of the devkit, to check completeness")
+    lanes.add_argument("--split", default="test", help="of --frames")
+    lanes.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="of lines and topology")
+    lanes.add_argument("--metadata", metavar="FILE", help="YAML with the fields below, under the names in brackets")
+    lanes.add_argument("--authors", nargs="+", metavar="NAME", help="at most ten [authors]")
+    for option, key in LANE_METADATA.items():
+        lanes.add_argument(f"--{option}", metavar="TEXT", help=f"[{key}]")
+    lanes.set_defaults(run=submit_lanes)
     return parser.parse_args(arguments)
 
 
@@ -74,6 +96,42 @@ def submit_occupancy(options: argparse.Namespace) -> None:
     pack_submission(options.results, tokens, options.out)
     samples = validate_archive(options.out, tokens)
     print(f"{options.out}: valid, {samples} samples, {Path(options.out).stat().st_size / 1e6:.1f} MB")
+
+
+def submit_lanes(options: argparse.Namespace) -> None:
+    """Converts, validates and writes an OpenLane-V2 submission, and prints one line."""
+    from bev.datasets.openlane_v2.submission import (
+        build_submission,
+        read_submission,
+        split_identifiers,
+        write_submission,
+    )
+
+    identifiers = split_identifiers(options.frames, options.split) if options.frames else None
+    content = read_submission(options.results)
+    submission = build_submission(lane_metadata(options), content.get("results", content), options.dtype)
+    size = write_submission(options.out, submission, identifiers)
+    against = f"all of {options.split}" if options.frames else "completeness not checked, give --frames for that"
+    print(f"{options.out}: valid, {len(submission['results'])} frames ({against}), {size / 1e6:.1f} MB")
+
+
+def lane_metadata(options: argparse.Namespace) -> dict:
+    """Who made a submission: what the YAML file says, and the options over it."""
+    import yaml
+
+    from bev.datasets.nuscenes.submission import SubmissionError
+
+    metadata = {}
+    if options.metadata:
+        try:
+            metadata = yaml.safe_load(Path(options.metadata).read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise SubmissionError(f"{options.metadata}: not valid YAML ({error})") from error
+        if not isinstance(metadata, dict):
+            raise SubmissionError(f"{options.metadata}: expected fields and values, such as 'method: Name'")
+    given = {key: getattr(options, option.replace("-", "_")) for option, key in LANE_METADATA.items()}
+    given["authors"] = options.authors
+    return {**metadata, **{key: value for key, value in given.items() if value is not None}}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -60,7 +60,7 @@ class _PlainUnpickler(pickle.Unpickler):
         if plain or container or (numpy_part and name in _NUMPY):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(
-            f"it asks for {module}.{name}, and an index holds plain values and numpy arrays only"
+            f"it asks for {module}.{name}, but may hold plain values and numpy arrays only"
         )
 
 
@@ -111,15 +111,20 @@ def read_index(path: str | os.PathLike) -> dict:
     return content
 
 
-def read_plain_pickle(path: str | os.PathLike) -> Any:
+def read_plain_pickle(path: str | os.PathLike, kind: str = "index", maker: str = CONVERTER) -> Any:
     """Unpickles a file that may hold builtins and numpy arrays only.
+
+    Args:
+        path: the file.
+        kind: what messages call it.
+        maker: what messages say that makes it.
 
     Raises:
         FileNotFoundError: there is no such file.
         IndexFormatError: it is no pickle, is truncated, or asks for any other class.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"index {path} does not exist; make it with {CONVERTER}")
+        raise FileNotFoundError(f"{kind} {path} does not exist; make it with {maker}")
     try:
         with Path(path).open("rb") as file:
             return _PlainUnpickler(file).load()
@@ -133,7 +138,7 @@ def read_plain_pickle(path: str | os.PathLike) -> Any:
         ImportError,
         TypeError,
     ) as error:
-        raise IndexFormatError(f"{path}: not a readable index ({error}); build it again with {CONVERTER}") from error
+        raise IndexFormatError(f"{path}: not a readable {kind} ({error}); build it again with {maker}") from error
 
 
 def _check_layout(path: str | os.PathLike, content: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import runpy
 import zipfile
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tiny_nuscenes import write_tables
 
 from bev.datasets.nuscenes.submission import SubmissionError, write_submission
+from bev.datasets.openlane_v2.submission import read_submission
 
 TOOL = Path(__file__).parents[2] / "tools" / "submit.py"
 
@@ -46,3 +48,31 @@ def test_an_incomplete_submission_is_refused_and_nothing_written(root: Path, tmp
     with pytest.raises(SubmissionError, match="2 of 3 samples of the split are missing, such as scene-0077-1"):
         _submit(root, results, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def _submit_lanes(goldens: Path, folder: Path, *options: str) -> Path:
+    predictions = json.loads((goldens / "openlanev2_metric" / "predictions.json").read_text())
+    (folder / "lanes.pkl").write_bytes(pickle.dumps(predictions))
+    files = ["--results", folder / "lanes.pkl", "--out", folder / "submission.pkl"]
+    runpy.run_path(str(TOOL))["main"](["openlane_v2", *map(str, files), *options])
+    return folder / "submission.pkl"
+
+
+def test_a_lane_submission_takes_its_metadata_from_a_file_and_options(
+    goldens: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    (tmp_path / "team.yaml").write_text(
+        "method: Old\nauthors: [A, B]\ne-mail: a@example.org\ninstitution / company: I\ncountry / region: CH\n"
+    )
+    (tmp_path / "frames.json").write_text(json.dumps({"train": {"00000": ["1.json", "2.json"], "00001": ["3.json"]}}))
+    frames = ["--frames", str(tmp_path / "frames.json"), "--split", "train"]
+    written = _submit_lanes(goldens, tmp_path, "--metadata", str(tmp_path / "team.yaml"), "--method", "New", *frames)
+    assert "valid, 3 frames (all of train)" in capsys.readouterr().out
+    content = read_submission(written)
+    assert (content["method"], content["authors"], content["country / region"]) == ("New", ["A", "B"], "CH")
+
+
+def test_missing_metadata_of_a_lane_submission_are_named(goldens: Path, tmp_path: Path):
+    with pytest.raises(SubmissionError, match="metadata are missing: institution / company, country / region, authors"):
+        _submit_lanes(goldens, tmp_path, "--method", "New", "--e-mail", "a@example.org")
+    assert not (tmp_path / "submission.pkl").exists()

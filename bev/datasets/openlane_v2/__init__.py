@@ -1,0 +1,1 @@
+"""OpenLane-V2: lane topology on Argoverse 2 (subset A) and nuScenes (subset B)."""

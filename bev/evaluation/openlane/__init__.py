@@ -1,0 +1,1 @@
+"""Parts that the OpenLane-V2 metrics share: frames, distances, matching, topology, F-score."""
