@@ -3,7 +3,7 @@
 The optimum is found by growing trees of tight edges (Kuhn 1955, Munkres 1957). Among assignments of one total weight
 the official program ends with the one that its order of rows and columns leads to; headings, levels and no-label zones
 of equal pairs then decide counts. So rows are rooted in ascending order, a tree takes the column that it reached first,
-and columns are reached row by row, in ascending order.
+and columns are reached row by row, in ascending order. All that is skipped where there are no equals.
 
 Shapes: n rows and columns of a square problem, P predictions (rows), G ground truths (columns).
 """
@@ -81,6 +81,21 @@ def _grow(root, weight, row_label, column_label, of_column, rows, columns, paren
 
 
 @jit
+def _solve(weight, row_label, column_label):
+    """Column of every row and row of every column of a maximum-weight assignment; fills in its labels, (n,) each."""
+    n = len(weight)
+    for row in range(n):
+        row_label[row] = weight[row].max()
+    column_label[:] = 0
+    of_row, of_column = np.full(n, -1), np.full(n, -1)
+    rows, columns, parents = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    for root in range(n):
+        number = _grow(root, weight, row_label, column_label, of_column, rows, columns, parents)
+        _augment(rows, columns, parents, number, of_row, of_column)
+    return of_row, of_column
+
+
+@jit
 def assign(weight):
     """The column of every row: a maximum-weight perfect assignment.
 
@@ -90,30 +105,95 @@ def assign(weight):
     Returns:
         (n,) int64.
     """
-    n = len(weight)
-    row_label, column_label = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    for row in range(n):
-        row_label[row] = weight[row].max()
-    of_row, of_column = np.full(n, -1), np.full(n, -1)
-    rows, columns, parents = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    for root in range(n):
-        number = _grow(root, weight, row_label, column_label, of_column, rows, columns, parents)
-        _augment(rows, columns, parents, number, of_row, of_column)
-    return of_row
+    return _solve(weight, np.empty(len(weight), dtype=np.int64), np.empty(len(weight), dtype=np.int64))[0]
 
 
 @jit
-def _forced(allowed, weight, match):
-    """Fills in the matching where no prediction and no ground truth has two candidates; False if one has."""
-    used = np.zeros(allowed.shape[1], dtype=np.bool_)
-    for i in range(len(allowed)):
-        match[i] = -1
-        for j in range(allowed.shape[1]):
-            if allowed[i, j]:
-                if match[i] >= 0 or used[j] or weight[i, j] == 0:
-                    return False
-                match[i], used[j] = j, True
+def _has_equal(root, weight, row_label, column_label, of_row, of_column):
+    """Whether an equally good assignment gives a row another column: a cycle of tight edges leads back to the row."""
+    n = len(weight)
+    seen, pending, number = np.zeros(n, dtype=np.bool_), np.empty(n, dtype=np.int64), 1
+    pending[0] = root
+    while number:
+        number -= 1
+        row = pending[number]
+        for column in range(n):
+            following = of_column[column]
+            tight = row_label[row] + column_label[column] == weight[row, column]
+            if tight and column != of_row[row] and not seen[following]:
+                if following == root:
+                    return True
+                seen[following] = True
+                pending[number] = following
+                number += 1
+    return False
+
+
+@jit
+def _component(start, allowed, of_rows, of_columns, number):
+    """Marks the rows and columns that allowed pairs connect to a row with a number."""
+    pending, count = np.empty(len(allowed), dtype=np.int64), 1
+    pending[0], of_rows[start] = start, number
+    while count:
+        count -= 1
+        row = pending[count]
+        for column in range(allowed.shape[1]):
+            if allowed[row, column] and of_columns[column] < 0:
+                of_columns[column] = number
+                for other in range(len(allowed)):
+                    if allowed[other, column] and of_rows[other] < 0:
+                        of_rows[other] = number
+                        pending[count] = other
+                        count += 1
+
+
+@jit
+def _match_parts(allowed, weight, match):
+    """Matches parts that no allowed pair connects one by one; False if a part has two best matchings.
+
+    The best matching of everything is made of the parts' best ones. Where each is the only one, the order of rows and
+    columns decides nothing, and small problems are solved instead of a large one.
+    """
+    of_rows, of_columns = np.full(len(allowed), -1), np.full(allowed.shape[1], -1)
+    number = 0
+    for start in range(len(allowed)):
+        if of_rows[start] >= 0:
+            continue
+        _component(start, allowed, of_rows, of_columns, number)
+        rows, columns = np.flatnonzero(of_rows == number), np.flatnonzero(of_columns == number)
+        number += 1
+        if len(columns) and not _match_part(rows, columns, allowed, weight, match):
+            return False
     return True
+
+
+@jit
+def _match_part(rows, columns, allowed, weight, match):
+    """Matches some rows and columns; False if they have two best matchings."""
+    size = max(len(rows), len(columns))
+    square = _square(weight[rows][:, columns])
+    row_label, column_label = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    of_row, of_column = _solve(square, row_label, column_label)
+    for i in range(len(rows)):
+        for j in range(len(columns)):
+            # The official program may or may not match a pair without weight.
+            if allowed[rows[i], columns[j]] and square[i, j] == 0:
+                return False
+        j = of_row[i]
+        if j < len(columns) and square[i, j] > 0:
+            if _has_equal(i, square, row_label, column_label, of_row, of_column):
+                return False
+            match[rows[i]] = columns[j]
+    return True
+
+
+@jit
+def _square(weight):
+    """The matrix with rows or columns of zeros added."""
+    size = max(weight.shape)
+    square = np.zeros((size, size), dtype=np.int64)
+    square[: weight.shape[0], : weight.shape[1]] = weight
+    return square
 
 
 @jit
@@ -129,12 +209,9 @@ def match_pairs(allowed, weight):
     """
     found, truth = weight.shape
     match = np.full(found, -1)
-    if not found or not truth or _forced(allowed, weight, match):
+    if not found or not truth or _match_parts(allowed, weight, match):
         return match
-    size = max(found, truth)
-    square = np.zeros((size, size), dtype=np.int64)
-    square[:found, :truth] = weight
-    chosen = assign(square)
+    chosen = assign(_square(weight))
     for i in range(found):
         match[i] = chosen[i] if chosen[i] < truth and allowed[i, chosen[i]] else -1
     return match

@@ -74,8 +74,9 @@ def _ground_overlap(first, second, points, kept):
 
 @jit
 def _iou(first, second, planar, points, kept):
-    for k in range(3, 5 if planar else 6):
-        if min(first[k], second[k]) <= MIN_SIZE or max(first[k], second[k]) >= MAX_SIZE:
+    for k in range(3, 6):
+        thin = min(first[k], second[k]) <= MIN_SIZE and not (planar and k == 5)
+        if thin or max(first[k], second[k]) >= MAX_SIZE:
             return 0.0
     shared, sizes = 1.0, first[3] * first[4] + second[3] * second[4]
     if not planar:

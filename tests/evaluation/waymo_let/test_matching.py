@@ -46,3 +46,17 @@ def test_pairs_that_may_not_match_stay_alone(seed: int, found: int, truth: int) 
 def test_a_lone_prediction_takes_the_better_ground_truth(weights: tuple[int, int]) -> None:
     weight = np.array([weights])
     np.testing.assert_array_equal(match_pairs(weight > 0, weight), [0])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 7), st.sampled_from([2, 4, 1_000_000]))
+def test_matching_by_parts_is_that_of_the_whole(seed: int, found: int, truth: int, largest: int) -> None:
+    """With few different weights there are many equals, and the choice among them must be the whole matrix's."""
+    rng = np.random.default_rng(seed)
+    allowed = rng.uniform(size=(found, truth)) < 0.35
+    weight = rng.integers(0, largest, (found, truth)) * allowed
+    size = max(found, truth)
+    square = np.zeros((size, size), dtype=np.int64)
+    square[:found, :truth] = weight
+    chosen = assign(square)[:found]
+    whole = [j if j < truth and allowed[i, j] else -1 for i, j in enumerate(chosen)]
+    np.testing.assert_array_equal(match_pairs(allowed, weight), whole)
