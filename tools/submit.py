@@ -41,6 +41,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     occupancy.add_argument("--index", required=True, metavar="FILE", help="index of the split's samples")
     occupancy.add_argument("--out", required=True, metavar="FILE", help="the zip file")
     occupancy.set_defaults(run=submit_occupancy)
+    waymo = datasets.add_parser("waymo", help="Waymo camera-only 3D detection challenge")
+    waymo.add_argument("--results", required=True, nargs="+", metavar="FILE", help="binary Objects messages")
+    waymo.add_argument("--metadata", required=True, metavar="FILE", help="the method's description (YAML)")
+    waymo.add_argument("--segments", metavar="FILE", help="names of the split's segments, one a line, to compare with")
+    waymo.add_argument("--shards", type=int, default=4, help="messages in the archive")
+    waymo.add_argument("--out", required=True, metavar="FILE", help="the .tar.gz file")
+    waymo.set_defaults(run=submit_waymo)
     return parser.parse_args(arguments)
 
 
@@ -74,6 +81,23 @@ def submit_occupancy(options: argparse.Namespace) -> None:
     pack_submission(options.results, tokens, options.out)
     samples = validate_archive(options.out, tokens)
     print(f"{options.out}: valid, {samples} samples, {Path(options.out).stat().st_size / 1e6:.1f} MB")
+
+
+def submit_waymo(options: argparse.Namespace) -> None:
+    """Packs a Waymo submission, reads it back and prints one line."""
+    from bev.datasets.waymo.objects import read_objects
+    from bev.datasets.waymo.submission import read_metadata, validate_archive, write_submission
+
+    metadata = read_metadata(options.metadata)
+    segments = Path(options.segments).read_text(encoding="utf-8").split() if options.segments else None
+    objects = (entry for path in options.results for entry in read_objects(path).objects)
+    write_submission(objects, metadata, options.out, options.shards)
+    packed = validate_archive(options.out, segments)
+    megabytes = Path(options.out).stat().st_size / 1e6
+    print(
+        f"{options.out}: valid: {packed.objects} boxes in {packed.frames} frames, {packed.shards} shards, "
+        f"{megabytes:.1f} MB"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

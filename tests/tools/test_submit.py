@@ -5,10 +5,12 @@ import runpy
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_nuscenes import write_tables
 
 from bev.datasets.nuscenes.submission import SubmissionError, write_submission
+from bev.datasets.waymo.objects import objects_from_arrays
 
 TOOL = Path(__file__).parents[2] / "tools" / "submit.py"
 
@@ -46,3 +48,16 @@ def test_an_incomplete_submission_is_refused_and_nothing_written(root: Path, tmp
     with pytest.raises(SubmissionError, match="2 of 3 samples of the split are missing, such as scene-0077-1"):
         _submit(root, results, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_waymo_predictions_become_an_archive(tmp_path: Path, capsys: pytest.CaptureFixture):
+    arrays = {"box": np.ones((3, 7)), "type": np.ones(3), "score": np.ones(3)}
+    message = objects_from_arrays(arrays, ["a", "a", "b"], [1, 2, 1])
+    (tmp_path / "p.bin").write_bytes(message.SerializeToString())
+    fields = ("account_name", "unique_method_name", "affiliation", "description", "method_link")
+    (tmp_path / "method.yaml").write_text("".join(f"{name}: x\n" for name in fields) + "authors: [x]\n")
+    (tmp_path / "segments.txt").write_text("a\nb\n")
+    names = {"results": "p.bin", "metadata": "method.yaml", "segments": "segments.txt", "out": "s.tar.gz"}
+    arguments = [word for name, file in names.items() for word in (f"--{name}", str(tmp_path / file))]
+    runpy.run_path(str(TOOL))["main"](["waymo", *arguments])
+    assert "s.tar.gz: valid: 3 boxes in 3 frames, 4 shards" in capsys.readouterr().out
