@@ -31,8 +31,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default="let",
         help="let: the camera-only challenge's; 3d: without tolerance, against LiDAR boxes",
     )
-    waymo.add_argument("--levels", type=int, nargs="+", choices=(1, 2), help="difficulty levels; the official ones")
-    waymo.add_argument("--config", metavar="FILE", help="another metrics Config, in protobuf's text format")
+    what = waymo.add_mutually_exclusive_group()
+    what.add_argument("--levels", type=int, nargs="+", choices=(1, 2), help="difficulty levels; the official ones")
+    what.add_argument("--config", metavar="FILE", help="another metrics Config, in protobuf's text format")
     waymo.add_argument("--workers", type=int, default=1, help="processes")
     waymo.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     waymo.set_defaults(run=evaluate_waymo)

@@ -10,6 +10,7 @@ import mmap
 import os
 import struct
 import warnings
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,9 +173,13 @@ class RecordFile:
             return kept
         index = scan_records(self.path, self._bytes)
         # A file that is damaged now may be repaired; its index is made anew each time.
-        if cache and not index.problem:
+        if cache and not index.problem and self._may_write(cache):
             _write_index(cache, index, self._bytes.stamp)
         return index
+
+    def _may_write(self, cache: Path) -> bool:
+        """Data folders are often read-only; a cache folder that can't be written is an error of its own."""
+        return cache.parent != Path(self.path).parent or os.access(cache.parent, os.W_OK)
 
 
 def masked_crc(data: bytes) -> int:
@@ -234,8 +239,7 @@ def _index_path(path: str, cache_dir: str | os.PathLike | None, remote: bool) ->
         # Segments of two data sets may have one name.
         digest = hashlib.sha256((path if remote else str(Path(path).resolve())).encode()).hexdigest()[:12]
         return Path(cache_dir) / f"{path.rsplit('/', 1)[-1]}.{digest}{INDEX_SUFFIX}"
-    beside = Path(path + INDEX_SUFFIX)
-    return beside if not remote and os.access(beside.parent, os.W_OK) else None
+    return None if remote else Path(path + INDEX_SUFFIX)
 
 
 def _read_index(cache: Path, stamp: str) -> RecordIndex | None:
@@ -243,7 +247,7 @@ def _read_index(cache: Path, stamp: str) -> RecordIndex | None:
         with np.load(cache, allow_pickle=False) as arrays:
             if str(arrays["stamp"]) == stamp:
                 return RecordIndex(arrays["offsets"], arrays["lengths"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return None
 
