@@ -63,6 +63,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     for option, key in LANE_METADATA.items():
         lanes.add_argument(f"--{option}", metavar="TEXT", help=f"[{key}]")
     lanes.set_defaults(run=submit_lanes)
+    waymo = datasets.add_parser("waymo", help="Waymo camera-only 3D detection challenge")
+    waymo.add_argument("--results", required=True, nargs="+", metavar="FILE", help="binary Objects messages")
+    waymo.add_argument("--metadata", required=True, metavar="FILE", help="the method's description (YAML)")
+    waymo.add_argument("--segments", metavar="FILE", help="names of the split's segments, one a line, to compare with")
+    waymo.add_argument("--shards", type=int, default=4, help="messages in the archive")
+    waymo.add_argument("--out", required=True, metavar="FILE", help="the .tar.gz file")
+    waymo.set_defaults(run=submit_waymo)
     return parser.parse_args(arguments)
 
 
@@ -132,6 +139,23 @@ def lane_metadata(options: argparse.Namespace) -> dict:
     given = {key: getattr(options, option.replace("-", "_")) for option, key in LANE_METADATA.items()}
     given["authors"] = options.authors
     return {**metadata, **{key: value for key, value in given.items() if value is not None}}
+
+
+def submit_waymo(options: argparse.Namespace) -> None:
+    """Packs a Waymo submission, reads it back and prints one line."""
+    from bev.datasets.waymo.objects import read_objects
+    from bev.datasets.waymo.submission import read_metadata, validate_archive, write_submission
+
+    metadata = read_metadata(options.metadata)
+    segments = Path(options.segments).read_text(encoding="utf-8").split() if options.segments else None
+    objects = (entry for path in options.results for entry in read_objects(path).objects)
+    write_submission(objects, metadata, options.out, options.shards)
+    packed = validate_archive(options.out, segments)
+    megabytes = Path(options.out).stat().st_size / 1e6
+    print(
+        f"{options.out}: valid: {packed.objects} boxes in {packed.frames} frames, {packed.shards} shards, "
+        f"{megabytes:.1f} MB"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

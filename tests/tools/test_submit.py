@@ -6,11 +6,13 @@ import runpy
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_nuscenes import write_tables
 
 from bev.datasets.nuscenes.submission import SubmissionError, write_submission
 from bev.datasets.openlane_v2.submission import read_submission
+from bev.datasets.waymo.objects import objects_from_arrays
 
 TOOL = Path(__file__).parents[2] / "tools" / "submit.py"
 
@@ -76,3 +78,16 @@ def test_missing_metadata_of_a_lane_submission_are_named(goldens: Path, tmp_path
     with pytest.raises(SubmissionError, match="metadata are missing: institution / company, country / region, authors"):
         _submit_lanes(goldens, tmp_path, "--method", "New", "--e-mail", "a@example.org")
     assert not (tmp_path / "submission.pkl").exists()
+
+
+def test_waymo_predictions_become_an_archive(tmp_path: Path, capsys: pytest.CaptureFixture):
+    arrays = {"box": np.ones((3, 7)), "type": np.ones(3), "score": np.ones(3)}
+    message = objects_from_arrays(arrays, ["a", "a", "b"], [1, 2, 1])
+    (tmp_path / "p.bin").write_bytes(message.SerializeToString())
+    fields = ("account_name", "unique_method_name", "affiliation", "description", "method_link")
+    (tmp_path / "method.yaml").write_text("".join(f"{name}: x\n" for name in fields) + "authors: [x]\n")
+    (tmp_path / "segments.txt").write_text("a\nb\n")
+    names = {"results": "p.bin", "metadata": "method.yaml", "segments": "segments.txt", "out": "s.tar.gz"}
+    arguments = [word for name, file in names.items() for word in (f"--{name}", str(tmp_path / file))]
+    runpy.run_path(str(TOOL))["main"](["waymo", *arguments])
+    assert "s.tar.gz: valid: 3 boxes in 3 frames, 4 shards" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Waymo Open Dataset: records, messages and submissions, without TensorFlow."""
