@@ -20,6 +20,7 @@ from bev.models.decoders.queries import Queries
 from bev.models.heads.branches import class_branch, regression_branch
 from bev.models.heads.detection_decoding import decode_detections
 from bev.models.heads.detection_targets import QueryTargets, detection_targets, match_queries
+from bev.models.heads.layer_losses import name_layers
 from bev.models.losses import BoxDistance, FocalLoss, mean_over_ranks
 from bev.structures import BEVFeatures
 
@@ -149,9 +150,4 @@ class BEVDetectionHead(nn.Module):
         class_losses = self.class_loss(logits, matched.positive).sum((1, 2, 3)) / normaliser
         weights = matched.weights * self.code_weights
         box_losses = (self.box_loss(codes, matched.codes) * weights).sum((1, 2, 3)) / normaliser
-        last = len(logits) - 1
-        losses = {}
-        for layer in range(len(logits)):
-            prefix = "" if layer == last else f"d{layer}."
-            losses[f"{prefix}loss_cls"], losses[f"{prefix}loss_bbox"] = class_losses[layer], box_losses[layer]
-        return losses
+        return name_layers({"loss_cls": class_losses, "loss_bbox": box_losses})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import nn
 
 from bev.models.losses import PRIOR_LOGIT
@@ -17,12 +20,14 @@ def class_branch(channels: int, num_classes: int, num_fcs: int) -> nn.Sequential
     return nn.Sequential(*layers, output)
 
 
-def regression_branch(channels: int, num_outputs: int, num_fcs: int) -> nn.Sequential:
-    """Linear layers with ReLU, then numbers that start as 0: the first guess is what they are added to."""
+def regression_branch(
+    channels: int, num_outputs: int, num_fcs: int, initial: Sequence[float] | None = None
+) -> nn.Sequential:
+    """Linear layers with ReLU, then numbers that start as `initial`, or 0: the first guess is what they are added to."""
     layers: list[nn.Module] = []
     for _ in range(num_fcs):
         layers += [nn.Linear(channels, channels), nn.ReLU(inplace=True)]
     output = nn.Linear(channels, num_outputs)
     nn.init.zeros_(output.weight)
-    nn.init.zeros_(output.bias)
+    output.bias = nn.Parameter(torch.zeros(num_outputs) if initial is None else torch.tensor(initial))
     return nn.Sequential(*layers, output)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torchvision.ops import box_convert, generalized_box_iou_loss
 
@@ -26,7 +27,7 @@ class BoxOverlap:
 
     def __call__(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Loss per box: two tensors that broadcast to (..., 4), to (...)."""
-        corners = (box_convert(boxes, "cxcywh", "xyxy") for boxes in (predicted, target))
+        corners = (box_convert(boxes, "cxcywh", "xyxy") for boxes in torch.broadcast_tensors(predicted, target))
         return self.weight * generalized_box_iou_loss(*corners, eps=SMALLEST_AREA)
 
     def cost(self, predicted: Tensor, target: Tensor) -> Tensor:
