@@ -31,9 +31,10 @@ Pyramid = list[Tensor]
 class BEVPerceptor(BaseModel):
     """Backbone, neck, BEV encoder for each frame, temporal fusion, and heads on the BEV or on the image features.
 
-    Heads have a class attribute `source` ("bev", "image", or "both" for heads on all `ClipFeatures`), the verbs `forward(features)`, `loss(outputs, samples)`
-    and `predict(outputs, samples)`, and a class attribute `predicts`: the field of a sample that `predict` makes
-    ("pred_instances_3d", "pred_occupancy"), or None for heads that only help in training.
+    Heads have a class attribute `source` ("bev", "image", or "both" for all of `ClipFeatures`), the verbs
+    `forward(features)`, `loss(outputs, samples)` and `predict(outputs, samples)`, and a class attribute `predicts`: the
+    field of a sample that `predict` makes ("pred_instances_3d", "pred_occupancy", "pred_lanes"), or None for heads that
+    only help in training.
 
     Args:
         backbone: Config of a module from images (K, 3, H, W) to a tuple of maps.

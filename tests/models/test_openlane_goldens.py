@@ -116,8 +116,8 @@ def test_outputs_losses_and_gradients_match(model: BEVPerceptor, stored, goldens
     official |= {"loss_lane_lane": "lclc_head.loss_rel", "loss_lane_traffic": "lcte_head.loss_rel"}
     assert set(losses) == set(official)
     for name, theirs in official.items():
-        wanted = torch.as_tensor(stored[f"{mode}/loss/{theirs}"]).reshape(())
-        torch.testing.assert_close(losses[name], wanted, rtol=1e-3, atol=0, msg=lambda text, name=name: f"{name}: {text}")
+        wanted = stored[f"{mode}/loss/{theirs}"].item()
+        assert float(losses[name]) == pytest.approx(wanted, rel=1e-3), name
     if mode == "train":
         sum(losses.values()).backward()
         check_gradients(model, json.loads((goldens / "openlanev2_baseline" / "grad_norms.json").read_text()))
@@ -154,6 +154,21 @@ def test_matching_finds_the_official_pairs(model: BEVPerceptor, stored) -> None:
         queries = (assigned >= 0).nonzero().flatten()
         assert queries.tolist() == stored[f"eval/assign/{name}_pos"].tolist()
         assert assigned[queries].tolist() == stored[f"eval/assign/{name}_gt"].tolist()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "scale"), [("te_det", 1.0), ("te_det_rescaled", 2.0)])
+def test_traffic_elements_are_found_where_the_official_code_finds_them(model, stored, name: str, scale: float) -> None:
+    model.eval()
+    _, outputs = run(model, clip_of(stored), feature_levels())
+    file_pix_T_bev = np.diag([scale, scale, 1, 1]) @ stored["in/lidar2img"].astype(np.float64)
+    found = model.heads["lanes"].predict(outputs, [Det3DDataSample(metainfo={"file_pix_T_bev": file_pix_T_bev})])[0]
+    order = np.argsort(-stored[f"eval/{name}/1"])
+    boxes = torch.from_numpy(stored[f"eval/{name}/0"][order])
+    torch.testing.assert_close(found.traffic_boxes, boxes[:, :4], rtol=0, atol=5e-3)
+    assert found.traffic_attributes.tolist() == boxes[:, 4].long().tolist()
+    golden_scores = torch.from_numpy(stored[f"eval/{name}/1"][order])
+    torch.testing.assert_close(found.traffic_scores, golden_scores, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()

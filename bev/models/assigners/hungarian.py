@@ -12,7 +12,8 @@ from torch import Tensor
 
 from bev.models.losses import BoxDistance, BoxOverlap, FocalLoss
 
-# Of the box code. The velocity is left out: it is unknown for some objects and says little about which query should take which.
+# Of the box code, without the velocity: it is unknown for some objects and says little about which query should take
+# which.
 MATCHED_NUMBERS = 8
 
 

@@ -23,7 +23,7 @@ def class_branch(channels: int, num_classes: int, num_fcs: int) -> nn.Sequential
 def regression_branch(
     channels: int, num_outputs: int, num_fcs: int, initial: Sequence[float] | None = None
 ) -> nn.Sequential:
-    """Linear layers with ReLU, then numbers that start as `initial`, or 0: the first guess is what they are added to."""
+    """Linear layers with ReLU, then numbers that start as `initial` or 0: what they add to is the first guess."""
     layers: list[nn.Module] = []
     for _ in range(num_fcs):
         layers += [nn.Linear(channels, channels), nn.ReLU(inplace=True)]

@@ -90,7 +90,9 @@ def one_sample(features: ClipFeatures, index: int) -> ClipFeatures:
     return ClipFeatures(BEVFeatures(features.bev.map[part], features.bev.grid), images)
 
 
-def random_sample(num_lanes: int, num_elements: int, seed: int = 0, size: tuple[int, int] = (32, 48)) -> Det3DDataSample:
+def random_sample(
+    num_lanes: int, num_elements: int, seed: int = 0, size: tuple[int, int] = (32, 48)
+) -> Det3DDataSample:
     """Ground truth inside the grid and a front image of `size` (height, width)."""
     generator = torch.Generator().manual_seed(seed)
 

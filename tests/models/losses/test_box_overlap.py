@@ -6,7 +6,7 @@ from bev.models.losses import BoxOverlap
 
 
 def test_by_hand() -> None:
-    # Unit squares at (0, 0) and (1, 0): no overlap, hull of 2 x 1 is full; at (0, 0) and (3, 0): half of the hull empty.
+    # Unit squares: the same; side by side, in a full hull of 2 x 1; 2 apart, so that half of the hull is empty.
     ours = torch.tensor([[0.5, 0.5, 1, 1], [0.5, 0.5, 1, 1], [0.5, 0.5, 1, 1], [0.5, 0.5, 1, 1]])
     theirs = torch.tensor([[0.5, 0.5, 1, 1], [1.5, 0.5, 1, 1], [3.5, 0.5, 1, 1], [1.0, 0.5, 1, 1]])
     # The last: overlap 1/2, union 3/2, hull 3/2.

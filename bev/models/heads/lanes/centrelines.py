@@ -113,6 +113,6 @@ class CentrelineDetector(nn.Module):
         Every control point is a step from the reference point in logit space, so that it stays on the grid.
         """
         steps = self.reg_branches[layer](states).float().unflatten(-1, (self.code.num_control, 3))
-        placed = steps + reference.logit(eps=1e-5).unsqueeze(-2)
+        placed = steps + reference.float().logit(eps=1e-5).unsqueeze(-2)
         middle = ((placed[..., 0, :] + placed[..., -1, :]) / 2).sigmoid()
         return grid.denormalise(placed.sigmoid()).flatten(-2), middle

@@ -122,7 +122,7 @@ class TrafficElementDetector(nn.Module):
         self, layer: int, states: Tensor, reference: Tensor
     ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
         """Class logits (B, E, K), boxes (B, E, 4) and states of one layer, and the boxes once more as references."""
-        guess = reference.logit(eps=1e-5)
+        guess = reference.float().logit(eps=1e-5)
         if guess.shape[-1] == 2:
             guess = F.pad(guess, (0, 2))
         boxes = (self.reg_branches[layer](states).float() + guess).sigmoid()

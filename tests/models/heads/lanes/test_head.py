@@ -46,6 +46,16 @@ def test_nothing_to_find_is_learned_from_too(lanes: int, elements: int) -> None:
     sum(losses.values()).backward()
 
 
+def test_half_the_precision_is_enough() -> None:
+    head, features = small_head(graph=True, end_gap=True), small_features(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = head(features)
+    losses = head.loss(outputs, [random_sample(3, 2, 0), random_sample(4, 3, 1)])
+    exact = head.loss(head(features), [random_sample(3, 2, 0), random_sample(4, 3, 1)])
+    assert float(sum(losses.values())) == pytest.approx(float(sum(exact.values())), rel=0.05)
+    sum(losses.values()).backward()
+
+
 def test_names_of_the_losses() -> None:
     head = small_head()
     features, sample = small_features(1), random_sample(3, 2)
