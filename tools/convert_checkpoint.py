@@ -20,8 +20,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "family",
-        choices=("bevformer", "bevformerv2", "occupancy"),
-        help="BEVFormer v1 or v2, its pretraining, or the occupancy baseline",
+        choices=("bevformer", "bevformerv2", "occupancy", "openlane"),
+        help="BEVFormer v1 or v2, its pretraining, or the occupancy or lane baseline",
     )
     parser.add_argument("checkpoint", type=Path, help="file to convert")
     parser.add_argument("out", type=Path, help="file to write")

@@ -46,6 +46,8 @@ def main() -> None:
     print("|---" * len(COLUMNS) + "|")
     for path in sorted(CONFIGS.glob("*.py")):
         config = load_config(path)
+        if "test_dataloader" not in config:  # a model alone has no test resolution
+            continue
         size = measure_size(config)
         looks_ahead = max(config.test_dataloader.dataset.frame_offsets) > 0
         live = "impossible" if looks_ahead else f"{size.live_multiply_adds / 1e9:.1f}"

@@ -23,8 +23,8 @@ from bev.inference.detections import Detections
 from bev.inference.frames import FrameBuilder, Image
 from bev.inference.history import Frame, History, join, without_pixels
 from bev.inference.tracking import GreedyTracker
-from bev.models.perceptor import BEVPerceptor, ClipFeatures
-from bev.structures import BEVMemory
+from bev.models.perceptor import BEVPerceptor
+from bev.structures import BEVMemory, ClipFeatures
 
 # Where nuScenes' LiDAR sits on the vehicle, the frame that its models see the world from: x right, y forward.
 NUSCENES_EGO_T_LIDAR = np.array([[0.0, 1, 0, 0.94], [-1, 0, 0, 0], [0, 0, 1, 1.84], [0, 0, 0, 1]])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -21,34 +21,20 @@ from bev.models.finite import NotFiniteError, first_non_finite
 from bev.models.temporal.recurrent import RecurrentBEV
 from bev.models.temporal.resampling import resample_bev
 from bev.models.temporal.video import VideoMemory
-from bev.structures import BEVFeatures, BEVMemory, CameraClip, ImageFeatures, PreviousBEV
+from bev.structures import BEVFeatures, BEVMemory, CameraClip, ClipFeatures, ImageFeatures, PreviousBEV
 
 Config = Mapping[str, Any]
 Pyramid = list[Tensor]
-
-
-@dataclass(eq=False)
-class ClipFeatures:
-    """What the heads look at, and what the next frame may need.
-
-    Attributes:
-        bev: The clip's BEV features, in the augmented bev frame.
-        images: Image features of the current frame.
-        memory: What a recurrent model remembers; None for others.
-    """
-
-    bev: BEVFeatures
-    images: ImageFeatures
-    memory: BEVMemory | None = None
 
 
 @MODELS.register_module()
 class BEVPerceptor(BaseModel):
     """Backbone, neck, BEV encoder for each frame, temporal fusion, and heads on the BEV or on the image features.
 
-    Heads have a class attribute `source` ("bev" or "image"), the verbs `forward(features)`, `loss(outputs, samples)`
-    and `predict(outputs, samples)`, and a class attribute `predicts`: the field of a sample that `predict` makes
-    ("pred_instances_3d", "pred_occupancy"), or None for heads that only help in training.
+    Heads have a class attribute `source` ("bev", "image", or "both" for all of `ClipFeatures`), the verbs
+    `forward(features)`, `loss(outputs, samples)` and `predict(outputs, samples)`, and a class attribute `predicts`: the
+    field of a sample that `predict` makes ("pred_instances_3d", "pred_occupancy", "pred_lanes"), or None for heads that
+    only help in training.
 
     Args:
         backbone: Config of a module from images (K, 3, H, W) to a tuple of maps.
@@ -196,12 +182,13 @@ class BEVPerceptor(BaseModel):
 
     def _run_heads(self, features: ClipFeatures, names: list[str]) -> dict[str, Any]:
         """Outputs of some heads by name."""
-        sources: dict[str, Any] = {"bev": features.bev, "image": features.images}
         outputs = {}
         if self.proposals_from is not None:
             first = self.heads[self.proposals_from]
             outputs[self.proposals_from] = first(features.images)
-            sources["bev"] = replace(features.bev, proposals=first.propose(outputs[self.proposals_from]))
+            bev = replace(features.bev, proposals=first.propose(outputs[self.proposals_from]))
+            features = replace(features, bev=bev)
+        sources: dict[str, Any] = {"bev": features.bev, "image": features.images, "both": features}
         rest = [name for name in names if name != self.proposals_from]
         outputs |= {name: self.heads[name](sources[self.heads[name].source]) for name in rest}
         return {name: outputs[name] for name in names}
@@ -234,7 +221,9 @@ class BEVPerceptor(BaseModel):
             plain = self._encode_recurrent(current, levels, memory)
             memory = BEVMemory.write(memory, plain.detach(), current)
         else:
-            plain = self.encode(current, levels)
+            # A model without memory takes the vehicle's state as it is, as the published lane models do.
+            can_bus = None if current.can_bus is None else current.can_bus[:, 0]
+            plain = self.encode(current, levels, can_bus=can_bus)
         fused = resample_bev(plain, self.encoder.grid, clip.bev_augmentation)
         if self.temporal is not None and not self.recurrent:
             maps[clip.current] = fused

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bev.geometry import BEVGrid
 from bev.structures.camera_clip import CameraClip
+from bev.structures.memory import BEVMemory
 
 
 @dataclass(eq=False)
@@ -49,6 +50,11 @@ class BEVFeatures:
     grid: BEVGrid
     proposals: Proposals | None = None
 
+    @property
+    def batch_size(self) -> int:
+        """B."""
+        return len(self.map)
+
 
 @dataclass(eq=False)
 class ImageFeatures:
@@ -61,3 +67,18 @@ class ImageFeatures:
 
     levels: tuple[Tensor, ...]
     clip: CameraClip
+
+
+@dataclass(eq=False)
+class ClipFeatures:
+    """What the heads look at, and what the next frame may need.
+
+    Attributes:
+        bev: The clip's BEV features, in the augmented bev frame.
+        images: Image features of the current frame.
+        memory: What a recurrent model remembers; None for others.
+    """
+
+    bev: BEVFeatures
+    images: ImageFeatures
+    memory: BEVMemory | None = None

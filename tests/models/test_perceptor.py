@@ -276,3 +276,27 @@ def test_refuses_losses_without_ground_truth():
 def test_refuses_an_unknown_mode():
     with pytest.raises(ValueError, match="mode is 'loss', 'predict' or 'tensor', not 'train'"):
         small_perceptor()(small_clip(), mode="train")
+
+
+@torch.no_grad()
+def test_heads_may_look_at_both_kinds_of_features():
+    relation = {"type": "PairRelation", "embed_dims": DIMS, "hidden_dims": 8}
+    queries = {"type": "LearnedQueries", "embed_dims": DIMS, "num_queries": 4}
+    attention = {"embed_dims": DIMS, "num_heads": 2, "feedforward_channels": DIMS}
+    decoder = {"type": "DETRDecoder", "num_layers": 1, **attention}
+    lanes = {
+        "type": "LaneTopologyHead",
+        "lanes": {"type": "CentrelineDetector", "decoder": {**decoder, "queries": queries}},
+        "traffic": {
+            "type": "TrafficElementDetector",
+            "encoder": {"type": "PyramidEncoder", "num_layers": 1, "num_levels": 2, **attention},
+            "decoder": {**decoder, "queries": {**queries, "reference_dims": 2}, "num_levels": 2},
+        },
+        "lane_lane": relation,
+        "lane_traffic": relation,
+    }
+    detector = small_perceptor(heads={"detection": small_detection(), "lanes": lanes})
+    found = detector(small_clip(), small_samples(), mode="predict")
+    for sample in found:
+        assert len(sample.pred_instances_3d) > 0
+        assert sample.pred_lanes.topology_lcte.shape == (4, 4)

@@ -10,11 +10,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bev.engine.official.names import NameMap
+from bev.engine.official.names import NameMap, Vocabulary
 
 _HEAD = "pts_bbox_head"
 _TRANSFORMER = f"{_HEAD}.transformer"
 _DD3D = "fcos3d_bbox_head"
+
+# Parameters of one layer of the BEV encoder and of one layer of a decoder, relative to the layer.
+ENCODER_LAYER = (
+    ("temporal_attention.sampling.{sampling}.{leaf}", "attentions.0.{sampling}.{leaf}"),
+    ("temporal_attention.output_proj.{leaf}", "attentions.0.output_proj.{leaf}"),
+    ("spatial_attention.sampling.{sampling}.{leaf}", "attentions.1.deformable_attention.{sampling}.{leaf}"),
+    ("spatial_attention.output_proj.{leaf}", "attentions.1.output_proj.{leaf}"),
+    ("ffn.expand.{leaf}", "ffns.0.layers.0.0.{leaf}"),
+    ("ffn.reduce.{leaf}", "ffns.0.layers.1.{leaf}"),
+    ("norms.{j}.{leaf}", "norms.{j}.{leaf}"),
+)
+DECODER_LAYER = (
+    ("self_attention.attention.{rest}", "attentions.0.attn.{rest}"),
+    ("cross_attention.sampling.{sampling}.{leaf}", "attentions.1.{sampling}.{leaf}"),
+    ("cross_attention.output_proj.{leaf}", "attentions.1.output_proj.{leaf}"),
+    ("ffn.expand.{leaf}", "ffns.0.layers.0.0.{leaf}"),
+    ("ffn.reduce.{leaf}", "ffns.0.layers.1.{leaf}"),
+    ("norms.{j}.{leaf}", "norms.{j}.{leaf}"),
+)
 
 _PAIRS = (
     ("backbone.{rest}", "img_backbone.{rest}"),
@@ -26,15 +45,7 @@ _PAIRS = (
     ("encoder.can_bus_mlp.{rest}", f"{_TRANSFORMER}.can_bus_mlp.{{rest}}"),
     *(
         (f"encoder.layers.{{i}}.{own}", f"{_TRANSFORMER}.encoder.layers.{{i}}.{official}")
-        for own, official in (
-            ("temporal_attention.sampling.{sampling}.{leaf}", "attentions.0.{sampling}.{leaf}"),
-            ("temporal_attention.output_proj.{leaf}", "attentions.0.output_proj.{leaf}"),
-            ("spatial_attention.sampling.{sampling}.{leaf}", "attentions.1.deformable_attention.{sampling}.{leaf}"),
-            ("spatial_attention.output_proj.{leaf}", "attentions.1.output_proj.{leaf}"),
-            ("ffn.expand.{leaf}", "ffns.0.layers.0.0.{leaf}"),
-            ("ffn.reduce.{leaf}", "ffns.0.layers.1.{leaf}"),
-            ("norms.{j}.{leaf}", "norms.{j}.{leaf}"),
-        )
+        for own, official in ENCODER_LAYER
     ),
     ("temporal.blocks.{rest}", f"{_TRANSFORMER}.fusion.layers.{{rest}}"),
     ("temporal.projection.{rest}", f"{_TRANSFORMER}.fusion.layer_norm.{{rest}}"),
@@ -43,14 +54,7 @@ _PAIRS = (
     ("heads.detection.{branch}_branches.{rest}", f"{_HEAD}.{{branch}}_branches.{{rest}}"),
     *(
         (f"heads.detection.decoder.layers.{{i}}.{own}", f"{_TRANSFORMER}.decoder.layers.{{i}}.{official}")
-        for own, official in (
-            ("self_attention.attention.{rest}", "attentions.0.attn.{rest}"),
-            ("cross_attention.sampling.{sampling}.{leaf}", "attentions.1.{sampling}.{leaf}"),
-            ("cross_attention.output_proj.{leaf}", "attentions.1.output_proj.{leaf}"),
-            ("ffn.expand.{leaf}", "ffns.0.layers.0.0.{leaf}"),
-            ("ffn.reduce.{leaf}", "ffns.0.layers.1.{leaf}"),
-            ("norms.{j}.{leaf}", "norms.{j}.{leaf}"),
-        )
+        for own, official in DECODER_LAYER
     ),
     # The occupancy head of the challenge's baseline.
     ("heads.occupancy.decoder.layers.{i}.conv.{leaf}", f"{_TRANSFORMER}.decoder.{{i}}.conv.{{leaf}}"),
@@ -86,23 +90,24 @@ _PAIRS = (
     ("heads.perspective.attribute_logits.{leaf}", f"{_DD3D}.attr_logits.{{leaf}}"),
     ("heads.perspective.speed.{leaf}", f"{_DD3D}.speed.{{leaf}}"),
 )
-_FIELDS = {
+FIELDS = {
     "rest": ".+",
     "leaf": "weight|bias",
     "branch": "cls|reg",
     "sampling": "sampling_offsets|attention_weights|value_proj",
 }
-NAMES = NameMap(_PAIRS, _FIELDS)
+NAMES = NameMap(_PAIRS, FIELDS)
 
 # Backbones that training starts from come as detectors of their own.
-PRETRAINED = NameMap((("backbone.{rest}", "backbone.{rest}"), ("neck.{rest}", "neck.{rest}")), _FIELDS)
+PRETRAINED = NameMap((("backbone.{rest}", "backbone.{rest}"), ("neck.{rest}", "neck.{rest}")), FIELDS)
 
-IGNORED: dict[str, str] = {
+_IGNORED = {
     f"{_HEAD}.code_weights": "weights of the box loss: part of the config here",
     f"{_DD3D}.fcos3d_head.mean_depth_per_level": "initial value of depth_offsets: part of the config here",
     f"{_DD3D}.fcos3d_head.std_depth_per_level": "initial value of depth_scales: part of the config here",
     "bbox_head.": "head of the detector that the backbone was trained in",
 }
+VOCABULARY = Vocabulary((NAMES, PRETRAINED), _IGNORED)
 BOX_ROWS = torch.tensor([0, 1, 3, 2, 4, 5, 7, 6, 8, 9])
 BOX_SIGNS = torch.tensor([1.0, 1, 1, 1, 1, 1, -1, -1, 1, 1])
 LEVEL_EMBEDS = f"{_TRANSFORMER}.level_embeds"

@@ -7,9 +7,16 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from bev.engine.official import bevformer
+from bev.engine.official import bevformer, openlane
+from bev.engine.official.names import Vocabulary
 
-FAMILIES = ("bevformer", "bevformerv2", "occupancy")
+_VOCABULARIES = {
+    "bevformer": bevformer.VOCABULARY,
+    "bevformerv2": bevformer.VOCABULARY,
+    "occupancy": bevformer.VOCABULARY,
+    "openlane": openlane.VOCABULARY,
+}
+FAMILIES = tuple(_VOCABULARIES)
 
 
 class ConversionError(RuntimeError):
@@ -47,21 +54,20 @@ def convert_official(
 
     Args:
         state_dict: Official keys and tensors, without the prefix of a data-parallel wrapper.
-        family: "bevformer" (v1), "bevformerv2", or "occupancy" (the CVPR 2023 challenge's baselines).
+        family: "bevformer" (v1), "bevformerv2", "occupancy" or "openlane" (the CVPR 2023 challenges' baselines).
         legacy_boxes: Whether the model was trained with the boxes of mmdet3d < 1.0, as all published ones were.
 
     Returns:
-        The state dict for a `BEVPerceptor` whose heads are called `detection`, `perspective` and `occupancy`, and the
-        report, in which every key of `state_dict` appears exactly once.
+        The state dict for a `BEVPerceptor` whose heads are called `detection`, `perspective`, `occupancy` and `lanes`,
+        and the report, in which every key of `state_dict` appears exactly once.
 
     Raises:
         ConversionError: If the family is unknown, or keys belong to no part of it.
     """
-    _check_family(family)
+    vocabulary = _vocabulary(family)
     report, own, unknown = ConversionReport(), {}, []
     for key in state_dict:
-        reason = next((why for start, why in bevformer.IGNORED.items() if key.startswith(start)), None)
-        name = bevformer.NAMES.to_own(key) or bevformer.PRETRAINED.to_own(key)
+        reason, name = vocabulary.reason_to_ignore(key), vocabulary.to_own(key)
         if reason is not None:
             report.ignored[key] = reason
         elif name is None:
@@ -82,18 +88,18 @@ def export_official(state_dict: Mapping[str, Tensor], family: str, legacy_boxes:
     """Our weights under the official names: the inverse of `convert_official`, but for what that ignores.
 
     Args:
-        state_dict: Of a `BEVPerceptor` whose heads are called `detection`, `perspective` and `occupancy`.
+        state_dict: Of a `BEVPerceptor` whose heads are called `detection`, `perspective`, `occupancy` and `lanes`.
         family: As for `convert_official`.
         legacy_boxes: Whether the other side expects the boxes of mmdet3d < 1.0, as the official code does.
 
     Raises:
         ConversionError: If the family is unknown, or it has no counterpart of a key.
     """
-    _check_family(family)
+    vocabulary = _vocabulary(family)
     box_layers = bevformer.last_box_layers(list(state_dict))
     official = {}
     for key, value in state_dict.items():
-        name = bevformer.NAMES.to_official(key)
+        name = vocabulary.to_official(key)
         if name is None:
             raise ConversionError(f"{key} has no counterpart in the official {family} models")
         if legacy_boxes and bevformer.is_box_output(key, box_layers):
@@ -122,9 +128,10 @@ def _fold(own: dict[str, Tensor], report: ConversionReport, official: Mapping[st
         del report.mapped[key]
 
 
-def _check_family(family: str) -> None:
+def _vocabulary(family: str) -> Vocabulary:
     if family not in FAMILIES:
         raise ConversionError(f"unknown family {family!r}; there are {', '.join(FAMILIES)}")
+    return _VOCABULARIES[family]
 
 
 def _more(keys: list[str]) -> str:

@@ -60,3 +60,28 @@ class NameMap:
     def to_official(self, own: str) -> str | None:
         """The official name of one of our keys; None where it has none."""
         return next((name for pair in self.pairs if (name := pair.to_official(own)) is not None), None)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a family of official models calls things.
+
+    Attributes:
+        names: Counterparts of our parameters; the first map that knows a key decides.
+        ignored: Beginnings of official keys that have no place here, and why.
+    """
+
+    names: Sequence[NameMap]
+    ignored: Mapping[str, str]
+
+    def to_own(self, official: str) -> str | None:
+        """Our name of an official key; None where it has none."""
+        return next((name for names in self.names if (name := names.to_own(official)) is not None), None)
+
+    def to_official(self, own: str) -> str | None:
+        """The official name of one of our keys; None where it has none."""
+        return self.names[0].to_official(own)
+
+    def reason_to_ignore(self, official: str) -> str | None:
+        """Why an official key has no place here; None where it has one, or is unknown."""
+        return next((why for start, why in self.ignored.items() if official.startswith(start)), None)

@@ -80,7 +80,14 @@ class DeformableSampling(nn.Module):
         """Project values (B, S, C) and split them into heads: (B, S, M, C / M)."""
         return self.value_proj(values).unflatten(-1, (self.num_heads, -1))
 
-    def forward(self, query: Tensor, values: Tensor, reference_points: Tensor, spatial_shapes: SpatialShapes) -> Tensor:
+    def forward(
+        self,
+        query: Tensor,
+        values: Tensor,
+        reference_points: Tensor,
+        spatial_shapes: SpatialShapes,
+        extents: Tensor | None = None,
+    ) -> Tensor:
         """Read the values around each query's reference points.
 
         Args:
@@ -89,20 +96,26 @@ class DeformableSampling(nn.Module):
             reference_points: (B, Q, Z, 2) x and y, 0 at the left or top edge of every level and 1 at the other edge;
                 B may be 1 for points that all samples share. (B, Q, L, Z, 2) where the levels have points of their own.
             spatial_shapes: Height and width of each level; their products add up to S.
+            extents: (B, Q, L, 2) width and height of a box around each reference point, in fractions of the level. The
+                offsets then count in these boxes, so that the outermost of the initial points are on their borders
+                (Deformable DETR, appendix A.4); None for offsets in cells.
 
         Returns:
             (B, Q, C).
         """
-        # Learned offsets count in cells of their level.
-        sizes = [(width, height) for height, width in spatial_shapes]
-        cells = torch.tensor(sizes, dtype=reference_points.dtype, device=query.device)
-        steps = self.offsets(query).unflatten(4, (-1, reference_points.shape[-2])) / cells[:, None, None, :]
+        steps = self.offsets(query).unflatten(4, (-1, reference_points.shape[-2]))
+        if extents is None:
+            sizes = [(width, height) for height, width in spatial_shapes]
+            cells = torch.tensor(sizes, dtype=reference_points.dtype, device=query.device)
+            steps = steps / cells[:, None, None, :]
+        else:
+            steps = steps * (extents / (2 * self.num_points))[:, :, None, :, None, None]
         per_level = reference_points if reference_points.dim() == 5 else reference_points[:, :, None]
         locations = (per_level[:, :, None, :, None] + steps).flatten(4, 5)
         return ms_deform_attn(values, spatial_shapes, locations, self.weights(query))
 
     def offsets(self, query: Tensor) -> Tensor:
-        """How far from its reference point each query (B, Q, query_dims) reads: (B, Q, M, L, P, 2), in cells."""
+        """How far from its reference point each query (B, Q, query_dims) reads: (B, Q, M, L, P, 2)."""
         return self.sampling_offsets(query).unflatten(-1, (self.num_heads, self.num_levels, self.num_points, 2))
 
     def weights(self, query: Tensor) -> Tensor:
@@ -146,22 +159,29 @@ class DeformableAttention(nn.Module):
         reference_points: Tensor,
         spatial_shapes: SpatialShapes,
         query_position: Tensor | None = None,
+        extents: Tensor | None = None,
+        padding: Tensor | None = None,
     ) -> Tensor:
         """Return the queries plus what they read.
 
         Args:
             query: (B, Q, C).
             values: (B, S, C), levels one after the other, rows first; a BEV map is one level of (H, W).
-            reference_points: (B, Q, 2) x and y in fractions of the map, 0 at the left or top edge.
+            reference_points: (B, Q, 2) x and y in fractions of the map, 0 at the left or top edge; (B, Q, L, 2) where
+                the levels have places of their own.
             spatial_shapes: Height and width of each level.
             query_position: (B, Q, C) or (Q, C), added to the query where it decides what to read.
+            extents: As for `DeformableSampling`.
+            padding: (B, S) bool, True for values that are read as zero.
 
         Returns:
             (B, Q, C).
         """
         placed = query if query_position is None else query + query_position
         projected = self.sampling.project_values(values)
-        read = self.sampling(placed, projected, reference_points[:, :, None], spatial_shapes)
+        if padding is not None:
+            projected = projected.masked_fill(padding[..., None, None], 0.0)
+        read = self.sampling(placed, projected, reference_points.unsqueeze(-2), spatial_shapes, extents)
         return query + self.dropout(self.output_proj(read))
 
 

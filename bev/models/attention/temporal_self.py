@@ -55,10 +55,20 @@ class TemporalSelfAttention(nn.Module):
         num_heads: Attention heads.
         num_points: Points per head and map.
         dropout: Probability of zeroing an output before it is added to the query.
+        value_projections: How often the values go through their projection: twice in the published lane models, whose
+            code repeats the line.
     """
 
-    def __init__(self, embed_dims: int = 256, num_heads: int = 8, num_points: int = 4, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        embed_dims: int = 256,
+        num_heads: int = 8,
+        num_points: int = 4,
+        dropout: float = 0.1,
+        value_projections: int = 1,
+    ) -> None:
         super().__init__()
+        self.value_projections = value_projections
         self.sampling = DeformableSampling(
             embed_dims,
             num_heads,
@@ -93,9 +103,15 @@ class TemporalSelfAttention(nn.Module):
         previous, current = (query, query) if queue is None else queue.maps(query)
         conditioned = torch.cat([previous, query + position], dim=-1)
         if queue is None:
-            values = self.sampling.project_values(query).repeat(1, 2, 1, 1)
+            values = self._project_values(query).repeat(1, 2, 1, 1)
         else:
-            values = self.sampling.project_values(torch.cat([previous, current], dim=1))
+            values = self._project_values(torch.cat([previous, current], dim=1))
             reference_points = queue.reference_points(reference_points)
         read = self.sampling(conditioned, values, reference_points, (grid_shape, grid_shape))
         return query + self.dropout(self.output_proj(read))
+
+    def _project_values(self, values: Tensor) -> Tensor:
+        """Values (B, S, C) to (B, S, heads, C / heads)."""
+        for _ in range(self.value_projections - 1):
+            values = self.sampling.value_proj(values)
+        return self.sampling.project_values(values)

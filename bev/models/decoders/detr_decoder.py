@@ -1,6 +1,8 @@
-"""Transformer decoder: queries look at each other and read a BEV map, layer by layer (BEVFormer, section 3.5).
+"""Transformer decoder: queries look at each other and read features, layer by layer (BEVFormer, section 3.5).
 
-Shapes: B batch, G query groups, Q queries per group, C channels, H, W rows and columns of the BEV map.
+The features are a BEV map or, in Deformable DETR (arXiv 2010.04159), the pyramid of an image.
+
+Shapes: B batch, G query groups, Q queries per group, C channels, L feature levels.
 """
 
 from __future__ import annotations
@@ -13,15 +15,17 @@ from torch import Tensor, nn
 
 from bev.models.attention.deformable import DeformableAttention
 from bev.models.attention.feed_forward import FeedForward
+from bev.models.attention.tokens import FeatureTokens
 from bev.models.decoders.queries import Queries
 from bev.structures import BEVFeatures
 
 Prediction = TypeVar("Prediction")
+BOX_SIZE = 4
 
 
 @MODELS.register_module()
 class DETRDecoder(nn.Module):
-    """A stack of decoder layers with iterative refinement, and the initialisation of its queries.
+    """A stack of decoder layers, and the initialisation of its queries.
 
     Args:
         queries: Config of the initialisation: `LearnedQueries` or `HeatmapQueries`.
@@ -31,6 +35,9 @@ class DETRDecoder(nn.Module):
         num_points: Places that a head of the cross-attention reads.
         feedforward_channels: Hidden channels of the feed-forward blocks.
         dropout: Probability in attention weights, attention outputs and feed-forward blocks.
+        num_levels: L, 1 for a BEV map.
+        refine: Whether each layer reads around what the one before it predicted. Otherwise all layers read around the
+            initial reference points, which all of them train.
     """
 
     def __init__(
@@ -42,56 +49,69 @@ class DETRDecoder(nn.Module):
         num_points: int = 4,
         feedforward_channels: int = 512,
         dropout: float = 0.1,
+        num_levels: int = 1,
+        refine: bool = True,
     ) -> None:
         super().__init__()
-        self.embed_dims = embed_dims
+        self.embed_dims, self.refine = embed_dims, refine
         self.queries = MODELS.build(queries)
         self.layers = nn.ModuleList(
-            DETRDecoderLayer(embed_dims, num_heads, num_points, feedforward_channels, dropout)
+            DETRDecoderLayer(embed_dims, num_heads, num_points, feedforward_channels, dropout, num_levels)
             for _ in range(num_layers)
         )
 
     def forward(
         self,
         queries: Queries,
-        features: BEVFeatures,
+        features: BEVFeatures | FeatureTokens,
         predict: Callable[[int, Tensor, Tensor], tuple[Prediction, Tensor]],
+        exchange: Callable[[int, Tensor], Tensor] | None = None,
     ) -> list[Prediction]:
-        """Runs all layers; each one reads the map around the centres that the one before it predicted.
+        """Runs all layers.
 
         Args:
             queries: As `self.queries` gives them for `features`.
-            features: Map (B, C, H, W).
+            features: Map (B, C, H, W), or the tokens of a pyramid.
             predict: Called after each layer with the layer's index, the queries' states (B, G * Q, C) and their
-                reference points (B, G * Q, 3); returns what the layer predicts and the reference points of the next
-                layer. No gradient flows from a layer to the reference points that another one gave it.
+                references (B, G * Q, D); returns what the layer predicts and the references of the next layer, points
+                (D = 2 or 3) or boxes (D = 4) as in `Queries`. No gradient flows from a layer to the references that
+                another one gave it.
+            exchange: Called before `predict` with the layer's index and the states; returns the states to go on with.
 
         Returns:
             One prediction per layer.
         """
-        values, shape = features.map.flatten(2).transpose(1, 2), tuple(features.map.shape[-2:])
+        tokens = FeatureTokens.of_map(features.map) if isinstance(features, BEVFeatures) else features
         states, reference = queries.content, queries.reference
         predictions = []
         for index, layer in enumerate(self.layers):
-            states = layer(states, queries.position, reference[..., :2], values, shape, queries.num_groups)
-            prediction, reference = predict(index, states, reference)
-            reference = reference.detach()
+            states = layer(states, queries.position, reference, tokens, queries.num_groups)
+            if exchange is not None:
+                states = exchange(index, states)
+            prediction, refined = predict(index, states, reference)
+            reference = refined.detach() if self.refine else reference
             predictions.append(prediction)
         return predictions
 
 
 class DETRDecoderLayer(nn.Module):
-    """Self-attention within each group, cross-attention to the BEV map, feed-forward block; a norm after each.
+    """Self-attention within each group, cross-attention to the features, feed-forward block; a norm after each.
 
     Args: as for `DETRDecoder`.
     """
 
     def __init__(
-        self, embed_dims: int, num_heads: int, num_points: int, feedforward_channels: int, dropout: float
+        self,
+        embed_dims: int,
+        num_heads: int,
+        num_points: int,
+        feedforward_channels: int,
+        dropout: float,
+        num_levels: int = 1,
     ) -> None:
         super().__init__()
         self.self_attention = GroupSelfAttention(embed_dims, num_heads, dropout)
-        self.cross_attention = DeformableAttention(embed_dims, num_heads, 1, num_points, dropout)
+        self.cross_attention = DeformableAttention(embed_dims, num_heads, num_levels, num_points, dropout)
         self.ffn = FeedForward(embed_dims, feedforward_channels, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(embed_dims) for _ in range(3))
 
@@ -100,8 +120,7 @@ class DETRDecoderLayer(nn.Module):
         states: Tensor,
         position: Tensor,
         reference: Tensor,
-        values: Tensor,
-        shape: tuple[int, int],
+        tokens: FeatureTokens,
         num_groups: int = 1,
     ) -> Tensor:
         """Updates the queries.
@@ -109,16 +128,18 @@ class DETRDecoderLayer(nn.Module):
         Args:
             states: (B, G * Q, C).
             position: (B, G * Q, C).
-            reference: (B, G * Q, 2) x and y as fractions of the map.
-            values: (B, H * W, C), rows first.
-            shape: (H, W).
+            reference: (B, G * Q, D) points or boxes as in `Queries`.
+            tokens: What is read.
             num_groups: G.
 
         Returns:
             (B, G * Q, C).
         """
         states = self.norms[0](self.self_attention(states, position, num_groups))
-        states = self.norms[1](self.cross_attention(states, values, reference, [shape], position))
+        places = tokens.on_levels(reference[..., :2])
+        extents = tokens.on_levels(reference[..., 2:]) if reference.shape[-1] == BOX_SIZE else None
+        read = self.cross_attention(states, tokens.values, places, tokens.shapes, position, extents, tokens.padding)
+        states = self.norms[1](read)
         return self.norms[2](self.ffn(states))
 
 

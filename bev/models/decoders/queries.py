@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.models.attention.tokens import FeatureTokens
 from bev.structures import BEVFeatures
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Queries:
     Attributes:
         content: (B, G * Q, C), what the decoder layers update.
         position: (B, G * Q, C), added to the content where attention compares places.
-        reference: (B, G * Q, 3) x, y, z of the first guess, as fractions of the grid's bounds.
+        reference: (B, G * Q, D) the first guess. D = 3 for x, y, z in fractions of the grid's bounds; in images D = 2
+            for x, y and D = 4 for the centre, width and height of a box, in fractions of what is not padding.
         num_groups: G. Groups don't see each other; only the first one predicts outside training.
         code_prior: (B, G * Q, 10) first guess of size, yaw and velocity, added to what the head regresses; zero for the
             centre, which starts from `reference`. None where there is no guess.
@@ -50,21 +52,24 @@ class LearnedQueries(nn.Module):
         embed_dims: C.
         num_queries: Q.
         num_groups: G in training.
+        reference_dims: D, 3 on a BEV map and 2 in images.
     """
 
-    def __init__(self, embed_dims: int = 256, num_queries: int = 900, num_groups: int = 1) -> None:
+    def __init__(
+        self, embed_dims: int = 256, num_queries: int = 900, num_groups: int = 1, reference_dims: int = 3
+    ) -> None:
         super().__init__()
         self.num_queries, self.num_groups = num_queries, num_groups
         self.embedding = nn.Embedding(num_groups * num_queries, 2 * embed_dims)
-        self.reference = nn.Linear(embed_dims, 3)
+        self.reference = nn.Linear(embed_dims, reference_dims)
         nn.init.xavier_uniform_(self.reference.weight)
         nn.init.zeros_(self.reference.bias)
 
-    def forward(self, features: BEVFeatures) -> Queries:
+    def forward(self, features: BEVFeatures | FeatureTokens) -> Queries:
         """Returns the embeddings, repeated for each sample of `features`."""
         groups = self.num_groups if self.training else 1
         embedding = self.embedding.weight[: groups * self.num_queries]
-        position, content = embedding.expand(len(features.map), -1, -1).chunk(2, dim=-1)
+        position, content = embedding.expand(features.batch_size, -1, -1).chunk(2, dim=-1)
         return Queries(content, position, self.reference(position).sigmoid(), groups)
 
     def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:

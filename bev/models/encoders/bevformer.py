@@ -85,6 +85,7 @@ class BEVFormerEncoder(nn.Module):
         height_focus: As for `SpatialCrossAttention`.
         can_bus_dims: Numbers of the vehicle's state that are added to the queries through a small network, 18 in
             BEVFormer v1; 0 for none.
+        value_projections: As for `TemporalSelfAttention`.
         with_cp: Recompute each layer in the backward pass instead of keeping its intermediate results.
     """
 
@@ -109,6 +110,7 @@ class BEVFormerEncoder(nn.Module):
         initial_step: float = 1.0,
         height_focus: float = 0.0,
         can_bus_dims: int = 0,
+        value_projections: int = 1,
         with_cp: bool = False,
     ) -> None:
         super().__init__()
@@ -126,7 +128,7 @@ class BEVFormerEncoder(nn.Module):
             self.queries.weight.data.copy_(embedding_std * polar_codes(self.grid, embed_dims))
         self.layers = nn.ModuleList(
             BEVFormerLayer(
-                TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout),
+                TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout, value_projections),
                 SpatialCrossAttention(
                     embed_dims,
                     num_heads,

@@ -1,6 +1,6 @@
-"""Positional encodings of a BEV grid.
+"""Positional encodings of BEV grids and of images.
 
-Shapes: H, W rows and columns of the grid, Q = H * W cells, C channels.
+Shapes: H, W rows and columns of the grid or feature map, Q = H * W cells, C channels, B batch.
 """
 
 from __future__ import annotations
@@ -52,3 +52,26 @@ def polar_codes(grid: BEVGrid, dims: int) -> Tensor:
     angles = torch.arange(1, (dims - dims // 2 + 1) // 2 + 1) * torch.atan2(y, x)[:, None]
     codes = torch.cat([radial.cos(), angles.sin(), angles.cos()], dim=1)[:, :dims]
     return math.sqrt(2) * codes.float()
+
+
+def sine_codes(padding: Tensor, dims: int, temperature: float = 10000.0) -> Tensor:
+    """Sines and cosines of the place in an image, half of the channels for y and half for x (DETR, arXiv 2005.12872).
+
+    Places count from 0 to 2 pi over what is not padding, at the centres of the cells.
+
+    Args:
+        padding: (B, H, W) bool, True where a cell covers padding.
+        dims: C, a multiple of 4.
+        temperature: Ratio of the longest to the shortest wave.
+
+    Returns:
+        (B, Q, C) float32, row by row.
+    """
+    frequencies = temperature ** (-torch.arange(0, dims // 2, 2, device=padding.device) / (dims / 2))
+    halves = []
+    for axis in (1, 2):
+        places = (~padding).cumsum(axis, dtype=torch.float32)
+        last = places.narrow(axis, places.shape[axis] - 1, 1)
+        phases = ((places - 0.5) / (last + 1e-6) * (2 * math.pi))[..., None] * frequencies
+        halves.append(torch.stack([phases.sin(), phases.cos()], dim=-1).flatten(-2))
+    return torch.cat(halves, dim=-1).flatten(1, 2)

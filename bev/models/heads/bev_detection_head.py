@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from bev.geometry.grid import BEVGrid
 from bev.models.assigners import HungarianAssigner
 from bev.models.decoders.queries import Queries
+from bev.models.heads.branches import class_branch, regression_branch
 from bev.models.heads.detection_decoding import decode_detections
 from bev.models.heads.detection_targets import QueryTargets, detection_targets, match_queries
-from bev.models.losses import PRIOR_LOGIT, BoxDistance, FocalLoss, mean_over_ranks
+from bev.models.heads.layer_losses import name_layers
+from bev.models.losses import BoxDistance, FocalLoss, mean_over_ranks
 from bev.structures import BEVFeatures
 
 CODE_SIZE = 10
@@ -79,8 +81,8 @@ class BEVDetectionHead(nn.Module):
         self.assigner = HungarianAssigner(self.class_loss, self.box_loss)
         self.decoder = MODELS.build(decoder)
         channels, num_layers = self.decoder.embed_dims, len(self.decoder.layers)
-        self.cls_branches = nn.ModuleList(_class_branch(channels, num_classes, num_fcs) for _ in range(num_layers))
-        self.reg_branches = nn.ModuleList(_box_branch(channels, num_fcs) for _ in range(num_layers))
+        self.cls_branches = nn.ModuleList(class_branch(channels, num_classes, num_fcs) for _ in range(num_layers))
+        self.reg_branches = nn.ModuleList(regression_branch(channels, CODE_SIZE, num_fcs) for _ in range(num_layers))
         self.register_buffer("code_weights", torch.tensor(code_weights), persistent=False)
 
     def forward(self, features: BEVFeatures) -> DetectionOutputs:
@@ -148,29 +150,4 @@ class BEVDetectionHead(nn.Module):
         class_losses = self.class_loss(logits, matched.positive).sum((1, 2, 3)) / normaliser
         weights = matched.weights * self.code_weights
         box_losses = (self.box_loss(codes, matched.codes) * weights).sum((1, 2, 3)) / normaliser
-        last = len(logits) - 1
-        losses = {}
-        for layer in range(len(logits)):
-            prefix = "" if layer == last else f"d{layer}."
-            losses[f"{prefix}loss_cls"], losses[f"{prefix}loss_bbox"] = class_losses[layer], box_losses[layer]
-        return losses
-
-
-def _class_branch(channels: int, num_classes: int, num_fcs: int) -> nn.Sequential:
-    layers = []
-    for _ in range(num_fcs):
-        layers += [nn.Linear(channels, channels), nn.LayerNorm(channels), nn.ReLU(inplace=True)]
-    output = nn.Linear(channels, num_classes)
-    nn.init.constant_(output.bias, PRIOR_LOGIT)
-    return nn.Sequential(*layers, output)
-
-
-def _box_branch(channels: int, num_fcs: int) -> nn.Sequential:
-    layers = []
-    for _ in range(num_fcs):
-        layers += [nn.Linear(channels, channels), nn.ReLU(inplace=True)]
-    output = nn.Linear(channels, CODE_SIZE)
-    # The first guess of every layer is its reference point and its prior.
-    nn.init.zeros_(output.weight)
-    nn.init.zeros_(output.bias)
-    return nn.Sequential(*layers, output)
+        return name_layers({"loss_cls": class_losses, "loss_bbox": box_losses})

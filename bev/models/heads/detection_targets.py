@@ -1,6 +1,7 @@
 """Targets of 3D detection heads.
 
-Shapes: M objects of a sample, L decoder layers, B batch, G query groups, Q queries per group, K classes.
+Shapes: M objects of a sample, D numbers that describe an object (10 of the box code for 3D boxes), L decoder layers, B
+batch, G query groups, Q queries per group, K classes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class DetectionTarget:
     """Ground truth of one sample.
 
     Attributes:
-        codes: (M, 10) float32 box codes of the gravity centres, metres; an unknown velocity is NaN.
+        codes: (M, D) float32; of 3D boxes the box codes of their gravity centres, metres. Unknown numbers (velocities)
+            are NaN.
         labels: (M,) int64.
     """
 
@@ -35,15 +37,17 @@ class QueryTargets:
 
     Attributes:
         positive: (L, B, G * Q, K) bool, the class that a query should find.
-        codes: (L, B, G * Q, 10); finite.
-        weights: (L, B, G * Q, 10), 1 for the numbers to regress: 0 for background and unknown velocities.
+        codes: (L, B, G * Q, D); finite.
+        weights: (L, B, G * Q, D), 1 for the numbers to regress: 0 for background and unknown velocities.
         objects_per_group: Targets that have a query, over the batch, in each group.
+        assigned: (L, B, G * Q) int64, index of the query's object in its sample; -1 for background.
     """
 
     positive: Tensor
     codes: Tensor
     weights: Tensor
     objects_per_group: float
+    assigned: Tensor
 
 
 def detection_targets(
@@ -79,15 +83,17 @@ def match_queries(
         assigner: Finds the assignment.
         targets: B of them.
         logits: (L, B, G * Q, K) float32.
-        codes: (L, B, G * Q, 10) float32.
+        codes: (L, B, G * Q, D) float32.
         num_groups: G; every group finds all objects by itself.
     """
     positive = torch.zeros_like(logits, dtype=torch.bool)
     target_codes, weights = torch.zeros_like(codes), torch.zeros_like(codes)
+    all_assigned = torch.full(codes.shape[:3], -1, dtype=torch.long, device=codes.device)
     matched = 0
     for index, target in enumerate(targets):
         sample_logits, sample_codes = (values[:, index].unflatten(1, (num_groups, -1)) for values in (logits, codes))
         assigned = assigner.assign(sample_logits, sample_codes, target.labels, target.codes).flatten(1)
+        all_assigned[:, index] = assigned
         layer, query = (assigned >= 0).nonzero(as_tuple=True)
         objects = assigned[layer, query]
         known = torch.isfinite(target.codes[objects])
@@ -95,7 +101,7 @@ def match_queries(
         target_codes[layer, index, query] = target.codes[objects].nan_to_num()
         weights[layer, index, query] = known.to(weights.dtype)
         matched += len(objects)
-    return QueryTargets(positive, target_codes, weights, matched / (len(logits) * num_groups))
+    return QueryTargets(positive, target_codes, weights, matched / (len(logits) * num_groups), all_assigned)
 
 
 def _name(sample: Det3DDataSample) -> str:

@@ -1,6 +1,7 @@
 """Losses that several heads share. Each returns values per element; the caller sums and normalises."""
 
 from bev.models.losses.box_distance import BoxDistance
+from bev.models.losses.box_overlap import BoxOverlap
 from bev.models.losses.centre_heatmap import CentrePatches, centre_patches, draw_heatmap, gaussian_focal_loss
 from bev.models.losses.focal import PRIOR_LOGIT, FocalLoss
 from bev.models.losses.normaliser import mean_over_ranks
@@ -8,6 +9,7 @@ from bev.models.losses.normaliser import mean_over_ranks
 __all__ = [
     "PRIOR_LOGIT",
     "BoxDistance",
+    "BoxOverlap",
     "CentrePatches",
     "FocalLoss",
     "centre_patches",

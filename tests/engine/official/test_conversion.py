@@ -29,6 +29,8 @@ KEY_TABLES = {
     "occupancy_bevformer_internimage_s": "occ_baseline/keys.json",
     "occupancy_bevformer_small": "occ_baseline/keys_small_occ.json",
     "occupancy_bevformer_base": "occ_baseline/keys_base_occ.json",
+    "openlane_internimage_s": "openlanev2_baseline/keys.json",
+    "openlane_r50": "openlanev2_baseline/keys_baseline_large.json",
 }
 
 
@@ -89,6 +91,17 @@ def test_unknown_keys_and_families_are_refused() -> None:
         ConversionError, match=r"heatmap_branch\.0\.weight has no counterpart in the official bevformer"
     ):
         export_official({"heads.detection.decoder.queries.heatmap_branch.0.weight": torch.zeros(1)}, "bevformer")
+
+
+def test_of_the_small_lane_baseline_only_the_image_features_are_taken(goldens: Path) -> None:
+    official = official_weights(goldens, "openlanev2_baseline/keys_baseline.json")
+    own, report = convert_official(official, "openlane")
+    assert sorted([*report.mapped, *report.ignored]) == sorted(official)
+    assert {key.partition(".")[0] for key in own} == {"backbone", "neck"}
+    assert {key.partition(".")[0] for key in report.ignored} == {
+        "img_view_transformer", "lc_head", "te_head", "lclc_head", "lcte_head",
+    }  # fmt: skip
+    assert export_official(own, "openlane").keys() == report.mapped.keys()
 
 
 def test_backbones_of_pretraining_detectors_are_taken_and_their_heads_ignored() -> None:

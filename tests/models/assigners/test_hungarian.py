@@ -24,7 +24,7 @@ def problem(queries: int, targets: int, leading: tuple[int, ...] = ()) -> tuple[
 def test_least_total_cost(assigner: HungarianAssigner) -> None:
     logits, codes, labels, target_codes = problem(queries=6, targets=4)
     assigned = assigner.assign(logits, codes, labels, target_codes)
-    cost = assigner.class_loss.cost(logits, labels) + assigner.box_distance.cost(codes[:, :8], target_codes[:, :8])
+    cost = assigner.class_loss.cost(logits, labels) + assigner.distances[0].cost(codes[:, :8], target_codes[:, :8])
     best = min(sum(cost[q, t] for t, q in enumerate(chosen)) for chosen in itertools.permutations(range(6), 4))
     found = sum(cost[q, t] for q, t in enumerate(assigned.tolist()) if t >= 0)
     assert sorted(assigned.tolist()) == [-1, -1, 0, 1, 2, 3]
@@ -61,7 +61,7 @@ def test_non_finite_predictions_and_targets_are_named(assigner: HungarianAssigne
     logits, codes, labels, target_codes = problem(queries=5, targets=3)
     logits[2, 1] = float("inf")
     codes[0, 3] = float("nan")
-    with pytest.raises(FloatingPointError, match=r"1 class logits and 1 box numbers.*training diverged"):
+    with pytest.raises(FloatingPointError, match=r"1 class logits and 1 numbers of predicted boxes.*training diverged"):
         assigner.assign(logits, codes, labels, target_codes)
     logits, codes, labels, target_codes = problem(queries=5, targets=3)
     target_codes[1, 2] = float("-inf")

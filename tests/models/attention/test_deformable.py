@@ -63,3 +63,39 @@ def test_weights_add_up_to_one():
 def test_refuses_channels_that_do_not_divide_into_heads():
     with pytest.raises(ValueError, match="embed_dims 10 is not a multiple of num_heads 4"):
         DeformableSampling(embed_dims=10, num_heads=4)
+
+
+def test_boxes_stretch_the_offsets() -> None:
+    torch.manual_seed(0)
+    sampling = DeformableSampling(8, num_heads=4, num_levels=1, num_points=2)
+    values = torch.zeros(1, 8 * 8, 4, 2, requires_grad=True)
+    centre, extents = torch.tensor([[[[0.5, 0.5]]]]), torch.tensor([[[[0.5, 0.25]]]])
+    # The outer points of the heads are on the borders of the box: 2 cells left or right, 1 cell above or below.
+    sampling(torch.zeros(1, 1, 8), values, centre, [(8, 8)], extents).sum().backward()
+    read = values.grad.abs().sum((2, 3)).view(8, 8).gt(0).nonzero()
+    assert read.amin(0).tolist() == [2, 1]
+    assert read.amax(0).tolist() == [5, 6]
+
+
+def test_padding_is_read_as_zero() -> None:
+    torch.manual_seed(0)
+    attention = DeformableAttention(8, num_heads=2, num_levels=1, dropout=0.0)
+    torch.nn.init.normal_(attention.sampling.value_proj.bias)
+    query, values, places = torch.randn(1, 3, 8), torch.randn(1, 16, 8), torch.rand(1, 3, 2)
+    padding = torch.zeros(1, 16, dtype=torch.bool)
+    plain = attention(query, values, places, [(4, 4)])
+    assert torch.equal(attention(query, values, places, [(4, 4)], padding=padding), plain)
+    padding[:] = True
+    blind = attention(query, values, places, [(4, 4)], padding=padding)
+    torch.testing.assert_close(blind, query + attention.output_proj.bias)
+
+
+def test_levels_can_have_places_of_their_own() -> None:
+    torch.manual_seed(0)
+    attention = DeformableAttention(8, num_heads=2, num_levels=2, dropout=0.0)
+    query, values, places = torch.randn(1, 3, 8), torch.randn(1, 20, 8), torch.rand(1, 3, 2)
+    shapes = [(4, 4), (2, 2)]
+    same = attention(query, values, places[:, :, None].expand(-1, -1, 2, -1), shapes)
+    torch.testing.assert_close(same, attention(query, values, places, shapes))
+    moved = torch.stack([places, places + 0.3], dim=2)
+    assert not torch.allclose(attention(query, values, moved, shapes), same)

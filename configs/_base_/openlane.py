@@ -1,0 +1,80 @@
+"""The OpenLane-V2 challenge's baseline (arXiv 2304.10440): BEVFormer of one frame, lanes, traffic elements, relations.
+
+The BEV is in the ego frame; the first of the cameras is the front one. The published models take the vehicle's state
+(`CameraClip.can_bus`) as it is, absolute position included.
+"""
+
+_base_ = ["default_runtime.py", "schedule_24_epochs.py"]
+
+bev_bounds = (-51.2, -25.6, -2.3, 51.2, 25.6, 1.7)
+num_cameras = 7  # of subset A; subset B has 6
+num_attributes = 13
+dims = 256
+attention = dict(embed_dims=dims, num_heads=8, feedforward_channels=512, dropout=0.1)
+
+model = dict(
+    type="BEVPerceptor",
+    data_preprocessor=dict(
+        type="ClipPreprocessor",
+        mean=(123.675, 116.28, 103.53),
+        std=(58.395, 57.12, 57.375),
+        to_rgb=True,
+        pad_divisor=32,
+    ),
+    neck=dict(
+        type="mmdet.FPN",
+        out_channels=dims,
+        num_outs=4,
+        add_extra_convs="on_output",
+        relu_before_extra_convs=True,
+    ),
+    encoder=dict(
+        type="BEVFormerEncoder",
+        grid=dict(bounds=bev_bounds, shape=(100, 200)),
+        num_layers=3,
+        num_levels=4,
+        num_cameras=num_cameras,
+        num_pillar_points=4,
+        num_points_spatial=8,
+        can_bus_dims=18,
+        value_projections=2,  # as the published code has it
+        **attention,
+    ),
+    heads=dict(
+        lanes=dict(
+            type="LaneTopologyHead",
+            lanes=dict(
+                type="CentrelineDetector",
+                decoder=dict(
+                    type="DETRDecoder",
+                    queries=dict(type="LearnedQueries", embed_dims=dims, num_queries=100),
+                    num_layers=6,
+                    refine=False,
+                    **attention,
+                ),
+                code=dict(kind="bezier", num_control=5, num_points=11),
+                class_loss=dict(weight=1.5),
+                curve_loss=dict(kind="l1", weight=0.0075),
+            ),
+            traffic=dict(
+                type="TrafficElementDetector",
+                num_attributes=num_attributes,
+                encoder=dict(type="PyramidEncoder", num_layers=6, num_levels=4, **attention),
+                decoder=dict(
+                    type="DETRDecoder",
+                    queries=dict(type="LearnedQueries", embed_dims=dims, num_queries=100, reference_dims=2),
+                    num_layers=6,
+                    num_levels=4,
+                    **attention,
+                ),
+                class_loss=dict(weight=1.0),
+                box_loss=dict(kind="l1", weight=2.5),
+                overlap_loss=dict(weight=1.0),
+            ),
+            lane_lane=dict(type="PairRelation", embed_dims=dims, hidden_dims=128, loss=dict(weight=5.0)),
+            lane_traffic=dict(type="PairRelation", embed_dims=dims, hidden_dims=128, loss=dict(weight=5.0)),
+            max_lanes=100,
+            max_traffic_elements=50,
+        ),
+    ),
+)
