@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
     pictures.add_argument("--width", type=int, default=1920, help="width of a picture in pixels")
     pictures.add_argument("--threads", type=int, default=torch.get_num_threads())
     pictures.add_argument("--rounds", type=int, default=8, help="frames")
-    pictures.add_argument("--no-reference", action="store_true", help="leave out matplotlib, which takes minutes")
+    pictures.add_argument("--no-reference", action="store_true", help="leave matplotlib out")
     pictures.add_argument("--json", type=Path, help="write the record here, in a list")
     pictures.set_defaults(run=run_occupancy_pictures)
     metric = commands.add_parser("openlane-metric", help="the OpenLane-V2 score, beside the same algorithm in Python")

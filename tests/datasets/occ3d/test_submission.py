@@ -10,7 +10,7 @@ import pytest
 
 from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.occ3d import GRID
-from bev.datasets.occ3d.submission import pack_submission, validate_archive, write_prediction
+from bev.datasets.occ3d.submission import pack_submission, read_prediction, validate_archive, write_prediction
 
 TOKENS = ("a", "b")
 
@@ -61,3 +61,19 @@ def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "submission.zip").write_bytes(b"PK")
     with pytest.raises(SubmissionError, match="not a readable zip"):
         validate_archive(tmp_path / "submission.zip", TOKENS)
+
+
+def test_a_prediction_is_read_as_it_was_written(folder: Path) -> None:
+    expected = np.random.default_rng(0).integers(0, 18, GRID.shape, dtype=np.uint8)
+    np.testing.assert_array_equal(read_prediction(folder, "a"), expected)
+
+
+def test_a_prediction_that_cannot_be_read_is_named(folder: Path) -> None:
+    with pytest.raises(SubmissionError, match=r"c\.npz: no such file"):
+        read_prediction(folder, "c")
+    (folder / "a.npz").write_bytes((folder / "a.npz").read_bytes()[:1000])
+    with pytest.raises(SubmissionError, match=r"a\.npz: not a readable npz file"):
+        read_prediction(folder, "a")
+    np.savez(folder / "b.npz", other=np.zeros(GRID.shape, np.uint8))
+    with pytest.raises(SubmissionError, match=r"b\.npz: holds other instead of one array arr_0"):
+        read_prediction(folder, "b")
