@@ -7,9 +7,10 @@ occupancy_mask = "camera"
 occupancy_head = dict(
     type="OccupancyHead",
     grid=_base_.occupancy_grid,
-    cell_split=2,
+    cell_split=4,
+    trained_share=0.25,
     decoder=dict(
-        type="ChannelToHeight", in_channels=64, heights=16, channels=64, num_layers=2, hidden=128, cell_split=2
+        type="ChannelToHeight", in_channels=64, heights=16, channels=64, num_layers=2, hidden=128, cell_split=4
     ),
     losses=[dict(type="VoxelCrossEntropy", mask=occupancy_mask)],
 )

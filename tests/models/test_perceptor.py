@@ -264,7 +264,7 @@ def test_refuses_two_heads_that_make_boxes():
         "num_classes": 3,
         "decoder": {"type": "DETRDecoder", "queries": {"type": "LearnedQueries"}},
     }
-    with pytest.raises(ValueError, match="only one head can make the 3D boxes of a sample, but first, second all do"):
+    with pytest.raises(ValueError, match=r"only one head can make pred_instances_3d .* but first and second do"):
         small_perceptor(heads={"first": head, "second": head})
 
 

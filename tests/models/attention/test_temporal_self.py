@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from bev_ops.reference import ms_deform_attn
@@ -71,7 +73,8 @@ def test_a_batch_of_two_equals_two_single_runs(attention):
     queue = queue_of(torch.randn_like(query), torch.randn_like(query), shift=(0.3, -0.2))
     both = attention(query, position, centres, (H, W), queue)
     for b in range(B):
-        part = TemporalQueue(*(value[b : b + 1] for value in vars(queue).values()))
+        tensors = {name: value[b : b + 1] for name, value in vars(queue).items() if isinstance(value, torch.Tensor)}
+        part = replace(queue, **tensors)
         single = attention(query[b : b + 1], position, centres, (H, W), part)
         torch.testing.assert_close(single, both[b : b + 1])
 
@@ -92,9 +95,21 @@ def test_a_shift_moves_the_reading_of_the_previous_map(attention):
     torch.testing.assert_close(found[:, inner], expected[:, inner])
 
 
+def test_both_maps_are_read_at_the_shifted_place_where_the_weights_want_that(attention):
+    query, _, centres = inputs()
+    shift = (0.3, -0.2)
+    queue = replace(queue_of(query, query, shift=shift), shift_current=True)
+    points = queue.reference_points(centres)
+    torch.testing.assert_close(points[:, :, 0], (centres + torch.tensor(shift)).expand(B, -1, -1, -1))
+    torch.testing.assert_close(points[:, :, 1], points[:, :, 0])
+    apart = replace(queue, shift_current=False).reference_points(centres)
+    torch.testing.assert_close(apart[:, :, 1], centres.expand(B, -1, -1, -1))
+
+
 def test_samples_without_a_previous_map_read_their_queries(attention):
     query, position, centres = inputs()
     queue = queue_of(torch.randn_like(query), torch.randn_like(query), (0.1, 0.1), torch.tensor([True, False]))
+    queue = replace(queue, shift=queue.shift * queue.valid[:, None])
     mixed = attention(query, position, centres, (H, W), queue)
     torch.testing.assert_close(mixed[1:], attention(query[1:], position, centres, (H, W)))
     assert (mixed[0] - attention(query, position, centres, (H, W))[0]).abs().max() > 1e-3

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import golden
 import golden_bevformer as reference
 import pytest
@@ -49,7 +51,9 @@ def small_frame(batch_size: int = 2, num_cameras: int = 3) -> dict[str, object]:
 def sample_of(frame: dict[str, object], b: int) -> dict[str, object]:
     only = {key: value[b : b + 1] for key, value in frame.items() if isinstance(value, torch.Tensor)}
     if "previous" in frame:
-        only["previous"] = PreviousBEV(*(value[b : b + 1] for value in vars(frame["previous"]).values()))
+        values = vars(frame["previous"]).items()
+        tensors = {name: value[b : b + 1] for name, value in values if isinstance(value, torch.Tensor)}
+        only["previous"] = replace(frame["previous"], **tensors)
     return {**frame, **only, "levels": [level[b : b + 1] for level in frame["levels"]]}
 
 

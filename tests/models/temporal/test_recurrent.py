@@ -52,6 +52,18 @@ def test_a_landmark_is_found_where_it_is_now() -> None:
     assert column == pytest.approx(round(column), abs=1e-5)
 
 
+def test_samples_without_a_previous_frame_have_no_shift() -> None:
+    module = RecurrentBEV(SQUARE)
+    poses = torch.from_numpy(np.stack([drive(0.0, 0.0)] * 2))[:, None]
+    first, frame = replace(small_clip(2, 1), global_T_bev=poses), replace(small_clip(2, 1), global_T_bev=poses.clone())
+    frame.global_T_bev[:, 0, 0, 3] += 2.0
+    memory = BEVMemory.write(None, torch.zeros(2, 1, 16, 16), first)
+    memory = replace(memory, valid=torch.tensor([True, False]))
+    shift = module(memory, frame).shift
+    assert shift[0, 0].abs() == pytest.approx(2.0 / 16.0)
+    assert shift[1].tolist() == [0.0, 0.0]
+
+
 @torch.no_grad()
 def test_a_clip_equals_its_frames_one_by_one() -> None:
     perceptor, clip = recurrent_perceptor(), moving_clip()

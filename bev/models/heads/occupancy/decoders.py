@@ -100,15 +100,25 @@ class ChannelToHeight(nn.Module):
         )
         self.cell_split, self.heights, self.num_classes = cell_split, heights, num_classes
 
-    def forward(self, bev_map: Tensor) -> tuple[Tensor, ...]:
-        """Logits (B, X, Y, Z, K) of a map (B, C, H, W), in a tuple of one; X and Y are `cell_split` times W and H."""
-        columns = self.classifier(self.layers(bev_map).permute(0, 3, 2, 1))
-        batch, x, y, _ = columns.shape
-        split = self.cell_split
-        if split == 1:
-            return (columns.view(batch, x, y, self.heights, self.num_classes),)
-        columns = columns.view(batch, x, y, split, split, self.heights * self.num_classes).transpose(2, 3)
-        return (columns.reshape(batch, x * split, y * split, self.heights, self.num_classes),)
+    def forward(self, bev_map: Tensor, cells: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Decode a map.
+
+        Args:
+            bev_map: (B, C, H, W).
+            cells: (M,) int64, numbers column * H + row of the cells to classify; None for all.
+
+        Returns:
+            A tuple of one: logits (B, X, Y, Z, K), where X and Y are `cell_split` times W and H. For chosen cells
+            (B, N, Z, K), the columns of voxels in the order of the cells, `cell_split` x `cell_split` in each.
+        """
+        states = self.layers(bev_map).transpose(2, 3)
+        batch, _, x, y = states.shape
+        split, voxels = self.cell_split, (self.heights, self.num_classes)
+        states = states.flatten(2).transpose(1, 2)
+        if cells is not None:
+            return (self.classifier(states[:, cells]).view(batch, -1, *voxels),)
+        columns = self.classifier(states).view(batch, x, y, split, split, -1).transpose(2, 3)
+        return (columns.reshape(batch, x * split, y * split, *voxels),)
 
 
 @MODELS.register_module()

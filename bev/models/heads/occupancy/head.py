@@ -1,6 +1,6 @@
 """Semantic occupancy on a BEV map (CVPR 2023 occupancy challenge).
 
-Shapes: B batch, X, Y, Z voxels, K classes, free space last, S scales.
+Shapes: B batch, X, Y, Z voxels, K classes, free space last, S scales, N columns of voxels.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bev.geometry.grid import BEVGrid
 from bev.geometry.voxels import VoxelGrid
+from bev.models.heads.occupancy.decoders import ChannelToHeight
 from bev.models.heads.occupancy.targets import VoxelTargets, coarser, occupancy_targets
 from bev.models.losses.occupancy import VoxelLoss
 from bev.models.temporal.resampling import crop_bev
@@ -28,9 +29,12 @@ class OccupancyOutputs:
 
     Attributes:
         logits: S tensors (B, X, Y, Z, K), the finest voxels first; each further scale has voxels of twice the size.
+            With `columns`, one tensor (B, N, Z, K).
+        columns: (N,) int64, numbers x * Y + y of the columns that were decoded in a training step; None for all.
     """
 
     logits: tuple[Tensor, ...]
+    columns: Tensor | None = None
 
 
 @MODELS.register_module()
@@ -44,6 +48,12 @@ class OccupancyHead(nn.Module):
         losses: Configs of `VoxelCrossEntropy`, `LovaszSoftmax` or `SceneClassAffinity`.
         cell_split: Voxels per map cell along x and y that the decoder makes.
         coarse_weight: Factor of the losses at each further scale.
+        trained_share: Share of the map's cells, drawn anew in each training step, that is decoded and learned from.
+            Classifying every voxel costs more than a small model's other parts; neighbours teach much the same.
+            Needs a decoder that decodes single cells, `ChannelToHeight`.
+
+    Raises:
+        ValueError: If an option does not fit the others.
     """
 
     source = "bev"
@@ -56,6 +66,7 @@ class OccupancyHead(nn.Module):
         losses: Sequence[Mapping[str, Any]] = ({"type": "VoxelCrossEntropy"},),
         cell_split: int = 1,
         coarse_weight: float = 0.5,
+        trained_share: float = 1.0,
     ) -> None:
         super().__init__()
         self.grid = grid if isinstance(grid, VoxelGrid) else VoxelGrid(tuple(grid["bounds"]), tuple(grid["shape"]))
@@ -65,11 +76,28 @@ class OccupancyHead(nn.Module):
         self.ground = BEVGrid(self.grid.bounds, (size_y // cell_split, size_x // cell_split))
         self.decoder = MODELS.build(decoder)
         self.losses = nn.ModuleList(MODELS.build(loss) for loss in losses)
-        self.coarse_weight = coarse_weight
+        if not 0 < trained_share <= 1:
+            raise ValueError(f"trained_share must be in (0, 1], not {trained_share}")
+        if trained_share < 1 and not isinstance(self.decoder, ChannelToHeight):
+            raise ValueError(f"trained_share={trained_share} needs the decoder ChannelToHeight")
+        self.coarse_weight, self.cell_split, self.trained_share = coarse_weight, cell_split, trained_share
 
     def forward(self, features: BEVFeatures) -> OccupancyOutputs:
         """Decode a map (B, C, H, W); where its grid is not that of the voxels' ground, it is resampled first."""
-        return OccupancyOutputs(self.decoder(crop_bev(features.map, features.grid, self.ground)))
+        bev_map = crop_bev(features.map, features.grid, self.ground)
+        if not self.training or self.trained_share == 1:
+            return OccupancyOutputs(self.decoder(bev_map))
+        count = self.ground.height * self.ground.width
+        cells = torch.randperm(count, device=bev_map.device)[: max(1, round(self.trained_share * count))]
+        return OccupancyOutputs(self.decoder(bev_map, cells), self._columns(cells))
+
+    def _columns(self, cells: Tensor) -> Tensor:
+        """Numbers x * Y + y (N,) of the columns of voxels in cells (M,), in the decoder's order."""
+        split, height = self.cell_split, self.ground.height
+        inner = torch.arange(split, device=cells.device)
+        x = (cells // height * split)[:, None, None] + inner[:, None]
+        y = (cells % height * split)[:, None, None] + inner
+        return (x * height * split + y).flatten()
 
     def loss(self, outputs: OccupancyOutputs, samples: Sequence[Det3DDataSample]) -> dict[str, Tensor]:
         """Losses over the voxels that count.
@@ -83,6 +111,8 @@ class OccupancyHead(nn.Module):
             those of further scales begin with `s1.`, `s2.`, ...
         """
         targets = occupancy_targets(samples, self.grid.shape, outputs.logits[0].device)
+        if outputs.columns is not None:
+            targets = targets.of_columns(outputs.columns)
         losses = {}
         for scale, logits in enumerate(outputs.logits):
             if scale:

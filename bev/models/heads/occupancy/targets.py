@@ -36,6 +36,10 @@ class VoxelTargets:
             return None if bool(known.all()) else known
         return known & (self.camera if mask == "camera" else self.lidar)
 
+    def of_columns(self, columns: Tensor) -> VoxelTargets:
+        """Targets (B, N, Z) of columns, numbers x * Y + y (N,)."""
+        return VoxelTargets(*(t.flatten(1, 2)[:, columns] for t in (self.semantics, self.camera, self.lidar)))
+
 
 def occupancy_targets(
     samples: Sequence[Det3DDataSample], shape: tuple[int, int, int], device: torch.device

@@ -78,6 +78,35 @@ def test_every_decoder_learns_a_batch(decoder: str) -> None:
     assert predicted[0].dtype == torch.uint8
 
 
+@pytest.mark.parametrize("decoder", ["height", "split"])
+def test_a_share_of_the_cells_is_a_part_of_the_whole(decoder: str) -> None:
+    model, given, truth = head(decoder), features(), samples()
+    split = model.cell_split
+    whole = model(given).logits[0]
+    model.trained_share = 0.25
+    part = model(given)
+    assert part.columns is not None
+    assert len(part.columns) == len(set(part.columns.tolist())) == 16 * 8 / 4
+    torch.testing.assert_close(part.logits[0], whole.flatten(1, 2)[:, part.columns])
+    cells = {(x // split, y // split) for x, y in ((n // 8, n % 8) for n in part.columns.tolist())}
+    assert len(cells) == len(part.columns) / split**2
+    labels = torch.stack([sample.gt_occupancy.semantics for sample in truth]).flatten(1, 2)[:, part.columns]
+    losses = model.loss(part, truth)
+    known = labels != 255
+    expected = model.losses[0](part.logits[0][known], labels[known].long())
+    torch.testing.assert_close(losses["loss_cross_entropy"], expected)
+    assert model.eval()(given).columns is None
+    assert model.predict(model(given), truth)[0].shape == GRID["shape"]
+
+
+def test_options_that_do_not_fit_are_refused() -> None:
+    config = {"type": "OccupancyHead", "grid": GRID, "decoder": DECODERS["volume"], "trained_share": 0.5}
+    with pytest.raises(ValueError, match="needs the decoder ChannelToHeight"):
+        MODELS.build(config)
+    with pytest.raises(ValueError, match="trained_share must be in"):
+        MODELS.build({**config, "trained_share": 0.0})
+
+
 def test_x_runs_along_columns_of_the_map() -> None:
     model = head("height")
     given = features(1)
