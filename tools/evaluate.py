@@ -2,6 +2,9 @@
 """Evaluates files of predictions in a data set's official format.
 
 tools/evaluate.py waymo --predictions predictions.bin --ground-truth ground_truths.bin
+tools/evaluate.py occupancy --root data/nuscenes --index data/nuscenes/nuscenes_infos_val.pkl --predictions DIR
+tools/evaluate.py occupancy --root ROOT --index VAL_INDEX --most-frequent TRAIN_INDEX
+tools/evaluate.py occupancy-labels --labels generated/gts --truth data/synthetic/gts
 """
 
 from __future__ import annotations
@@ -37,6 +40,24 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     waymo.add_argument("--workers", type=int, default=1, help="processes")
     waymo.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     waymo.set_defaults(run=evaluate_waymo)
+    occupancy = datasets.add_parser("occupancy", help="Occ3D-nuScenes: mIoU with each mask and RayIoU")
+    occupancy.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
+    occupancy.add_argument("--index", required=True, metavar="FILE", help="index of the samples to evaluate")
+    source = occupancy.add_mutually_exclusive_group(required=True)
+    source.add_argument("--predictions", metavar="DIR", help="TOKEN.npz files, as tools/test.py writes them")
+    source.add_argument(
+        "--most-frequent",
+        metavar="FILE",
+        help="predict each voxel's most frequent class among the samples of this index: a floor for any model",
+    )
+    occupancy.add_argument("--camera-only", action="store_true", help="let --most-frequent learn what cameras see")
+    occupancy.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
+    occupancy.set_defaults(run=evaluate_occupancy)
+    labels = datasets.add_parser("occupancy-labels", help="how far two sets of occupancy labels agree")
+    labels.add_argument("--labels", required=True, metavar="DIR", help="a folder gts")
+    labels.add_argument("--truth", required=True, metavar="DIR", help="another one; its masks count")
+    labels.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
+    labels.set_defaults(run=compare_labels)
     return parser.parse_args(arguments)
 
 
@@ -59,9 +80,65 @@ def evaluate_waymo(options: argparse.Namespace) -> None:
     print(f"{len(frames)} frames, {len(predictions['box'])} predictions, {len(truths['box'])} ground truths")
     for name, values in summary.items():
         print(f"{name:44}" + "".join(f"  {prefix}{kind} {values[kind]:.4f}" for kind in kinds))
-    if options.out:
-        with atomic_write(options.out, "w") as file:
-            json.dump(summary, file, indent=2)
+    _write(options.out, summary)
+
+
+def evaluate_occupancy(options: argparse.Namespace) -> None:
+    """Prints the IoU of every class and the means."""
+    from tqdm import tqdm
+
+    from bev.datasets.index_io import read_index
+    from bev.datasets.occ3d.labels import find_labels, read_labels
+    from bev.datasets.occ3d.submission import read_prediction
+    from bev.evaluation.occupancy_counts import OccupancyCounts, count_sample, most_frequent_labels
+    from bev.evaluation.ray_iou import ray_origins
+
+    def labels_of(index: str) -> tuple[list[dict], dict[str, Path]]:
+        records = read_index(index)["data_list"]
+        return records, find_labels(options.root, [record["token"] for record in records])
+
+    records, files = labels_of(options.index)
+    constant = None
+    if options.most_frequent:
+        _, seen = labels_of(options.most_frequent)
+        learned = (read_labels(path) for path in tqdm(seen.values(), desc="most frequent classes"))
+        constant = most_frequent_labels(learned, options.camera_only)
+    origins, counts = ray_origins(records), OccupancyCounts()
+    for token, path in tqdm(files.items(), desc="samples"):
+        prediction = read_prediction(options.predictions, token) if constant is None else constant
+        counts += count_sample(prediction, read_labels(path), origins[token])
+    print(counts.table())
+    summary = counts.summary()
+    print("  ".join(f"{name} {100 * value:.2f}" for name, value in summary.items() if "/" not in name))
+    _write(options.out, summary)
+
+
+def compare_labels(options: argparse.Namespace) -> None:
+    """Prints how far labels and masks of the samples of one folder agree with those of another."""
+    from tqdm import tqdm
+
+    from bev.datasets.occ3d.labels import FILE_NAME, OccupancyLabelError, read_labels
+    from bev.evaluation.occupancy_counts import OccupancyCounts, count_sample
+
+    paths = sorted(Path(options.labels).glob(f"*/*/{FILE_NAME}"))
+    if not paths:
+        raise OccupancyLabelError(f"{options.labels}: no labels (SCENE/TOKEN/{FILE_NAME}) in this folder")
+    counts, agreement = OccupancyCounts(), []
+    for path in tqdm(paths, desc="samples"):
+        found, truth = read_labels(path), read_labels(Path(options.truth) / path.relative_to(options.labels))
+        counts += count_sample(found.semantics, truth)
+        masks = ((found.mask_camera, truth.mask_camera), (found.mask_lidar, truth.mask_lidar))
+        agreement.append([np.mean(first == second) for first, second in masks])
+    camera, lidar = np.mean(agreement, axis=0)
+    print(counts.table())
+    print(f"{counts.samples} samples; same camera mask: {100 * camera:.2f} %, same LiDAR mask: {100 * lidar:.2f} %")
+    _write(options.out, {**counts.summary(), "camera_mask": float(camera), "lidar_mask": float(lidar)})
+
+
+def _write(path: str | None, values: dict) -> None:
+    if path:
+        with atomic_write(path, "w") as file:
+            json.dump(values, file, indent=2)
 
 
 def _arrays(paths: Sequence[str], frames: Any, arrays_of: Callable) -> dict[str, np.ndarray]:

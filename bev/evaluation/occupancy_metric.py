@@ -13,12 +13,10 @@ from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
 from bev.datasets.index_io import read_index
-from bev.datasets.occ3d.classes import CLASSES, FREE
+from bev.datasets.occ3d.labels import OccupancyLabels
 from bev.datasets.occ3d.submission import write_prediction
-from bev.evaluation.occupancy import MEAN, confusion, miou_of, occupancy_fscore
-from bev.evaluation.ray_iou import RayCounts, count_rays, ray_origins
-
-MASKS = ("camera", "lidar", None)
+from bev.evaluation.occupancy_counts import OccupancyCounts, count_sample
+from bev.evaluation.ray_iou import ray_origins
 
 
 @METRICS.register_module()
@@ -29,6 +27,7 @@ class OccupancyMetric(BaseMetric):
     mIoU on them by thick surfaces, which RayIoU does not reward.
 
     Args:
+        data_root: Folder of the index.
         ann_file: Index of the samples, which knows where the LiDAR was along each scene; for RayIoU.
         ray_iou: Whether to cast rays.
         fscore: Whether to compute F-scores, a fifth of a second per sample and mask.
@@ -46,6 +45,7 @@ class OccupancyMetric(BaseMetric):
 
     def __init__(
         self,
+        data_root: str = "",
         ann_file: str | None = None,
         ray_iou: bool = True,
         fscore: bool = False,
@@ -60,7 +60,8 @@ class OccupancyMetric(BaseMetric):
             raise ValueError("OccupancyMetric(format_only=True) needs output_dir, or its files would be lost")
         if ray_iou and not format_only and ann_file is None:
             raise ValueError("OccupancyMetric needs ann_file (the index of the samples) for RayIoU; or ray_iou=False")
-        self.ann_file, self.ray_iou, self.fscore = ann_file, ray_iou, fscore
+        self.index = None if ann_file is None else Path(data_root) / ann_file
+        self.ray_iou, self.fscore = ray_iou, fscore
         self.training_mask, self.output_dir, self.format_only = training_mask, output_dir, format_only
         self._origins: dict[str, np.ndarray] | None = None
 
@@ -77,63 +78,34 @@ class OccupancyMetric(BaseMetric):
                 write_prediction(Path(self.output_dir), token, prediction)
             self.results.append((token, None if self.format_only else self._count(token, prediction, sample)))
 
-    def _count(self, token: str, prediction: np.ndarray, sample: dict) -> dict[str, Any]:
+    def _count(self, token: str, prediction: np.ndarray, sample: dict) -> OccupancyCounts:
         truth = sample["gt_occupancy"]
-        labels = truth["semantics"].cpu().numpy()
-        masks = {name: None if name is None else truth[f"mask_{name}"].cpu().numpy() for name in MASKS}
-        counts: dict[str, Any] = {
-            "confusion": np.stack([confusion(prediction, labels, mask) for mask in masks.values()]).astype(np.int32)
-        }
-        if self.ray_iou:
-            counts["rays"] = count_rays(prediction, labels, self._origins_of(token))
-        if self.fscore:
-            counts["fscore"] = [occupancy_fscore(prediction, labels, mask) for mask in masks.values()]
-        return counts
+        arrays = (truth[name].cpu().numpy() for name in ("semantics", "mask_lidar", "mask_camera"))
+        return count_sample(
+            prediction, OccupancyLabels(*arrays), self._origins_of(token) if self.ray_iou else None, self.fscore
+        )
 
     def _origins_of(self, token: str) -> np.ndarray:
         if self._origins is None:
-            self._origins = ray_origins(read_index(str(self.ann_file))["data_list"])
+            self._origins = ray_origins(read_index(str(self.index))["data_list"])
         if token not in self._origins:
-            raise ValueError(f"{self.ann_file}: no sample {token}; RayIoU needs the index that the samples come from")
+            raise ValueError(f"{self.index}: no sample {token}; RayIoU needs the index that the samples come from")
         return self._origins[token]
 
     def evaluate(self, size: int) -> dict:
         """Collects the results of all processes, also those that a sampler repeats, and evaluates them."""
         return super().evaluate(max(size, len(self.results) * get_world_size()))
 
-    def compute_metrics(self, results: list[tuple[str, dict | None]]) -> dict[str, float]:
-        """mIoU by mask (`mIoU_camera`, `mIoU_lidar`, `mIoU`), RayIoU, F-scores and the IoU of every class."""
+    def compute_metrics(self, results: list[tuple[str, OccupancyCounts | None]]) -> dict[str, float]:
+        """The figures of `OccupancyCounts.summary`."""
         by_token = dict(reversed(results))  # of samples that a sampler repeated the first result counts
         logger = MMLogger.get_current_instance()
         if self.format_only:
             logger.info(f"{Path(str(self.output_dir)).resolve()}: {len(by_token)} predictions")
             return {}
-        counts = [entry for entry in by_token.values() if entry is not None]
-        tables = np.sum([entry["confusion"] for entry in counts], axis=0, dtype=np.int64)
-        columns = {_suffixed(MEAN, mask): miou_of(table) for mask, table in zip(MASKS, tables, strict=True)}
-        metrics = {name: column[MEAN] for name, column in columns.items()}
-        if self.ray_iou:
-            rays = sum((entry["rays"] for entry in counts), RayCounts()).summary()
-            metrics |= {name: value for name, value in rays.items() if name.startswith("RayIoU")}
-            columns["RayIoU"] = {**rays, MEAN: rays["RayIoU"]}
-        if self.fscore:
-            means = np.mean([entry["fscore"] for entry in counts], axis=0)
-            metrics |= {_suffixed("fscore", mask): float(mean) for mask, mean in zip(MASKS, means, strict=True)}
-        logger.info(f"occupancy of {len(counts)} samples, {self._training()}:\n{_table(columns)}")
-        camera = columns[_suffixed(MEAN, "camera")]
-        return metrics | {f"IoU_camera/{name}": camera[name] for name in CLASSES[:FREE]}
+        counts = sum((entry for entry in by_token.values() if entry is not None), OccupancyCounts())
+        logger.info(f"occupancy of {counts.samples} samples, {self._training()}:\n{counts.table()}")
+        return counts.summary()
 
     def _training(self) -> str:
         return "trained on all voxels" if self.training_mask is None else f"trained with the {self.training_mask} mask"
-
-
-def _suffixed(name: str, mask: str | None) -> str:
-    return name if mask is None else f"{name}_{mask}"
-
-
-def _table(columns: dict[str, dict[str, float]]) -> str:
-    """IoU in per cent by class and column."""
-    lines = [f"{'':22s}" + "".join(f"{name:>14s}" for name in columns)]
-    for row in (*CLASSES[:FREE], MEAN):
-        lines.append(f"{row:22s}" + "".join(f"{100 * column[row]:14.2f}" for column in columns.values()))
-    return "\n".join(lines)

@@ -45,7 +45,8 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     _delete_=True,
     type="OccupancyMetric",
-    ann_file=f"{_base_.data_root}/nuscenes_infos_val.pkl",
+    data_root=_base_.data_root,
+    ann_file="nuscenes_infos_val.pkl",
     training_mask=training_mask,
 )
 test_evaluator = val_evaluator

@@ -30,6 +30,7 @@ occupancy_test_pipeline = [
 ]
 occupancy_evaluator = dict(
     type="OccupancyMetric",
-    ann_file="data/synthetic/nuscenes_infos_val.pkl",
+    data_root="data/synthetic",
+    ann_file="nuscenes_infos_val.pkl",
     training_mask=occupancy_mask,
 )

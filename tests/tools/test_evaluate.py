@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bev.datasets.index_io import write_index
+from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError, OccupancyLabels, label_path, write_labels
+from bev.datasets.occ3d.submission import write_prediction
 from bev.datasets.waymo.objects import objects_from_arrays
 from bev.evaluation.waymo_let import ConfigError
 from bev.evaluation.waymo_let.benchmark import synthetic_objects
@@ -67,3 +70,45 @@ def test_a_config_of_ones_own(files: dict, tmp_path: Path, capsys: pytest.Captur
     config.write_text(text)
     with pytest.raises(ConfigError, match="IoU thresholds"):
         evaluate("--predictions", files["g"], "--ground-truth", files["g"], "--config", str(config))
+
+
+@pytest.fixture
+def occupancy(tmp_path: Path) -> Path:
+    """Root with an index and labels of two samples, predictions that are right but for one voxel, and a second gts."""
+    mount = np.eye(4)
+    mount[:3, 3] = 0.9, 0.0, 1.8
+    place = {"scene_token": "s", "ego2global": np.eye(4).tolist(), "lidar_points": {"lidar2ego": mount.tolist()}}
+    records = [{"token": token, "timestamp": 0.0, **place} for token in "ab"]
+    write_index(tmp_path / "val.pkl", {"dataset": "nuscenes"}, records)
+    semantics = np.full(GRID.shape, FREE, dtype=np.uint8)
+    semantics[:, :, 2] = 11
+    seen = np.ones(GRID.shape, dtype=bool)
+    for token in "ab":
+        write_labels(label_path(tmp_path, "scene", token), OccupancyLabels(semantics, seen, seen))
+        half = np.arange(GRID.shape[0])[:, None, None] < 100
+        write_labels(label_path(tmp_path / "other", "scene", token), OccupancyLabels(semantics, seen, seen & half))
+        wrong = semantics.copy()
+        wrong[0, 0, 2] = 4
+        (tmp_path / "out").mkdir(exist_ok=True)
+        write_prediction(tmp_path / "out", token, wrong)
+    return tmp_path
+
+
+def test_occupancy_of_files_and_of_the_most_frequent_classes(occupancy: Path, capsys: pytest.CaptureFixture) -> None:
+    data = ["occupancy", "--root", str(occupancy), "--index", str(occupancy / "val.pkl")]
+    main = runpy.run_path(str(TOOL))["main"]
+    main([*data, "--predictions", str(occupancy / "out"), "--out", str(occupancy / "values.json")])
+    values = json.loads((occupancy / "values.json").read_text())
+    assert values["IoU_camera/driveable_surface"] == pytest.approx(1 - 1 / 200**2)
+    assert values["mIoU_camera"] == pytest.approx((1 - 1 / 200**2) / 2)  # a car where there is none
+    assert "RayIoU" in capsys.readouterr().out
+    main([*data, "--most-frequent", str(occupancy / "val.pkl"), "--out", str(occupancy / "values.json")])
+    assert json.loads((occupancy / "values.json").read_text())["mIoU"] == 1.0
+
+
+def test_labels_are_compared_with_the_truth(occupancy: Path, capsys: pytest.CaptureFixture) -> None:
+    folders = ["--labels", str(occupancy / "other" / "gts"), "--truth", str(occupancy / "gts")]
+    runpy.run_path(str(TOOL))["main"](["occupancy-labels", *folders])
+    assert "2 samples; same camera mask: 50.00 %, same LiDAR mask: 100.00 %" in capsys.readouterr().out
+    with pytest.raises(OccupancyLabelError, match="no labels"):
+        runpy.run_path(str(TOOL))["main"](["occupancy-labels", "--labels", str(occupancy / "none"), *folders[2:]])
