@@ -17,6 +17,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--amp", nargs="?", const="bfloat16", choices=("bfloat16", "float16"), help="mixed precision; bfloat16 alone"
     )
+    parser.add_argument(
+        "--strategy",
+        choices=("ddp", "fsdp"),
+        help="several processes: a whole model in each, or a part of every tensor (docs/training_at_scale.md)",
+    )
     parser.add_argument("--no-scale-lr", action="store_true", help="keep the learning rate for any total batch size")
     parser.add_argument("--seed", type=int, help="random seed")
     add_experiment_arguments(parser)
@@ -30,6 +35,8 @@ def main() -> None:
     config = load_experiment(args)
     if args.amp:
         config.optim_wrapper.update(type="AutocastOptimWrapper", dtype=args.amp)
+    if args.strategy:
+        config.model_wrapper_cfg = {"type": "FullyShardedModel"} if args.strategy == "fsdp" else None
     if args.no_scale_lr and config.get("auto_scale_lr"):
         config.auto_scale_lr.enable = False
     if args.seed is not None:

@@ -11,6 +11,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 
+from bev.engine.sharding import FullyShardedModel
+
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -42,7 +44,9 @@ class AutocastOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Around the forward pass of a training step."""
-        with super().optim_context(model), torch.autocast(self.device_type, self.dtype):
+        # Gathered parameters come and go; weights that autocast keeps would be those of another module or step.
+        keep = not isinstance(model, FullyShardedModel)
+        with super().optim_context(model), torch.autocast(self.device_type, self.dtype, cache_enabled=keep):
             yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from bev.engine.checkpoint import register_safe_checkpoint_loader
+from bev.engine.sharding import FullyShardedModel, ShardedRunner
 
 
 def build_runner(config: Config, launcher: str = "none") -> Runner:
@@ -21,6 +22,9 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
     Args:
         config: A whole experiment, as from `load_config`.
         launcher: "none" for one process, "pytorch" under torchrun, "slurm" or "mpi".
+
+    Raises:
+        ValueError: If the config asks for what this machine or launcher doesn't have.
     """
     register_safe_checkpoint_loader()
     config.launcher = launcher
@@ -29,18 +33,28 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
         fit_to_cpu(config)
         if launcher == "pytorch":
             start_gloo()
-    return Runner.from_cfg(config)
+    if not is_sharded(config):
+        return Runner.from_cfg(config)
+    if launcher == "none":
+        raise ValueError("a sharded model needs several processes: use tools/dist_train.sh or tools/slurm_train.sh")
+    return ShardedRunner.from_cfg(config)
+
+
+def is_sharded(config: Config) -> bool:
+    """Whether the config asks for a model whose parameters are dealt out to all processes."""
+    return (config.get("model_wrapper_cfg") or {}).get("type") == FullyShardedModel.__name__
 
 
 def fit_to_cpu(config: Config) -> None:
     """Replace what only GPUs can do: synchronised batch norm, NCCL, pinned memory, mixed precision wrappers."""
     _replace_norm(config._cfg_dict)
+    config.pop("sync_bn", None)
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         if config.get(name):
             config[name].pin_memory = False
     if config.get("optim_wrapper", {}).get("type") == "AmpOptimWrapper":
         raise ValueError("AmpOptimWrapper needs a GPU; AutocastOptimWrapper (--amp) runs on CPUs, too")
-    if config.get("launcher", "none") != "none":
+    if config.get("launcher", "none") != "none" and not is_sharded(config):
         # mmengine's default wrapper passes a GPU index to DistributedDataParallel.
         unused = config.get("find_unused_parameters", False)
         config.model_wrapper_cfg = dict(

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 import torch
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bev.datasets.atomic import atomic_write
+from bev.engine.sharding import gather
 
 
 @HOOKS.register_module()
@@ -49,14 +50,15 @@ class TrainingSummaryHook(Hook):
         if runner._resume:
             self._seconds = checkpoint.get("train_seconds", 0.0)
 
-    @master_only
     def after_train(self, runner: Runner) -> None:
         """Write both files, each atomically."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        checkpoint = {"state_dict": dict(model.state_dict()), "meta": {"epoch": runner.epoch, "iter": runner.iter}}
         averaged = next((hook.ema_model for hook in runner.hooks if hasattr(hook, "ema_model")), None)
-        if averaged is not None:
-            checkpoint["state_dict"] = dict(averaged.module.state_dict())
+        weights = gather(dict((model if averaged is None else averaged.module).state_dict()))
+        if is_main_process():
+            self._write(runner, {"state_dict": weights, "meta": {"epoch": runner.epoch, "iter": runner.iter}})
+
+    def _write(self, runner: Runner, checkpoint: dict) -> None:
         work_dir = Path(runner.work_dir)
         with atomic_write(work_dir / "final.pth") as file:
             torch.save(checkpoint, file)
