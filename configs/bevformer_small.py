@@ -4,7 +4,7 @@ _base_ = ["_base_/bevformer.py"]
 
 grid = dict(bounds=_base_.bev_bounds, shape=(150, 150))
 heights = [720]
-offsets = (-2, -1, 0)
+offsets = (-3, -2, -1, 0)  # one of the first three is left out: queues of three frames
 
 model = dict(
     backbone=dict(out_indices=(3,), with_cp=True),

@@ -95,8 +95,9 @@ test_pipeline = [
     dict(type="ResizeCropFlipImages", heights=[image_height], training=False),
     dict(type="PackClip"),
 ]
-train_offsets = (-3, -2, -1, 0)
-train_dataloader = dict(dataset=dict(classes=classes, frame_offsets=train_offsets, pipeline=train_pipeline))
+# Queues of four frames: of the four before the current one, one is left out at random.
+train_frames = dict(frame_offsets=(-4, -3, -2, -1, 0), drop_history=1)
+train_dataloader = dict(dataset=dict(classes=classes, pipeline=train_pipeline, **train_frames))
 val_dataloader = dict(
     sampler=dict(_delete_=True, type="SceneSampler"),
     dataset=dict(classes=classes, frame_offsets=(0,), pipeline=test_pipeline),

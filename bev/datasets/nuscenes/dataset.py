@@ -35,6 +35,8 @@ class NuScenesClipDataset(BaseDataset):
         ann_file: Index written by `tools/create_data.py`, relative to `data_root`.
         data_root: Folder that the paths in the index start from.
         frame_offsets: Frames of a clip relative to the sample, increasing, with 0: (-7, ..., 0), (-1, 0, 1), ...
+        drop_history: History frames that each clip leaves out, drawn at random, as BEVFormer v1 does with one
+            in training so that the time between frames varies. In test mode all are kept.
         offset_unit: 'samples', or 'seconds' for the samples nearest in time.
         time_tolerance: With 'seconds', how far from the wanted time a frame may be.
         pipeline: Transforms, from `LoadMultiCameraImages` to `PackClip`.
@@ -61,6 +63,7 @@ class NuScenesClipDataset(BaseDataset):
         ann_file: str,
         data_root: str = "",
         frame_offsets: Sequence[float] = (0,),
+        drop_history: int = 0,
         offset_unit: str = "samples",
         time_tolerance: float = 0.3,
         pipeline: Sequence[Mapping[str, Any] | Callable] = (),
@@ -80,7 +83,11 @@ class NuScenesClipDataset(BaseDataset):
             raise ValueError(f"on_error must be 'raise' or 'skip-frame', not {on_error!r}")
         if occupancy and bev_frame != "ego":
             raise ValueError("occupancy labels are in the ego frame: set bev_frame='ego'")
+        history = sum(offset < 0 for offset in frame_offsets)
+        if not 0 <= drop_history <= history:
+            raise ValueError(f"drop_history is {drop_history}, but clips have {history} history frames")
         self.frame_offsets = tuple(frame_offsets)
+        self.drop_history = 0 if test_mode else drop_history
         self.offset_unit = offset_unit
         self.time_tolerance = time_tolerance
         self.min_lidar_points = min_lidar_points
@@ -135,7 +142,7 @@ class NuScenesClipDataset(BaseDataset):
             "timestamp": float(table.timestamps[row]),
             "global_T_bev": table.global_T_bev[row].copy(),
             "camera_names": list(self._slots),
-            "current": self._selector.current,
+            "current": self._selector.current - self.drop_history,
             "lidar_path": self._absolute(lidar_path) if lidar_path else None,
             "on_error": self.on_error,
             "bev_augmentation": np.eye(4),
@@ -155,9 +162,13 @@ class NuScenesClipDataset(BaseDataset):
     def _frames(self, row: int) -> list[dict[str, Any]]:
         """The frames of the clip around a row of the table."""
         table = self._table
-        rows = self._selector.rows(row)
+        rows, current = self._selector.rows(row), self._selector.current
+        if self.drop_history:
+            dropped = np.random.choice(current, self.drop_history, replace=False)
+            rows = [frame for t, frame in enumerate(rows) if t not in dropped]
+            current -= self.drop_history
         frames = []
-        for found, stand_in in zip(rows, nearest_to_current(rows, self._selector.current), strict=True):
+        for found, stand_in in zip(rows, nearest_to_current(rows, current), strict=True):
             cameras = {} if found is None else self._cameras(found, table.global_T_bev[row])
             frames.append(
                 {

@@ -128,6 +128,20 @@ def test_clips_stay_inside_their_scene(build, records, offsets, unit, expected):
         assert clips[token]["current"] == offsets.index(0)
 
 
+def test_history_is_left_out_at_random_in_training(build, records):
+    np.random.seed(0)
+    dataset = build(records, frame_offsets=(-3, -2, -1, 0, 1), drop_history=1)
+    clips = [dataset[3] for _ in range(40)]
+    found = {tuple(tokens(clip)) for clip in clips}
+    assert found == {("a1", "a2", "a3", None), ("a0", "a2", "a3", None), ("a0", "a1", "a3", None)}
+    for clip in clips:
+        assert clip["current"] == 2
+        assert [frame["time"] for frame in clip["frames"]][2:] == [0.0, 0.0]
+    whole = build(records, frame_offsets=(-3, -2, -1, 0, 1), drop_history=1, test_mode=True)[3]
+    assert tokens(whole) == ["a0", "a1", "a2", "a3", None]
+    assert whole["current"] == 3
+
+
 def test_times_and_the_time_of_absent_frames(build, records):
     dataset = build(records, frame_offsets=(-2, -1, 0, 1))
     assert [frame["time"] for frame in dataset[1]["frames"]] == [-0.5, -0.5, 0.0, 0.5]
@@ -297,6 +311,7 @@ def test_bad_calibration_is_named(build, records, spoil, message):
     ("arguments", "message"),
     [
         ({"frame_offsets": (-1,)}, "contain 0"),
+        ({"frame_offsets": (-1, 0), "drop_history": 2}, "drop_history is 2, but clips have 1 history frames"),
         ({"frame_offsets": (0, -1)}, "increase"),
         ({"frame_offsets": (-0.5, 0)}, "whole numbers"),
         ({"offset_unit": "frames"}, "offset_unit"),
