@@ -78,6 +78,13 @@ class Fields:
             raise AnnotationError(f"{self.where}: {key!r} holds NaN or infinity; correct the annotation")
         return array
 
+    def curve(self, key: str) -> np.ndarray:
+        """An entry as the points (P, 3) of a curve, at least two."""
+        points = self.array(key, (None, 3))
+        if len(points) < 2:
+            raise AnnotationError(f"{self.where}: {key!r} must have at least 2 points")
+        return points
+
     def integer(self, key: str, allowed: range | None = None) -> int:
         """An entry as an integer, within a range where one is given."""
         value = self.get(key)
@@ -129,8 +136,12 @@ def read_camera(camera: Fields, global_T_ego: np.ndarray) -> dict[str, Any]:
     }
 
 
-def read_topology(annotation: Fields) -> dict[str, Any]:
-    """An annotation as the index has it, whichever of the two formats it follows.
+def read_topology(annotation: Fields, layout: str = "centerline") -> dict[str, Any]:
+    """An annotation as the index has it.
+
+    Args:
+        annotation: It.
+        layout: "centerline" for the format of 2023, "segment" for that of 2024.
 
     Returns:
         `lanes` (n, P, 3) float32; `lane_ids` (n,); `traffic_boxes` (k, 4) float32, left, top, right, bottom, pixels of
@@ -139,9 +150,9 @@ def read_topology(annotation: Fields) -> dict[str, Any]:
         and `right_types` (n,), `is_intersection` (n,) bool, `areas` (m, 20, 3), `area_categories` (m,).
 
     Raises:
-        AnnotationError: Something is missing or wrong.
+        AnnotationError: Something is missing or wrong; names file and field.
     """
-    topology = _segments(annotation) if "lane_segment" in annotation.value else _centerlines(annotation)
+    topology = _segments(annotation) if layout == "segment" else _centerlines(annotation)
     return {**topology, **_elements(annotation), **_relations(annotation, topology)}
 
 
@@ -156,14 +167,14 @@ def _relations(annotation: Fields, topology: Mapping[str, Any]) -> dict[str, np.
 
 def _centerlines(annotation: Fields) -> dict[str, Any]:
     instances = annotation.each("lane_centerline")
-    lanes = [_resampled(instance.array("points", (None, 3)), CENTERLINE_POINTS) for instance in instances]
+    lanes = [_resampled(instance.curve("points"), CENTERLINE_POINTS) for instance in instances]
     return {"lanes": _stack(lanes, (CENTERLINE_POINTS, 3)), "lane_ids": _integers(instances, "id")}
 
 
 def _segments(annotation: Fields) -> dict[str, Any]:
     segments, areas = annotation.each("lane_segment"), annotation.each("area")
     lines = [
-        _stack([evenly_spaced(segment.array(key, (None, 3)), SEGMENT_POINTS) for segment in segments], (10, 3))
+        _stack([evenly_spaced(segment.curve(key), SEGMENT_POINTS) for segment in segments], (SEGMENT_POINTS, 3))
         for key in _LINES
     ]
     types = range(len(LINE_TYPES))
@@ -175,7 +186,7 @@ def _segments(annotation: Fields) -> dict[str, Any]:
         "left_types": _integers(segments, "left_laneline_type", types),
         "right_types": _integers(segments, "right_laneline_type", types),
         "is_intersection": np.array([bool(segment.get("is_intersection_or_connector")) for segment in segments], bool),
-        "areas": _stack([evenly_spaced(area.array("points", (None, 3)), AREA_POINTS) for area in areas], (20, 3)),
+        "areas": _stack([evenly_spaced(area.curve("points"), AREA_POINTS) for area in areas], (AREA_POINTS, 3)),
         "area_categories": _integers(areas, "category", range(min(AREAS), max(AREAS) + 1)),
     }
 

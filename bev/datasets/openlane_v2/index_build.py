@@ -91,7 +91,7 @@ def build_indexes(
     shards = ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION)
     parts = {segment: f"{segment.name}-{source.stamp(segment)}" for group in splits.values() for segment in group}
     missing = [segment for segment, part in parts.items() if not shards.has(part)]
-    reader = _SegmentReader(root, subset, source)
+    reader = _SegmentReader(root, subset, layout, source)
     done = run_forked(lambda segment: shards.write(parts[segment], reader.read(segment)), missing, workers)
     for _ in progress(done, len(missing)):
         pass
@@ -116,12 +116,20 @@ def _missing_message(root: Path, absent: list[str]) -> str:
 
 
 def _write(out: Path, subset: str, layout: str, split: str, records: list[dict]) -> LaneIndexSummary:
+    names = [record.pop("camera_names") for record in records]
     images_missing = sum(len(record.pop("missing")) for record in records)
     records = [record for record in records if record["images"]]
     for position, record in enumerate(records):
         record["sample_idx"] = position
     path = out / index_name(subset, split, layout)
-    metainfo = {"dataset": "openlane_v2", "version": subset, "split": split, "layout": layout, "categories": {}}
+    metainfo = {
+        "dataset": "openlane_v2",
+        "version": subset,
+        "split": split,
+        "layout": layout,
+        "camera_names": names[0] if names else [],
+        "categories": {},
+    }
     write_index(path, metainfo, records)
     topologies = [record["lane_topology"] for record in records if record["lane_topology"] is not None]
     return LaneIndexSummary(
@@ -142,11 +150,13 @@ class _SegmentReader:
     Attributes:
         root: Data root.
         subset: "A" or "B".
+        layout: "centerline" or "segment".
         source: Where frames are read.
     """
 
     root: Path
     subset: str
+    layout: str
     source: FrameSource
 
     def read(self, segment: Segment) -> list[dict]:
@@ -169,8 +179,8 @@ class _SegmentReader:
             "lidar_points": {"lidar_path": None, "lidar2ego": np.eye(4)},
             "images": {name: camera for name, camera in cameras.items() if camera["height"] is not None},
             "instances": [],
-            "lane_topology": None if annotation is None else read_topology(annotation),
-            "front_camera": FRONT_CAMERAS[self.subset],
+            "lane_topology": None if annotation is None else read_topology(annotation, self.layout),
+            "camera_names": list(cameras),
             "missing": absent,
         }
 

@@ -179,6 +179,7 @@ BROKEN = [
         _set(ANNOTATION, "lane_centerline", 1, "points", [[0, 1], [1, 2]]),
         r"lane_centerline\[1\]: 'points' must have shape \(n, 3\), found \(2, 2\)",
     ),
+    (_set(ANNOTATION, "lane_centerline", 1, "points", [[0, 1, 2]]), "'points' must have at least 2 points"),
     (
         _set(ANNOTATION, "lane_centerline", 2, "points", [[0, 1, 2], [1, float("nan"), 3]]),
         r"lane_centerline\[2\]: 'points' holds NaN or infinity",
