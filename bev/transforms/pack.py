@@ -27,7 +27,8 @@ class PackClip:
 
     The data sample holds what the clip has of ground truth: `gt_instances_3d` (bboxes_3d, labels_3d, and the clip's
     gt_fields), `gt_occupancy` (semantics (X, Y, Z) uint8, mask_lidar and mask_camera (X, Y, Z) bool), `gt_lanes` (see
-    `bev.models.heads.lanes.targets`; without traffic elements where the front image is missing) and, as metainfo:
+    `bev.models.heads.lanes.targets`; without traffic elements where the front image is missing; its metainfo `token` is
+    the annotated frame) and, as metainfo:
     sample_token, scene_token, timestamp, global_T_bev, lidar_path, camera_names, and for the current frame
     `image_paths` and `file_pix_T_bev` ((N, 4, 4) float64, projections into the image files from the bev frame without
     augmentation), in the order of camera_names, with None and the identity for missing cameras.
@@ -107,6 +108,7 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
     if lanes is not None:
         seen = lanes if lanes.camera in current else lanes.in_image(np.eye(4), (0, 0))
         sample.gt_lanes = _pack_arrays(seen, LANE_ARRAYS)
+        sample.gt_lanes.set_metainfo({"token": lanes.token})
     return sample
 
 

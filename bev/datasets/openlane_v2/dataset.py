@@ -54,7 +54,7 @@ class OpenLaneClipDataset(ClipDataset):
         front = FRONT_CAMERAS[metainfo["version"]]
         if self._slots[0] != front:
             raise ValueError(f"{self.ann_file}: traffic elements are in {front}, so cameras must begin with it")
-        self._lane_table = LaneTable.of([record["lane_topology"] for record in records], front)
+        self._lane_table = LaneTable.of(records, front)
         return {}
 
     def _labels(self, row: int) -> Mapping[str, Any]:

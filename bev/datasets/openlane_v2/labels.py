@@ -26,6 +26,7 @@ class LaneLabels:
         topology_lclc: (n, n) bool, where the lane of the row leads into that of the column.
         topology_lcte: (n, k) bool, where the traffic element governs the lane.
         camera: The camera that the boxes are in.
+        token: The annotated frame, split/segment/timestamp.
     """
 
     lanes: np.ndarray
@@ -34,6 +35,7 @@ class LaneLabels:
     topology_lclc: np.ndarray
     topology_lcte: np.ndarray
     camera: str
+    token: str = ""
 
     def transformed(self, aug_T_bev: np.ndarray) -> LaneLabels:
         """The labels in another frame of the ground.

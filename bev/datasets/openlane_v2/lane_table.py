@@ -20,6 +20,7 @@ class LaneTable:
 
     Attributes:
         annotated: (F,) bool.
+        tokens: (F,) bytes.
         first_lane, first_element: (F + 1,) int64.
         first_lclc, first_lcte: (F + 1,) int64, of flattened matrices.
         lanes: (N, P, 3) float32, metres in the frame's vehicle frame.
@@ -30,6 +31,7 @@ class LaneTable:
     """
 
     annotated: np.ndarray
+    tokens: np.ndarray
     first_lane: np.ndarray
     first_element: np.ndarray
     first_lclc: np.ndarray
@@ -42,8 +44,9 @@ class LaneTable:
     camera: str
 
     @classmethod
-    def of(cls, topologies: Sequence[Mapping[str, Any] | None], camera: str) -> LaneTable:
-        """The table of `lane_topology` entries of an index, None for frames without."""
+    def of(cls, records: Sequence[Mapping[str, Any]], camera: str) -> LaneTable:
+        """The table of the records of an index; `lane_topology` is None for frames without annotation."""
+        topologies = [record["lane_topology"] for record in records]
         known = [topology for topology in topologies if topology is not None]
 
         def joined(key: str, empty: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -56,6 +59,7 @@ class LaneTable:
             return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
         return cls(
+            tokens=np.array([record["token"].encode() for record in records], dtype=bytes),
             annotated=np.array([topology is not None for topology in topologies], dtype=bool),
             first_lane=firsts("lanes"),
             first_element=firsts("traffic_boxes"),
@@ -85,6 +89,7 @@ class LaneTable:
             topology_lclc=self.lclc[lclc].reshape(count, count).copy(),
             topology_lcte=self.lcte[lcte].reshape(count, others).copy(),
             camera=self.camera,
+            token=self.tokens[row].decode(),
         )
 
 

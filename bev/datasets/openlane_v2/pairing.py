@@ -59,11 +59,11 @@ def _microseconds(seconds: float) -> int:
     return round(seconds * _MICROSECONDS)
 
 
-def _moved(frame: Mapping[str, Any], global_T_ego: np.ndarray) -> dict[str, Any] | None:
-    """A frame's topology, from the vehicle's frame at the time of the image to that of the sample."""
+def _moved(frame: Mapping[str, Any], global_T_ego: np.ndarray) -> Mapping[str, Any]:
+    """A frame whose lanes are in the vehicle's frame of the sample instead of that at the time of the image."""
     topology = frame["lane_topology"]
     if topology is None:
-        return None
+        return frame
     sample_T_frame = invert_pose(np.asarray(global_T_ego)) @ frame["ego2global"]
     lanes = topology["lanes"].astype(np.float64) @ sample_T_frame[:3, :3].T + sample_T_frame[:3, 3]
-    return {**topology, "lanes": lanes.astype(np.float32)}
+    return {**frame, "lane_topology": {**topology, "lanes": lanes.astype(np.float32)}}
