@@ -4,6 +4,7 @@
 tools/create_data.py nuscenes --root data/nuscenes --version v1.0-trainval
 tools/create_data.py occupancy --root data/nuscenes --version v1.0-trainval --workers 16
 tools/create_data.py synthetic-occupancy --root data/synthetic
+tools/create_data.py synthetic-lanes --root data/synthetic
 tools/create_data.py openlane_v2 --root data/openlane_v2 --subset A
 """
 
@@ -52,6 +53,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
     )
     occupancy.set_defaults(run=create_synthetic_occupancy)
+    made = datasets.add_parser("synthetic-lanes", help="lane topology of a generated data set, and its indexes")
+    made.add_argument("--root", required=True, help="data root of the synthetic world")
+    made.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
+    made.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
+    made.set_defaults(
+        run=create_synthetic_lanes, subset="B", format="centerline", pickles=False, allow_missing=False, out=None
+    )
     lanes = datasets.add_parser("openlane_v2", help="OpenLane-V2: lanes, traffic elements and their topology")
     lanes.add_argument("--root", required=True, help="folder that holds data_dict_subset_*.json, train/, val/, test/")
     lanes.add_argument("--subset", required=True, choices=("A", "B"), help="A: Argoverse 2, B: nuScenes")
@@ -110,6 +120,15 @@ def create_synthetic_occupancy(options: argparse.Namespace) -> None:
 
     samples = export_occupancy(options.root, options.version, options.workers)
     print(f"{options.root}/gts: labels of {samples} samples")
+
+
+def create_synthetic_lanes(options: argparse.Namespace) -> None:
+    """Writes annotations of the synthetic world in OpenLane-V2's format, and their indexes."""
+    from bev.datasets.synthetic.export_openlane import export_openlane
+
+    frames = export_openlane(options.root, options.version, options.workers)
+    print(f"{options.root}: annotations of {frames} frames")
+    create_lanes(options)
 
 
 def create_lanes(options: argparse.Namespace) -> None:

@@ -98,16 +98,18 @@ class OpenLaneMetric(BaseMetric):
 
     def compute_metrics(self, results: list[tuple[str, FrameResult | None, dict | None]]) -> dict[str, float]:
         """OLS and its parts, DET_l by distance, DET_t by attribute, F-score; writes the predictions."""
-        by_token = {token: entry for token, *entry in reversed(results)}  # the first of those that a sampler repeated
+        by_token: dict[str, tuple[FrameResult | None, dict | None]] = {}
+        for token, judged, prediction in results:
+            by_token.setdefault(token, (judged, prediction))  # the first of those that a sampler repeated
         logger = MMLogger.get_current_instance()
         if self.output_file is not None:
             with atomic_write(self.output_file) as file:
                 pickle.dump({token: prediction for token, (_, prediction) in by_token.items()}, file, protocol=4)
             logger.info(f"{Path(self.output_file).resolve()}: predictions of {len(by_token)} frames")
-        judged = [frame for frame, _ in by_token.values() if frame is not None]
         if self.format_only:
             return {}
-        scores = summarise(judged)
+        frames = [frame for frame, _ in by_token.values() if frame is not None]
+        scores = summarise(frames)
         shown = ", ".join(f"{name} {100 * scores[name]:.2f}" for name in SHOWN)
-        logger.info(f"lane topology of {len(judged)} frames, metric {self.version}: {shown}")
+        logger.info(f"lane topology of {len(frames)} frames, metric {self.version}: {shown}")
         return scores
