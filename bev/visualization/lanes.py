@@ -22,6 +22,7 @@ SUCCESSOR = (250, 250, 250)
 ELEMENT_COLOURS = {"red": (255, 70, 60), "green": (70, 230, 110), "yellow": (255, 214, 64)}
 SIGN_COLOUR = (80, 170, 255)
 _SUPERSAMPLING = 2
+_ARROW = 2.0
 _NEAR = 0.5
 
 
@@ -100,7 +101,7 @@ def lane_panel(view: LaneView, width: int) -> np.ndarray:
         cv2.circle(canvas, _whole(line[0]), 2 * _SUPERSAMPLING, colour, -1, cv2.LINE_AA)
         _arrow_head(canvas, line[len(line) // 2] - line[len(line) // 2 - 1], line[len(line) // 2], colour, 5)
     for a, b in zip(*np.nonzero(view.lane_lane), strict=True):
-        start, end = pixels(_along(view.lanes[a], 0.85)), pixels(_along(view.lanes[b], 0.15))
+        start, end = pixels(_near_end(view.lanes[a][::-1])), pixels(_near_end(view.lanes[b]))
         cv2.line(canvas, _whole(start), _whole(end), SUCCESSOR, _SUPERSAMPLING, cv2.LINE_AA)
         _arrow_head(canvas, end - start, end, SUCCESSOR, 4)
     nose = pixels(np.array([[4.0, 0.0], [-1.0, 1.0], [-1.0, -1.0]])).round().astype(np.int32)
@@ -134,8 +135,11 @@ def _front_panel(front: np.ndarray, pix_T_ego: np.ndarray, view: LaneView, width
     return caption(image, f"{name}, {len(view.boxes)} traffic elements")
 
 
-def _along(lane: np.ndarray, share: float) -> np.ndarray:
-    return lane[round(share * (len(lane) - 1))]
+def _near_end(lane: np.ndarray) -> np.ndarray:
+    """The point of a polyline (P, 3) that is `_ARROW` metres from its beginning, or its middle if it is short."""
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(lane, axis=0), axis=1))])
+    place = min(_ARROW, lengths[-1] / 2)
+    return np.array([np.interp(place, lengths, lane[:, axis]) for axis in range(3)])
 
 
 def _arrow_head(canvas: np.ndarray, way: np.ndarray, tip: np.ndarray, colour: tuple[int, int, int], size: int) -> None:

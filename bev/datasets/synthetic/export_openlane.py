@@ -47,6 +47,9 @@ MIN_SIDE = 2.0
 MIN_SEEN = 0.35
 """Least share of an element's box that rays must hit it in."""
 
+MIN_FACING = 0.5
+"""Least cosine between the direction that an element faces and that to the camera."""
+
 _STEP = 0.5
 _ID_FACTOR = 10
 
@@ -115,7 +118,7 @@ def _elements(scene: Scene, frame: int, renderer: CameraRenderer) -> list[tuple[
     candidates = []
     for i, signal in enumerate(scene.signals):
         away = world_T_camera[:2, 3] - signal.place(scene.scenery)[:2]
-        faces = np.array([np.cos(signal.yaw), np.sin(signal.yaw)]) @ away > 0.3 * np.linalg.norm(away)
+        faces = np.array([np.cos(signal.yaw), np.sin(signal.yaw)]) @ away > MIN_FACING * np.linalg.norm(away)
         box = _box(scene.scenery.select(np.arange(*signal.rows)).bounding_corners(), world_T_camera, camera)
         if faces and box is not None:
             candidates.append((i, box))
