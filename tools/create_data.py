@@ -4,6 +4,8 @@
 tools/create_data.py nuscenes --root data/nuscenes --version v1.0-trainval
 tools/create_data.py occupancy --root data/nuscenes --version v1.0-trainval --workers 16
 tools/create_data.py synthetic-occupancy --root data/synthetic
+tools/create_data.py synthetic-lanes --root data/synthetic
+tools/create_data.py openlane_v2 --root data/openlane_v2 --subset A
 """
 
 from __future__ import annotations
@@ -51,6 +53,31 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
     )
     occupancy.set_defaults(run=create_synthetic_occupancy)
+    made = datasets.add_parser("synthetic-lanes", help="lane topology of a generated data set, and its indexes")
+    made.add_argument("--root", required=True, help="data root of the synthetic world")
+    made.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
+    made.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
+    made.set_defaults(
+        run=create_synthetic_lanes, subset="B", format="centerline", pickles=False, allow_missing=False, out=None
+    )
+    lanes = datasets.add_parser("openlane_v2", help="OpenLane-V2: lanes, traffic elements and their topology")
+    lanes.add_argument("--root", required=True, help="folder that holds data_dict_subset_*.json, train/, val/, test/")
+    lanes.add_argument("--subset", required=True, choices=("A", "B"), help="A: Argoverse 2, B: nuScenes")
+    lanes.add_argument(
+        "--format",
+        choices=("centerline", "segment"),
+        default="centerline",
+        help="annotations of 2023 or of 2024 (default: %(default)s)",
+    )
+    lanes.add_argument("--pickles", action="store_true", help="read the devkit's collections instead of JSON files")
+    lanes.add_argument("--allow-missing", action="store_true", help="leave out images that are not there")
+    lanes.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
+    lanes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
+    lanes.set_defaults(run=create_lanes)
     return parser.parse_args(arguments)
 
 
@@ -93,6 +120,37 @@ def create_synthetic_occupancy(options: argparse.Namespace) -> None:
 
     samples = export_occupancy(options.root, options.version, options.workers)
     print(f"{options.root}/gts: labels of {samples} samples")
+
+
+def create_synthetic_lanes(options: argparse.Namespace) -> None:
+    """Writes annotations of the synthetic world in OpenLane-V2's format, and their indexes."""
+    from bev.datasets.synthetic.export_openlane import export_openlane
+
+    frames = export_openlane(options.root, options.version, options.workers)
+    print(f"{options.root}: annotations of {frames} frames")
+    create_lanes(options)
+
+
+def create_lanes(options: argparse.Namespace) -> None:
+    """Builds the OpenLane-V2 indexes and prints one line for each."""
+    from bev.datasets.openlane_v2.index_build import build_indexes
+
+    summaries = build_indexes(
+        options.root,
+        options.subset,
+        options.out,
+        layout=options.format,
+        pickles=options.pickles,
+        allow_missing=options.allow_missing,
+        workers=options.workers,
+        progress=lambda segments, total: tqdm(segments, total=total, desc="segments", unit="segment"),
+    )
+    for summary in summaries:
+        missing = f", {summary.images_missing} images missing" if summary.images_missing else ""
+        print(
+            f"{summary.path}: {summary.segments} segments, {summary.frames} frames, {summary.lanes} lanes, "
+            f"{summary.traffic_elements} traffic elements{missing}"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,7 +1,8 @@
-"""Draw samples beside their cameras, as PNG and MP4: 3D boxes, or occupancy.
+"""Draw samples beside their cameras, as PNG and MP4: 3D boxes, occupancy, or lane topology.
 
 `python tools/visualize.py nuscenes --root ROOT --index ROOT/nuscenes_infos_val.pkl --results results_nusc.json`
 `python tools/visualize.py occupancy --root ROOT --index ROOT/nuscenes_infos_val.pkl --results DIR --video val.mp4`
+`python tools/visualize.py openlane_v2 --root ROOT --index ROOT/openlane_v2_A_infos_val.pkl --results lanes.pkl`
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     shared.add_argument("--video", type=Path, help="also write the samples of the first scenes as an MP4")
     shared.add_argument("--video-frames", type=int, default=40, help="frames of the video")
     shared.add_argument("--fps", type=float, default=4.0, help="frames per second of the video; key frames are 2 Hz")
-    drawn = parser.add_subparsers(dest="drawn", required=True, metavar="{nuscenes,occupancy}")
+    drawn = parser.add_subparsers(dest="drawn", required=True, metavar="{nuscenes,occupancy,openlane_v2}")
 
     boxes = drawn.add_parser("nuscenes", parents=[shared], help="3D boxes on the cameras and in bird's-eye view")
     boxes.add_argument("--results", help="submission with predictions; ground truth alone without it")
@@ -55,6 +56,13 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     voxels.add_argument("--width", type=int, default=1920, help="width of the picture in pixels")
     voxels.add_argument("--threads", type=int, help="threads; the processor's cores without it")
     voxels.set_defaults(run=draw_occupancy)
+
+    lanes = drawn.add_parser("openlane_v2", parents=[shared], help="lanes from above, traffic elements and relations")
+    lanes.add_argument("--results", help="predictions of OpenLaneMetric, or a submission; truth alone without it")
+    lanes.add_argument("--score", type=float, default=0.3, help="draw lanes and elements that score at least this")
+    lanes.add_argument("--relation", type=float, default=0.5, help="draw relations that are at least this probable")
+    lanes.add_argument("--width", type=int, default=1600, help="width of the picture in pixels")
+    lanes.set_defaults(run=draw_lanes)
     return parser.parse_args(arguments)
 
 
@@ -88,13 +96,21 @@ def draw_occupancy(args: argparse.Namespace) -> None:
     draw_samples(args, painter, args.width, args.width)
 
 
+def draw_lanes(args: argparse.Namespace) -> None:
+    """Draw lane topology."""
+    from bev.visualization.openlane import OpenLanePainter
+
+    painter = OpenLanePainter(args.index, args.root, args.results, args.score, args.relation)
+    draw_samples(args, painter, args.width, args.width)
+
+
 def draw_samples(args: argparse.Namespace, painter: SamplePainter, width: int, video_width: int) -> None:
     """Write a PNG for each of the chosen samples and, if asked for, a video of the first ones."""
     from bev.visualization import write_mp4
 
     for number in tqdm(chosen_samples(args, painter), desc="figures"):
         picture = cv2.cvtColor(painter.draw(number, width), cv2.COLOR_RGB2BGR)
-        with atomic_write(args.out / f"{painter.token_of(number)}.png") as file:
+        with atomic_write(args.out / f"{painter.token_of(number).replace('/', '_')}.png") as file:
             file.write(cv2.imencode(".png", picture)[1].tobytes())
     if args.video:
         numbers = range(min(args.video_frames, len(painter)))

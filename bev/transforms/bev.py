@@ -22,8 +22,8 @@ class RandomBEVTransform:
     """Rotates, scales and flips the bev frame, and with it the ground truth (BEVFormer v2's BEV augmentation).
 
     `aug_T_bev` = flip x rotation x scale about the origin; the scale applies to all three axes, so a pinhole camera
-    cannot tell the difference. Boxes, yaw and velocities follow, and so do occupancy labels, exactly under flips and
-    quarter turns and to the nearest voxel otherwise (see `OccupancyLabels.transformed`).
+    cannot tell the difference. Boxes, yaw, velocities and lanes follow, and so do occupancy labels, exactly under flips
+    and quarter turns and to the nearest voxel otherwise (see `OccupancyLabels.transformed`).
 
     Args:
         rotation_degrees: Largest rotation to either side.
@@ -56,9 +56,11 @@ class RandomBEVTransform:
     def __call__(self, clip: Clip) -> Clip:
         """Update the ground truth and, by mode, `bev_augmentation` or every `pix_T_bev`."""
         aug_T_bev, scale = self._draw()
-        clip["gt_boxes"] = _transform_scaled(clip["gt_boxes"], aug_T_bev, scale)
-        if clip.get("gt_occupancy") is not None:
-            clip["gt_occupancy"] = clip["gt_occupancy"].transformed(aug_T_bev)
+        if clip.get("gt_boxes") is not None:
+            clip["gt_boxes"] = _transform_scaled(clip["gt_boxes"], aug_T_bev, scale)
+        for labels in ("gt_occupancy", "gt_lanes"):
+            if clip.get(labels) is not None:
+                clip[labels] = clip[labels].transformed(aug_T_bev)
         if self.mode == "features":
             clip["bev_augmentation"] = aug_T_bev @ clip["bev_augmentation"]
         else:
@@ -107,6 +109,8 @@ class BoxRangeFilter:
 
     def __call__(self, clip: Clip) -> Clip:
         """Reduce `gt_boxes`, `gt_labels` and `gt_fields`."""
+        if clip.get("gt_boxes") is None:
+            return clip
         xy = clip["gt_boxes"].tensor[:, :2]
         if self.bounds is None:
             inside = xy.norm(dim=1) <= self.radius

@@ -12,12 +12,16 @@ A dataset creates it and `PackClip` ends it:
     bev_augmentation: (4, 4) float64, `aug_T_bev` that is left to the model
     gt_boxes: LiDARInstance3DBoxes (M boxes, 9 numbers), gt_labels: (M,) int64, in the augmented bev frame
     gt_fields: name to (M,) array, what else is known about these boxes: attributes, speeds, num_points
+    occupancy_path: file of the occupancy labels, or None; gt_occupancy: OccupancyLabels, once loaded
+    gt_lanes: LaneLabels, lanes in the augmented bev frame, traffic elements in the current front image as it is now
     frames: list of {time: seconds relative to the current frame, valid: bool, token, cameras: {name: camera},
         global_T_bev: (4, 4) float64, pose of the frame's own bev frame, can_bus: (18,) float64 (bev.geometry.can_bus)}
 
 A camera holds `path`, `token`, `height` and `width` in pixels, `pix_T_bev` (4, 4) float64 into the image as it is now,
 `file_pix_T_bev` into the image file, and, once loaded, `image` (height, width, 3) BGR and `decode_scale`, the factor by
 which decoding has shrunk it. A padded image is larger than `height` and `width`.
+
+A data set gives the ground truth that it has; transforms leave alone what is not there.
 
 Random transforms draw from Python's global generator, which is seeded in every loader process.
 """
@@ -26,6 +30,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 Clip = dict[str, Any]
 Camera = dict[str, Any]
@@ -36,3 +42,20 @@ def cameras_of(clip: Clip) -> Iterator[Camera]:
     for frame in clip["frames"]:
         if frame["valid"]:
             yield from frame["cameras"].values()
+
+
+def replace_image(clip: Clip, index: int, name: str, image: np.ndarray, new_T_pix: np.ndarray) -> None:
+    """Give a camera another image, and move its projection and what is annotated in its pixels along.
+
+    Args:
+        clip: The clip.
+        index: Number of the frame.
+        name: The camera.
+        image: (h, w, 3).
+        new_T_pix: (4, 4), from the pixels of the image before to those of this one, as `image_affine` gives it.
+    """
+    camera, labels = clip["frames"][index]["cameras"][name], clip.get("gt_lanes")
+    height, width = image.shape[:2]
+    camera.update(image=image, height=height, width=width, pix_T_bev=new_T_pix @ camera["pix_T_bev"])
+    if labels is not None and index == clip["current"] and name == labels.camera:
+        clip["gt_lanes"] = labels.in_image(new_T_pix, (height, width))

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import TRANSFORMS
 
 from bev.geometry import image_affine
-from bev.transforms.clip import Camera, Clip
+from bev.transforms.clip import Camera, Clip, replace_image
 from bev.transforms.image_files import ImageReadError, read_image
 
 
@@ -54,7 +54,9 @@ class LoadMultiCameraImages:
             if isinstance(loaded, ImageReadError):
                 self._handle_failure(clip, index, name, loaded)
             else:
-                _store(camera, *loaded)
+                image, divisor = loaded
+                camera["decode_scale"] = 1 / divisor
+                replace_image(clip, index, name, image, image_affine(scale=(1 / divisor, 1 / divisor)))
         if not clip["frames"][clip["current"]]["cameras"]:
             raise ImageReadError(
                 f"sample {clip['sample_token']}: no camera image of the current frame can be read "
@@ -94,11 +96,3 @@ class LoadMultiCameraImages:
         if path not in self._logged:
             self._logged.add(path)
             print_log(f"{message}: {consequence}", logger="current", level=logging.WARNING)
-
-
-def _store(camera: Camera, image: np.ndarray, divisor: int) -> None:
-    """Put the decoded image into the camera's record."""
-    scale = 1 / divisor
-    camera.update(image=image, height=image.shape[0], width=image.shape[1], decode_scale=scale)
-    if divisor > 1:
-        camera["pix_T_bev"] = image_affine(scale=(scale, scale)) @ camera["pix_T_bev"]

@@ -5,6 +5,7 @@ Shapes: T frames, N cameras (slots of `camera_names`), H, W the largest image of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -17,13 +18,17 @@ from mmengine.structures import BaseDataElement, InstanceData
 from bev.structures import CameraClip
 from bev.transforms.clip import Clip, cameras_of
 
+LANE_ARRAYS = ("lanes", "traffic_boxes", "traffic_attributes", "topology_lclc", "topology_lcte")
+
 
 @TRANSFORMS.register_module()
 class PackClip:
     """Packs a clip into `{'inputs': CameraClip without batch axis, 'data_samples': Det3DDataSample}`.
 
-    The data sample holds `gt_instances_3d` (bboxes_3d, labels_3d, and the clip's gt_fields), `gt_occupancy` where the
-    clip has it (semantics (X, Y, Z) uint8, mask_lidar and mask_camera (X, Y, Z) bool) and, as metainfo:
+    The data sample holds what the clip has of ground truth: `gt_instances_3d` (bboxes_3d, labels_3d, and the clip's
+    gt_fields), `gt_occupancy` (semantics (X, Y, Z) uint8, mask_lidar and mask_camera (X, Y, Z) bool), `gt_lanes` (see
+    `bev.models.heads.lanes.targets`; without traffic elements where the front image is missing; its metainfo `token` is
+    the annotated frame) and, as metainfo:
     sample_token, scene_token, timestamp, global_T_bev, lidar_path, camera_names, and for the current frame
     `image_paths` and `file_pix_T_bev` ((N, 4, 4) float64, projections into the image files from the bev frame without
     augmentation), in the order of camera_names, with None and the identity for missing cameras.
@@ -91,13 +96,21 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
             ),
         }
     )
-    sample.gt_instances_3d = InstanceData(
-        bboxes_3d=clip["gt_boxes"],
-        labels_3d=torch.from_numpy(np.asarray(clip["gt_labels"], dtype=np.int64)),
-        **{name: torch.from_numpy(values) for name, values in clip.get("gt_fields", {}).items()},
-    )
-    labels = clip.get("gt_occupancy")
-    if labels is not None:
-        arrays = {"semantics": labels.semantics, "mask_lidar": labels.mask_lidar, "mask_camera": labels.mask_camera}
-        sample.gt_occupancy = BaseDataElement(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+    if clip.get("gt_boxes") is not None:
+        sample.gt_instances_3d = InstanceData(
+            bboxes_3d=clip["gt_boxes"],
+            labels_3d=torch.from_numpy(np.asarray(clip["gt_labels"], dtype=np.int64)),
+            **{name: torch.from_numpy(values) for name, values in clip.get("gt_fields", {}).items()},
+        )
+    occupancy, lanes = clip.get("gt_occupancy"), clip.get("gt_lanes")
+    if occupancy is not None:
+        sample.gt_occupancy = _pack_arrays(occupancy, ("semantics", "mask_lidar", "mask_camera"))
+    if lanes is not None:
+        seen = lanes if lanes.camera in current else lanes.in_image(np.eye(4), (0, 0))
+        sample.gt_lanes = _pack_arrays(seen, LANE_ARRAYS)
+        sample.gt_lanes.set_metainfo({"token": lanes.token})
     return sample
+
+
+def _pack_arrays(labels: Any, names: Sequence[str]) -> BaseDataElement:
+    return BaseDataElement(**{name: torch.from_numpy(getattr(labels, name)) for name in names})

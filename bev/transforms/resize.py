@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.registry import TRANSFORMS
 
 from bev.geometry import image_affine
-from bev.transforms.clip import Camera, Clip, cameras_of
+from bev.transforms.clip import Camera, Clip, replace_image
 
 _INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "bicubic": cv2.INTER_CUBIC}
 
@@ -32,7 +32,7 @@ class ResizeCropFlipImages:
 
     The crop is resized to one of `heights` (aspect kept) or to `size` (aspect free), times a factor from `scales`.
     With both `size` and `scales`, a window of `size` is then cut from the result at a random place, or the result is
-    placed at random on black, so that the shape is constant.
+    placed at random on black, so that the shape is constant. What is annotated in the images follows.
 
     Args:
         crop: (left, top, right, bottom) in pixels of the image file, limited to the image; None keeps all of it.
@@ -42,6 +42,7 @@ class ResizeCropFlipImages:
         flip: Probability of a horizontal flip.
         training: If False, nothing is random: the median of `heights`, factor 1, no flip.
         interpolation: 'bilinear', 'area' (use it to shrink by more than 2) or 'bicubic'.
+        cameras: Names of the cameras whose images it changes; None for all.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ResizeCropFlipImages:
         flip: float = 0.0,
         training: bool = True,
         interpolation: str = "bilinear",
+        cameras: Sequence[str] | None = None,
     ) -> None:
         if heights is not None and size is not None:
             raise ValueError("ResizeCropFlipImages takes `heights` (aspect kept) or `size`, not both")
@@ -71,12 +73,15 @@ class ResizeCropFlipImages:
         self.flip = flip
         self.training = training
         self.interpolation = _INTERPOLATIONS[interpolation]
+        self.cameras = None if cameras is None else frozenset(cameras)
 
     def __call__(self, clip: Clip) -> Clip:
         """Replace the images and update `pix_T_bev`, `height` and `width`."""
         draw = self._draw()
-        for camera in cameras_of(clip):
-            self._apply(camera, draw)
+        for index, frame in enumerate(clip["frames"]):
+            for name, camera in frame["cameras"].items() if frame["valid"] else ():
+                if self.cameras is None or name in self.cameras:
+                    replace_image(clip, index, name, *self._resized(camera, draw))
         return clip
 
     def _draw(self) -> _Draw:
@@ -90,7 +95,8 @@ class ResizeCropFlipImages:
             flip=random.random() < self.flip,
         )
 
-    def _apply(self, camera: Camera, draw: _Draw) -> None:
+    def _resized(self, camera: Camera, draw: _Draw) -> tuple[np.ndarray, np.ndarray]:
+        """A camera's new image, and (4, 4) that leads from its old pixels to its new ones."""
         left, top, right, bottom = self._crop_box(camera)
         image = camera["image"][top:bottom, left:right]
         old_height, old_width = image.shape[:2]
@@ -106,7 +112,7 @@ class ResizeCropFlipImages:
         if draw.flip:
             image = cv2.flip(image, 1)
             affine = image_affine(flip_width=image.shape[1]) @ affine
-        camera.update(image=image, height=image.shape[0], width=image.shape[1], pix_T_bev=affine @ camera["pix_T_bev"])
+        return image, affine
 
     def _crop_box(self, camera: Camera) -> tuple[int, int, int, int]:
         """The crop in whole pixels of the decoded image."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 
+from bev.datasets.clip_dataset import ClipDataset
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 
 
@@ -20,11 +21,13 @@ class SamplePainter(ABC):
         index: Index file, as `tools/create_data.py` writes it.
         root: Data root that its paths start from.
         threads: Threads that decode images.
-        **options: Further arguments of `NuScenesClipDataset`.
+        **options: Further arguments of the data set.
     """
 
+    dataset_type: ClassVar[type[ClipDataset]] = NuScenesClipDataset
+
     def __init__(self, index: str | Path, root: str | Path, threads: int = 1, **options: Any) -> None:
-        self._dataset = NuScenesClipDataset(
+        self._dataset = self.dataset_type(
             ann_file=str(Path(index).absolute()),
             data_root=str(root),
             pipeline=[dict(type="LoadMultiCameraImages", num_threads=threads)],

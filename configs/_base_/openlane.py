@@ -6,6 +6,7 @@ The BEV is in the ego frame; the first of the cameras is the front one. The publ
 
 _base_ = ["default_runtime.py", "schedule_24_epochs.py"]
 
+data_root = "data/openlane_v2"
 bev_bounds = (-51.2, -25.6, -2.3, 51.2, 25.6, 1.7)
 num_cameras = 7  # of subset A; subset B has 6
 num_attributes = 13
@@ -78,3 +79,40 @@ model = dict(
         ),
     ),
 )
+
+# The official pipeline makes the portrait front image of subset A as large as the others, landscape.
+front_size = (1550, 2048)
+front_camera = "ring_front_center"
+train_pipeline = [
+    dict(type="LoadMultiCameraImages", num_threads=2),
+    dict(type="PhotometricDistortion"),
+    dict(type="ResizeCropFlipImages", size=front_size, cameras=(front_camera,)),
+    dict(type="PackClip"),
+]
+test_pipeline = [
+    dict(type="LoadMultiCameraImages", num_threads=2),
+    dict(type="ResizeCropFlipImages", size=front_size, cameras=(front_camera,), training=False),
+    dict(type="PackClip"),
+]
+dataset = dict(type="OpenLaneClipDataset", data_root=data_root)
+train_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    collate_fn=dict(type="collate_clips"),
+    worker_init_fn=dict(type="seed_worker"),
+    dataset=dict(ann_file="openlane_v2_A_infos_train.pkl", pipeline=train_pipeline, **dataset),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="collate_clips"),
+    worker_init_fn=dict(type="seed_worker"),
+    dataset=dict(ann_file="openlane_v2_A_infos_val.pkl", pipeline=test_pipeline, test_mode=True, **dataset),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="OpenLaneMetric", data_root=data_root, ann_file="openlane_v2_A_infos_val.pkl")
+test_evaluator = val_evaluator
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")

@@ -16,7 +16,9 @@ from bev.engine.config import load_config
 from bev.models.perceptor import BEVPerceptor
 from bev.structures import CameraClip
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("openlane_*.py"))
+CONFIGS = sorted(
+    path for path in (Path(__file__).parents[2] / "configs").glob("openlane_*.py") if "nano" not in path.stem
+)
 FRONT_SIZE = (96, 64)
 SMALL = {
     "model.encoder.grid.shape": (6, 12),

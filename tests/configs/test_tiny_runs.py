@@ -1,4 +1,4 @@
-"""Every nuScenes config trains one step from files when its sizes are cut down on the command line."""
+"""Every config trains one step from files when its sizes are cut down on the command line."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DATASETS, FUNCTIONS, MODELS
+from mmengine.config import Config
+from mmengine.registry import DATASETS, FUNCTIONS, METRICS, MODELS
 from mmengine.runner import Runner
 from tiny_nuscenes import write_pictures, write_tables
+from tiny_openlane import centerlines, write_openlane
 
 import bev
-from bev.datasets.index_io import read_index
+from bev.datasets.index_io import read_index, write_index
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.occ3d import GRID, OccupancyLabels, label_path, write_labels
-from bev.engine.config import load_config
+from bev.datasets.openlane_v2.annotations import Fields, read_topology
+from bev.datasets.openlane_v2.index_build import build_indexes as build_lane_indexes
+from bev.engine.config import load_config, set_data_root
+from bev.models.perceptor import BEVPerceptor
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-PUBLISHED = sorted(path for path in CONFIGS.glob("*.py") if not path.stem.startswith("openlane_"))
+OPENLANE = sorted(path for path in CONFIGS.glob("openlane_*.py") if "nano" not in path.stem)
+PUBLISHED = sorted(set(CONFIGS.glob("*.py")) - set(OPENLANE))
 
 # What a user would pass with --cfg-options to see a big config run on a laptop.
 SMALL = {
@@ -46,6 +52,16 @@ SMALL_OCCUPANCY = {
     "train_dataloader.dataset.frame_offsets": (-1, 0),
     "model.temporal.grid.shape": (12, 10),
 }
+SMALL_LANES = {
+    "model.encoder.grid.shape": (6, 12),
+    "model.encoder.num_layers": 1,
+    "model.heads.lanes.lanes.decoder.num_layers": 2,
+    "model.heads.lanes.lanes.decoder.queries.num_queries": 8,
+    "model.heads.lanes.traffic.encoder.num_layers": 1,
+    "model.heads.lanes.traffic.decoder.num_layers": 2,
+    "model.heads.lanes.traffic.decoder.queries.num_queries": 7,
+}
+LANE_INDEX = "openlane_v2_B_infos_mini.pkl"
 SMALL_INTERNIMAGE = {"model.backbone.depths": (1, 1, 1, 1)}
 
 
@@ -56,6 +72,7 @@ def tiny_root(tmp_path_factory) -> Path:
     root = write_tables(tmp_path_factory.mktemp("nuscenes"))
     build_indexes(root, "v1.0-mini")
     write_occupancy(root)
+    write_lanes(root)
     return write_pictures(root)
 
 
@@ -68,6 +85,21 @@ def write_occupancy(root: Path) -> None:
         write_labels(label_path(root, "scene", record["token"]), OccupancyLabels(semantics, seen, seen))
 
 
+def write_lanes(root: Path) -> None:
+    """Lanes and traffic elements for every sample, as an index of subset B."""
+    topology = read_topology(Fields(centerlines(0), "tiny"))
+    records = [
+        {
+            "token": f"train/tiny/{number}",
+            "timestamp": record["images"]["CAM_FRONT"]["timestamp"],
+            "ego2global": record["ego2global"],
+            "lane_topology": topology,
+        }
+        for number, record in enumerate(read_index(root / "nuscenes_infos_mini_val.pkl")["data_list"])
+    ]
+    write_index(root / LANE_INDEX, {"dataset": "openlane_v2", "version": "B"}, records)
+
+
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_one_training_step(path, tiny_root):
     overrides = {
@@ -75,11 +107,14 @@ def test_one_training_step(path, tiny_root):
         "train_dataloader.dataset.data_root": str(tiny_root),
         "train_dataloader.dataset.ann_file": "nuscenes_infos_mini_val.pkl",
     }
-    has_boxes = not path.stem.startswith("occupancy")
+    has_boxes = not path.stem.startswith(("occupancy", "openlane"))
     if not has_boxes:
         overrides = {key: value for key, value in overrides.items() if "detection" not in key}
+    if "lane" in path.stem:
+        overrides["train_dataloader.dataset.lanes"] = LANE_INDEX
     if "nano" in path.stem and "bevformerv2" not in path.stem:
-        overrides["train_dataloader.dataset.pipeline.2.crop"] = (0, 300, 1600, 900)
+        step = 1 if path.stem.startswith("openlane") else 2
+        overrides[f"train_dataloader.dataset.pipeline.{step}.crop"] = (0, 300, 1600, 900)
     elif not has_boxes:
         overrides |= SMALL_OCCUPANCY
         overrides |= SMALL_INTERNIMAGE if "internimage" in path.stem else {}
@@ -96,6 +131,11 @@ def test_one_training_step(path, tiny_root):
             "model.heads.detection.decoder.queries.num_queries"
         )
     config = load_config(path, overrides)
+    trains_one_step(config)
+
+
+def trains_one_step(config: Config) -> BEVPerceptor:
+    """Makes a step from two samples of a config's training set, after which nearly all parameters are others."""
     config.optim_wrapper.optimizer.setdefault("lr", 1e-4)
     torch.manual_seed(0)
     dataset = DATASETS.build(config.train_dataloader.dataset)
@@ -114,6 +154,36 @@ def test_one_training_step(path, tiny_root):
     # Where no image shows an object, the perspective head's branches for boxes have nothing to learn from.
     trained = [name for name in trained if not name.startswith("heads.perspective.")]
     assert len(set(moved) & set(trained)) > 0.9 * len(trained)
+    return model
+
+
+@pytest.fixture(scope="module")
+def lane_root(tmp_path_factory) -> Path:
+    """OpenLane-V2's subset A in small, and its indexes."""
+    bev.register_all()
+    root = write_openlane(tmp_path_factory.mktemp("openlane"))
+    build_lane_indexes(root, "A")
+    return root
+
+
+@pytest.mark.parametrize("path", OPENLANE, ids=lambda path: path.stem)
+def test_lane_configs_train_a_step_and_are_judged(path, lane_root):
+    overrides = {
+        **SMALL_LANES,
+        **({"model.backbone.depths": (1, 1, 1, 1)} if "internimage" in path.stem else {}),
+        "train_dataloader.dataset.pipeline.2.size": (64, 96),
+        "val_dataloader.dataset.pipeline.1.size": (64, 96),
+    }
+    config = load_config(path, overrides)
+    set_data_root(config, lane_root)
+    model = trains_one_step(config).eval()
+    dataset, metric = DATASETS.build(config.val_dataloader.dataset), METRICS.build(config.val_evaluator)
+    for number in range(len(dataset)):
+        with torch.no_grad():
+            found = model.test_step(FUNCTIONS.get("collate_clips")([dataset[number]]))
+        metric.process(None, [sample.to_dict() for sample in found])
+    scores = metric.evaluate(len(dataset))
+    assert 0 <= scores["openlane/OLS"] <= 1
 
 
 class Owner:

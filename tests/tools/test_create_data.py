@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tiny_nuscenes import write_tables
+from tiny_openlane import write_openlane
 
 from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes.index_tables import TablesError
@@ -60,3 +61,11 @@ def test_a_disk_that_is_too_small_is_one_line(main: Callable, tmp_path: Path):
     assert not [path for path in root.rglob("*") if path.suffix in (".pkl", ".tmp")]
     # With room again, the same command succeeds.
     main(arguments)
+
+
+def test_lane_indexes_and_a_line_for_each(main: Callable, tmp_path: Path, capsys: pytest.CaptureFixture):
+    root = write_openlane(tmp_path)
+    main(["openlane_v2", "--root", str(root), "--subset", "A", "--workers", "1"])
+    output = capsys.readouterr()
+    assert f"{root}/openlane_v2_A_infos_train.pkl: 2 segments, 5 frames, 15 lanes, 10 traffic elements" in output.out
+    assert "3/3" in output.err  # The progress bar.

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bev.datasets.index_io import SCHEMA_VERSION, read_plain_pickle, write_index
+from bev.datasets.index_io import SCHEMA_VERSION, write_index
 from bev.datasets.nuscenes.classes import CATEGORY_TO_CLASS, INDEX_CLASSES
 from bev.datasets.nuscenes.index_samples import scene_entries
 from bev.datasets.nuscenes.index_tables import TABLES, TablesError, available_splits, open_tables, tables_folder
 from bev.datasets.parallel import run_forked
+from bev.datasets.shards import ShardFolder
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def build_indexes(
             f'{{"split name": ["scene name", ...]}} to splits.json beside the tables, or give --splits FILE'
         )
     out = Path(root if out is None else out)
-    shards = _ShardFolder.of(out, root, version)
+    shards = ShardFolder.of(out, f"nuscenes_infos-{version}", _fingerprint(tables_folder(root, version)))
     names = sorted({name for scenes in splits.values() for name in scenes})
     missing = [name for name in names if not shards.has(name)]
     if missing:
@@ -80,7 +80,7 @@ def build_indexes(
     return summaries
 
 
-def _merge(shards: _ShardFolder, out: Path, version: str, split: str, scenes: list[str]) -> IndexSummary:
+def _merge(shards: ShardFolder, out: Path, version: str, split: str, scenes: list[str]) -> IndexSummary:
     data_list = [entry for name in scenes for entry in shards.read(name)]
     for position, entry in enumerate(data_list):
         entry["sample_idx"] = position
@@ -96,41 +96,6 @@ def _merge(shards: _ShardFolder, out: Path, version: str, split: str, scenes: li
         boxes=sum(len(entry["instances"]) for entry in data_list),
         lidar_files_missing=sum(entry["lidar_points"]["lidar_path"] is None for entry in data_list),
     )
-
-
-@dataclass(frozen=True)
-class _ShardFolder:
-    """Finished scenes of one state of the tables."""
-
-    path: Path
-
-    @classmethod
-    def of(cls, out: Path, root: str | os.PathLike, version: str) -> _ShardFolder:
-        """The folder for these tables; shards of an older state of them are thrown away."""
-        path = out / f".nuscenes_infos-{version}-{_fingerprint(tables_folder(root, version))}"
-        for other in out.glob(f".nuscenes_infos-{version}-*"):
-            if other != path:
-                shutil.rmtree(other, ignore_errors=True)
-        return cls(path)
-
-    def has(self, scene: str) -> bool:
-        """Whether the scene is finished."""
-        return self._file(scene).is_file()
-
-    def write(self, scene: str, entries: list[dict]) -> None:
-        """Stores a finished scene, atomically."""
-        write_index(self._file(scene), {"scene": scene}, entries)
-
-    def read(self, scene: str) -> list[dict]:
-        """The entries of a finished scene."""
-        return read_plain_pickle(self._file(scene))["data_list"]
-
-    def remove(self) -> None:
-        """Deletes all shards."""
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def _file(self, scene: str) -> Path:
-        return self.path / f"{scene}.pkl"
 
 
 def _fingerprint(folder: Path) -> str:

@@ -13,7 +13,7 @@ from .film import SUPERSAMPLING, develop
 from .ground import paint_background
 from .materials import paint_surfaces
 from .parts import Parts
-from .raycast import Solids, cast, owner_map
+from .raycast import Hits, Solids, cast, owner_map
 from .rays import Rays
 from .rig import Camera
 from .scene import Scene
@@ -35,12 +35,14 @@ class Moment:
     Attributes:
         world_T_ego: (4, 4).
         parts: Everything within reach, parts of one object adjacent, objects first, then scenery by distance.
+        scenery: (S,) int64, rows of the scene's scenery that the last S parts are.
         sunlit: (P,) float32.
         shade: Shadows on the ground around ego.
     """
 
     world_T_ego: np.ndarray
     parts: Parts
+    scenery: np.ndarray
     sunlit: np.ndarray
     shade: Shade
 
@@ -72,9 +74,10 @@ def moment(scene: Scene, frame: int) -> Moment:
     moving = Parts.concatenate([actor.parts(frame) for actor in present])
     distance = np.linalg.norm(scene.scenery.centre[:, :2] - ego, axis=1)
     order = np.argsort(distance, kind="stable")
-    scenery = scene.scenery.select(order[distance[order] < FAR])
+    rows = order[distance[order] < FAR]
+    scenery = scene.scenery.select(rows)
     sunlit = np.concatenate([scene.shadows.sunlight(moving), np.ones(len(scenery), np.float32)])
-    return Moment(world_T_ego, Parts.concatenate([moving, scenery]), sunlit, scene.shadows.around(ego, moving))
+    return Moment(world_T_ego, Parts.concatenate([moving, scenery]), rows, sunlit, scene.shadows.around(ego, moving))
 
 
 class CameraRenderer:
@@ -87,6 +90,14 @@ class CameraRenderer:
         self._ground_depth = ground_depth(self._directions, camera.ego_T_camera)
         self._step = 1.0 / (float(camera.intrinsic[0, 0]) * SUPERSAMPLING)
 
+    def cast(self, now: Moment) -> tuple[Solids, Hits]:
+        """What the camera's rays hit in a key frame, unpainted."""
+        world_T_camera = now.world_T_ego @ self._camera.ego_T_camera
+        rectangles, nearest = _rectangles(now.parts, world_T_camera, self._camera)
+        solids = Solids.seen_from(now.parts, world_T_camera)
+        owners = len(self._scene.actors)
+        return solids, cast(self._directions, solids, rectangles, nearest, self._ground_depth, owners)
+
     def render(self, now: Moment, rng: np.random.Generator) -> CameraView:
         """Draws a key frame.
 
@@ -96,10 +107,8 @@ class CameraRenderer:
         """
         camera, scene = self._camera, self._scene
         world_T_camera = now.world_T_ego @ camera.ego_T_camera
-        rectangles, nearest = _rectangles(now.parts, world_T_camera, camera)
         rays = Rays.of(self._directions, world_T_camera, self._step)
-        solids = Solids.seen_from(now.parts, world_T_camera)
-        hits = cast(self._directions, solids, rectangles, nearest, self._ground_depth, len(scene.actors))
+        solids, hits = self.cast(now)
         image = np.empty((*hits.depth.shape, 3), dtype=np.float32)
         light = scene.weather.light
         paint_background(image, rays, hits, scene.ground, now.shade, light)

@@ -15,6 +15,7 @@ from .network import RoadNetwork
 from .parts import Parts
 from .rig import Rig
 from .shadows import ShadowMap
+from .signals import Signal
 from .weather import Weather
 
 FRAME_INTERVAL = 0.5
@@ -66,6 +67,7 @@ class Scene:
         rig: Sensors of ego.
         actors: Annotated objects.
         scenery: Static parts that nobody annotates.
+        signals: Traffic lights and signs among them.
         shadows: Shadows of the scenery.
         ego_positions: (T, 2) float64, origin of the ego frame, world metres.
         ego_yaws: (T,) float64, radians.
@@ -80,6 +82,7 @@ class Scene:
     rig: Rig
     actors: tuple[Actor, ...]
     scenery: Parts
+    signals: tuple[Signal, ...]
     shadows: ShadowMap
     ego_positions: np.ndarray
     ego_yaws: np.ndarray

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .bodies import street
+from .lane_graph import Approach
 from .network import RoadNetwork
 from .parts import Parts
 from .road import Road
+from .signals import LIGHT, SIGN, Signal
 from .traffic import Footprints
 
 _TO_TRAFFIC = np.pi
@@ -21,12 +23,14 @@ class Scenery:
         rng: Source of randomness.
         network: Roads.
         footprints: Ground taken by the actors, and by the scenery so far.
+        signals: Traffic lights and signs placed so far.
     """
 
     def __init__(self, rng: np.random.Generator, network: RoadNetwork, footprints: Footprints, samples: int) -> None:
         self.rng = rng
         self.network = network
         self.footprints = footprints
+        self.signals: list[Signal] = []
         self._samples = samples
         self._groups: list[Parts] = []
 
@@ -50,6 +54,22 @@ class Scenery:
         self._groups.append(Parts.build(body, seed=int(self.rng.integers(1 << 16))).placed((*position, 0.0), yaw))
         return True
 
+    def signal(self, category: int, meaning: str, rows: tuple[int, int], yaw: float, side: Approach) -> None:
+        """Notes that parts of the body that was placed last are a signal.
+
+        Args:
+            category: `LIGHT` or `SIGN`.
+            meaning: Name of an attribute of OpenLane-V2.
+            rows: First and end row among the body's parts.
+            yaw: Direction that it faces, radians.
+            side: Whom it tells; the junction is that of a light.
+        """
+        first = sum(len(group) for group in self._groups[:-1])
+        approach = side if category == LIGHT else None
+        self.signals.append(
+            Signal(category, meaning, (first + rows[0], first + rows[1]), yaw, side.road, side.side, approach)
+        )
+
     def parts(self) -> Parts:
         """Everything placed."""
         return Parts.concatenate(self._groups)
@@ -65,19 +85,19 @@ def _outline(position: np.ndarray, yaw: float, size: tuple[float, float]) -> np.
 
 def build_scenery(
     rng: np.random.Generator, network: RoadNetwork, footprints: Footprints, samples: int, station: float
-) -> Parts:
-    """Furnishes the surroundings of the part of the main road near arc length `station`."""
+) -> tuple[Parts, tuple[Signal, ...]]:
+    """Furnishes the surroundings of the part of the main road near arc length `station`; also gives their signals."""
     scenery = Scenery(rng, network, footprints, samples)
     _traffic_lights(scenery)
     town = rng.uniform(0.15, 1.0)
     for number, road in enumerate(network.roads):
         middle = station + 35.0 if number == 0 else road.centre.length / 2
         stretch = (middle - 125.0, middle + 125.0)
-        _lamps_and_signs(scenery, road, stretch)
+        _lamps_and_signs(scenery, number, stretch)
         _houses(scenery, road, stretch, town)
         _trees(scenery, road, stretch, 1.2 - 0.7 * town)
     _horizon(scenery, network.roads[0].centre.at(station + 35.0)[0])
-    return scenery.parts()
+    return scenery.parts(), tuple(scenery.signals)
 
 
 def _beside(road: Road, station: float, offset: float) -> tuple[np.ndarray, float]:
@@ -88,21 +108,24 @@ def _beside(road: Road, station: float, offset: float) -> tuple[np.ndarray, floa
 def _traffic_lights(scenery: Scenery) -> None:
     """One mast per approach, on the right beyond the junction."""
     main = scenery.network.roads[0]
-    for junction in scenery.network.junctions:
+    for number, junction in enumerate(scenery.network.junctions):
         other = scenery.network.roads[junction.road]
         green, red = ("green", "red") if junction.main_is_green else ("red", "green")
-        approaches = ((main, junction.main_station, other, green), (other, junction.station, main, red))
-        for road, station, crossed, state in approaches:
+        approaches = ((0, junction.main_station, other, green), (junction.road, junction.station, main, red))
+        for coming, station, crossed, state in approaches:
+            road = scenery.network.roads[coming]
             for side in (-1, 1):
                 beyond = station - side * (crossed.half_width + 2.0)
                 place, heading = _beside(road, beyond, side * (road.half_width + 0.7))
                 turn = heading + (_TO_TRAFFIC if side < 0 else 0.0)
                 reach = 0.55 * road.half_width + 1.0
-                scenery.add(street.traffic_light(state, reach), place, turn, (0.3, 0.3), None)
+                if scenery.add(street.traffic_light(state, reach), place, turn, (0.3, 0.3), None):
+                    for rows in street.LIGHT_HEADS:
+                        scenery.signal(LIGHT, state, rows, turn, Approach(number, coming, side))
 
 
-def _lamps_and_signs(scenery: Scenery, road: Road, stretch: tuple[float, float]) -> None:
-    rng = scenery.rng
+def _lamps_and_signs(scenery: Scenery, number: int, stretch: tuple[float, float]) -> None:
+    rng, road = scenery.rng, scenery.network.roads[number]
     height = rng.uniform(6.5, 8.5)
     for side in (-1, 1):
         for station in np.arange(stretch[0] + rng.uniform(0, 30), stretch[1], rng.uniform(26.0, 40.0)):
@@ -111,7 +134,9 @@ def _lamps_and_signs(scenery: Scenery, road: Road, stretch: tuple[float, float])
         for station in rng.uniform(*stretch, 6):
             place, heading = _beside(road, station, side * (road.half_width + 0.6))
             turn = heading + (_TO_TRAFFIC if side < 0 else 0.0)
-            scenery.add(street.sign(rng), place, turn, (0.2, 0.6), 0.2)
+            body = street.sign(rng)
+            if scenery.add(body, place, turn, (0.2, 0.6), 0.2):
+                scenery.signal(SIGN, street.SIGN_FACES[body[1].colour], (1, 2), turn, Approach(-1, number, side))
 
 
 def _houses(scenery: Scenery, road: Road, stretch: tuple[float, float], density: float) -> None:

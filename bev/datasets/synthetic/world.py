@@ -35,7 +35,7 @@ def build_scene(name: str, seed: tuple[int, ...], frames: int, image_size: tuple
     path, travel, lane, route = _ego_route(rng, network, frames)
     stage = Stage(rng, network, frames, path, travel)
     populate(stage, lane)
-    scenery = build_scenery(rng, network, stage.footprints, len(stage.times), stage.main_station)
+    scenery, signals = build_scenery(rng, network, stage.footprints, len(stage.times), stage.main_station)
     weather = draw_weather(rng)
     positions, yaws = path.at(travel[::SUBSTEPS])
     return Scene(
@@ -47,6 +47,7 @@ def build_scene(name: str, seed: tuple[int, ...], frames: int, image_size: tuple
         rig=draw_rig(rng, image_size),
         actors=tuple(stage.actors),
         scenery=scenery,
+        signals=signals,
         shadows=static_shadows(network.extent, scenery, weather.light.sun),
         ego_positions=positions,
         ego_yaws=yaws,

@@ -152,7 +152,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_shards_of_other_tables_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     root = write_tables(tmp_path)
-    monkeypatch.setattr(index_build._ShardFolder, "remove", lambda self: None)
+    monkeypatch.setattr(index_build.ShardFolder, "remove", lambda self: None)
     _entries(root)
     (stale,) = root.glob(".nuscenes_infos-*")
     shutil.rmtree(root / "v1.0-mini")

@@ -47,7 +47,7 @@ def test_visibility_is_the_share_of_an_object_that_nothing_hides(scene: Scene, o
     for owner in [*hidden[:2], *free[:2]]:
         own = scene.actors[owner].parts(FRAME)
         shade = static_shadows(scene.network.extent, own, scene.weather.light.sun).around(np.zeros(2), own)
-        alone = Moment(now.world_T_ego, own, np.ones(len(own), np.float32), shade)
+        alone = Moment(now.world_T_ego, own, np.zeros(0, int), np.ones(len(own), np.float32), shade)
         count = 0
         for camera in scene.rig.cameras:
             view = CameraRenderer(scene, camera).render(alone, np.random.default_rng(0))

@@ -13,6 +13,17 @@ _LAMPS: dict[str, tuple[Colour, Colour]] = {  # lit, dark
     "green": ((0.1, 2.6, 1.2), (0.01, 0.05, 0.03)),
 }
 
+SIGN_FACES: dict[Colour, str] = {
+    (0.02, 0.08, 0.35): "go_straight",
+    (0.45, 0.02, 0.02): "no_u_turn",
+    (0.6, 0.6, 0.6): "unknown",
+    (0.02, 0.2, 0.08): "unknown",
+}
+"""What signs of a colour mean, as an attribute of OpenLane-V2: blue ones order, red ones forbid, others inform."""
+
+LIGHT_HEADS = ((2, 6), (6, 10))
+"""First and end part of each head of a `traffic_light`."""
+
 
 def traffic_cone(rng: np.random.Generator, size: Size) -> list[Part]:
     """An orange cone, or a slim bollard, with white bands."""
@@ -96,9 +107,8 @@ def street_lamp(height: float) -> list[Part]:
 
 
 def sign(rng: np.random.Generator) -> list[Part]:
-    """A road sign that faces +x."""
-    faces = ((0.02, 0.08, 0.35), (0.45, 0.02, 0.02), (0.6, 0.6, 0.6), (0.02, 0.2, 0.08))
-    colour = faces[rng.integers(len(faces))]
+    """A road sign that faces +x: a pole and a face, whose colour is one of `SIGN_FACES`."""
+    colour = tuple(SIGN_FACES)[rng.integers(len(SIGN_FACES))]
     height = rng.uniform(2.1, 3.0)
     side = rng.uniform(0.25, 0.45)
     return [

@@ -1,0 +1,61 @@
+"""Finished parts of an index that is being built, so that a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bev.datasets.index_io import IndexFormatError, read_plain_pickle, write_index
+
+
+@dataclass(frozen=True)
+class ShardFolder:
+    """One file per finished part, for one state of the source.
+
+    Attributes:
+        path: The folder; made with the first part.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, out: str | os.PathLike, stem: str, fingerprint: str) -> ShardFolder:
+        """The folder for a state of the source; parts of other states are thrown away.
+
+        Args:
+            out: Folder of the index files.
+            stem: Says what is built.
+            fingerprint: Changes when the parts have to be made anew.
+        """
+        path = Path(out) / f".{stem}-{fingerprint}"
+        for other in Path(out).glob(f".{stem}-*"):
+            if other != path:
+                shutil.rmtree(other, ignore_errors=True)
+        return cls(path)
+
+    def has(self, name: str) -> bool:
+        """Whether a part is finished and readable."""
+        if not self._file(name).is_file():
+            return False
+        try:
+            read_plain_pickle(self._file(name))
+        except IndexFormatError:
+            return False
+        return True
+
+    def write(self, name: str, entries: list[dict]) -> None:
+        """Stores a finished part, atomically."""
+        write_index(self._file(name), {"part": name}, entries)
+
+    def read(self, name: str) -> list[dict]:
+        """The entries of a finished part."""
+        return read_plain_pickle(self._file(name))["data_list"]
+
+    def remove(self) -> None:
+        """Deletes all parts."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _file(self, name: str) -> Path:
+        return self.path / f"{name}.pkl"

@@ -1,0 +1,247 @@
+"""Lane topology of the procedural world in the format of OpenLane-V2's subset B, beside its nuScenes-style tables.
+
+Frames are the key frames of the nuScenes-style data set, under the same images and times, so that one data set has
+boxes, occupancy and lanes. Lanes are those of the road network within reach, cut at its border; traffic elements are
+the lights and signs that the front camera sees.
+
+Shapes: n lanes, k traffic elements.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from bev.datasets.atomic import atomic_write
+from bev.datasets.openlane_v2.annotations import evenly_spaced
+from bev.datasets.openlane_v2.classes import ATTRIBUTES
+
+from .film import SUPERSAMPLING
+from .generation import SHARDS
+from .lane_graph import Lane, lane_graph
+from .raycast import NOTHING
+from .render import CameraRenderer, moment
+from .rig import Camera
+from .scene import Scene
+from .signals import governed
+from .world import build_scene
+
+SUBSET = "B"
+REACH = (50.0, 25.0)
+"""Half size along x and y of the region in the ego frame whose lanes are annotated, metres, as in OpenLane-V2."""
+
+LANE_POINTS = 201
+MIN_LENGTH = 3.0
+"""Shorter rests of lanes at the border are left out, metres."""
+
+MIN_SIDE = 2.0
+"""Narrower or lower traffic elements are not annotated, pixels."""
+
+MIN_SEEN = 0.35
+"""Least share of an element's box that rays must hit it in."""
+
+MIN_FACING = 0.5
+"""Least cosine between the direction that an element faces and that to the camera."""
+
+_STEP = 0.5
+_ID_FACTOR = 10
+
+
+class _Piece(NamedTuple):
+    """The part of a lane that is within reach: number of the lane, part of it, points (201, 3), and its ends."""
+
+    lane: int
+    part: int
+    points: np.ndarray
+    has_start: bool
+    has_end: bool
+
+
+def frame_annotation(scene: Scene, frame: int, lanes: list[Lane], renderer: CameraRenderer) -> dict[str, Any]:
+    """Annotation of a key frame.
+
+    Args:
+        scene: The scene.
+        frame: Number of the key frame.
+        lanes: `lane_graph` of the scene's network.
+        renderer: Of the front camera.
+    """
+    pieces = [piece for i, lane in enumerate(lanes) for piece in _pieces(i, lane, scene.world_T_ego(frame))]
+    elements = _elements(scene, frame, renderer)
+    follows = [
+        [bool(a.has_end and b.has_start and b.lane in lanes[a.lane].successors) for b in pieces] for a in pieces
+    ]
+    told = [set(governed(scene.signals[i], lanes, scene.network, scene.scenery)) for i, _ in elements]
+    return {
+        "lane_centerline": [
+            {"id": _ID_FACTOR * piece.lane + piece.part, "points": np.round(piece.points, 4).tolist()}
+            for piece in pieces
+        ],
+        "traffic_element": [
+            {
+                "id": _ID_FACTOR * len(lanes) + i,
+                "category": scene.signals[i].category,
+                "attribute": ATTRIBUTES.index(scene.signals[i].meaning),
+                "points": np.round(box.reshape(2, 2), 2).tolist(),
+            }
+            for i, box in elements
+        ],
+        "topology_lclc": np.array(follows, dtype=int).reshape(len(pieces), len(pieces)).tolist(),
+        "topology_lcte": [[int(piece.lane in lanes_) for lanes_ in told] for piece in pieces],
+    }
+
+
+def _pieces(number: int, lane: Lane, world_T_ego: np.ndarray) -> Iterator[_Piece]:
+    """The parts of a lane within reach of ego."""
+    count = max(2, int(np.ceil(lane.path.length / _STEP)) + 1)
+    world = lane.path.at(np.linspace(0.0, lane.path.length, count))[0]
+    points = (world - world_T_ego[:2, 3]) @ world_T_ego[:2, :2]
+    inside = np.concatenate([[False], (np.abs(points) <= REACH).all(axis=1), [False]])
+    borders = np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2)
+    for part, (first, end) in enumerate(borders):
+        if (end - 1 - first) * lane.path.length / (count - 1) >= MIN_LENGTH:
+            flat = np.concatenate([points[first:end], np.zeros((end - first, 1))], axis=1)
+            yield _Piece(number, part, evenly_spaced(flat, LANE_POINTS), first == 0, end == count)
+
+
+def _elements(scene: Scene, frame: int, renderer: CameraRenderer) -> list[tuple[int, np.ndarray]]:
+    """Numbers and boxes (4,) of the signals that the front camera sees, from the front."""
+    camera, now = scene.rig.cameras[0], moment(scene, frame)
+    world_T_camera = now.world_T_ego @ camera.ego_T_camera
+    candidates = []
+    for i, signal in enumerate(scene.signals):
+        away = world_T_camera[:2, 3] - signal.place(scene.scenery)[:2]
+        faces = np.array([np.cos(signal.yaw), np.sin(signal.yaw)]) @ away > MIN_FACING * np.linalg.norm(away)
+        box = _box(scene.scenery.select(np.arange(*signal.rows)).bounding_corners(), world_T_camera, camera)
+        if faces and box is not None:
+            candidates.append((i, box))
+    if not candidates:
+        return []
+    part = renderer.cast(now)[1].part
+    first = len(now.parts) - len(now.scenery)
+    rows = np.where(part >= first, np.append(now.scenery, NOTHING)[np.maximum(part - first, NOTHING)], NOTHING)
+    return [(i, box) for i, box in candidates if _seen(rows, scene.signals[i].rows, box) >= MIN_SEEN]
+
+
+def _box(corners: np.ndarray, world_T_camera: np.ndarray, camera: Camera) -> np.ndarray | None:
+    """Left, top, right, bottom in the image of corners (P, 8, 3); None if it is too small or beyond the image."""
+    points = (corners.reshape(-1, 3) - world_T_camera[:3, 3]) @ world_T_camera[:3, :3]
+    if points[:, 2].min() < 1.0:
+        return None
+    pixels = points @ camera.intrinsic.T
+    pixels = pixels[:, :2] / pixels[:, 2:]
+    box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+    cut = np.clip(box, 0, [camera.width, camera.height] * 2)
+    size, whole = cut[2:] - cut[:2], box[2:] - box[:2]
+    return cut if (size >= MIN_SIDE).all() and size.prod() > 0.5 * whole.prod() else None
+
+
+def _seen(rows: np.ndarray, wanted: tuple[int, int], box: np.ndarray) -> float:
+    """Share of the rays in a box that hit scenery parts of a range; `rows` (H * S, W * S) says what each ray hit."""
+    left, top = np.floor(box[:2] * SUPERSAMPLING).astype(int)
+    right, bottom = np.ceil(box[2:] * SUPERSAMPLING).astype(int)
+    window = rows[top:bottom, left:right]
+    return float(((window >= wanted[0]) & (window < wanted[1])).mean())
+
+
+def export_openlane(root: str | Path, version: str = "v1.0-trainval", workers: int = 2, progress: bool = True) -> int:
+    """Writes annotations of a generated data set: SPLIT/SCENE/info/TIME.json and `data_dict_subset_B.json`.
+
+    Scenes whose files exist are kept.
+
+    Args:
+        root: Data root, as given to `generate`.
+        version: Name of the folder of tables.
+        workers: Processes.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        Number of annotated frames.
+
+    Raises:
+        FileNotFoundError: The data set was not generated here.
+    """
+    root = Path(root)
+    shards = sorted((root / version / SHARDS).glob("*.json"))
+    if not shards:
+        raise FileNotFoundError(f"{root / version / SHARDS}: no generated scenes; make the world first")
+    splits = json.loads((root / version / "splits.json").read_text(encoding="utf-8"))
+    split_of = {scene: split for split in ("train", "val") for scene in splits[split]}
+    jobs = [(str(root), str(shard), split_of[shard.stem]) for shard in shards if shard.stem in split_of]
+    bar = tqdm(_run(jobs, workers), total=len(jobs), desc="lanes", unit="scene", disable=not progress)
+    listed: dict[str, dict[str, list[str]]] = {"train": {}, "val": {}}
+    for (_, shard, split), files in zip(jobs, bar, strict=True):
+        listed[split][Path(shard).stem] = files
+    _write_json(root / f"data_dict_subset_{SUBSET}.json", listed)
+    return sum(len(files) for scenes in listed.values() for files in scenes.values())
+
+
+def _run(jobs: list[tuple[str, str, str]], workers: int) -> Iterator[list[str]]:
+    if workers == 1 or len(jobs) < 2:
+        yield from map(_export_scene, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context) as pool:
+        yield from pool.map(_export_scene, jobs)
+
+
+def _export_scene(job: tuple[str, str, str]) -> list[str]:
+    """Writes a scene's files and returns their names."""
+    root, shard, split = Path(job[0]), json.loads(Path(job[1]).read_text(encoding="utf-8")), job[2]
+    recipe = shard["recipe"]
+    folder = root / split / recipe["name"] / "info"
+    times = sorted(row["timestamp"] for row in shard["tables"]["sample"])
+    missing = [t for t, time in enumerate(times) if not (folder / f"{time}.json").exists()]
+    if missing:
+        scene = build_scene(recipe["name"], tuple(recipe["seed"]), recipe["frames"], tuple(recipe["image_size"]))
+        lanes, renderer = lane_graph(scene.network), CameraRenderer(scene, scene.rig.cameras[0])
+        images = _image_paths(shard["tables"]["sample_data"])
+        for t in missing:
+            annotation = frame_annotation(scene, t, lanes, renderer)
+            _write_json(folder / f"{times[t]}.json", _frame(scene, t, times[t], images[times[t]], annotation))
+    return [f"{time}.json" for time in times]
+
+
+def _image_paths(rows: list[dict]) -> dict[int, dict[str, str]]:
+    """Paths by time and camera."""
+    paths: dict[int, dict[str, str]] = {}
+    for row in rows:
+        if row["fileformat"] == "jpg":
+            paths.setdefault(row["timestamp"], {})[row["filename"].split("/")[1]] = row["filename"]
+    return paths
+
+
+def _frame(scene: Scene, frame: int, time: int, images: Mapping[str, str], annotation: dict) -> dict[str, Any]:
+    """A frame as in the official files; image paths lead to the nuScenes-style pictures."""
+    return {
+        "version": "synthetic",
+        "segment_id": scene.name,
+        "meta_data": {"source": "synthetic", "source_id": scene.name},
+        "timestamp": time,
+        "sensor": {
+            camera.name: {
+                "image_path": images[camera.name],
+                "extrinsic": _pose(camera.ego_T_camera),
+                "intrinsic": {"K": camera.intrinsic.tolist(), "distortion": [0.0, 0.0, 0.0]},
+            }
+            for camera in scene.rig.cameras
+        },
+        "pose": _pose(scene.world_T_ego(frame)),
+        "annotation": annotation,
+    }
+
+
+def _pose(matrix: np.ndarray) -> dict[str, list]:
+    return {"rotation": matrix[:3, :3].tolist(), "translation": matrix[:3, 3].tolist()}
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with atomic_write(path, "w") as file:
+        json.dump(content, file)

@@ -1,0 +1,82 @@
+"""Pictures of OpenLane-V2 frames from an index and, if given, a file of predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
+from bev.datasets.openlane_v2.labels import LaneLabels
+from bev.datasets.openlane_v2.submission import SubmissionError, identifier_of, read_submission
+from bev.visualization.lanes import LaneView, draw_lanes
+from bev.visualization.painter import SamplePainter
+
+
+class OpenLanePainter(SamplePainter):
+    """Draws lanes, traffic elements and their topology.
+
+    Args:
+        index: Index file of `tools/create_data.py openlane_v2`.
+        root: Data root that its paths start from.
+        results: Predictions as `OpenLaneMetric` writes them, or a submission; ground truth alone without it.
+        score: Predicted lanes and elements below this score are not drawn.
+        relation: Nor are relations below this probability.
+    """
+
+    dataset_type = OpenLaneClipDataset
+
+    def __init__(
+        self,
+        index: str | Path,
+        root: str | Path,
+        results: str | Path | None = None,
+        score: float = 0.3,
+        relation: float = 0.5,
+    ) -> None:
+        super().__init__(index, root)
+        self._score, self._relation = score, relation
+        self._results: dict[tuple[str, str, str], Any] | None = None
+        if results is not None:
+            content = read_submission(results)
+            frames = content.get("results", content)
+            self._results = {identifier_of(token): frame for token, frame in frames.items()}
+
+    def draw(self, number: int, width: int = 1600) -> np.ndarray:
+        """Draw one frame at this width: RGB (H, W, 3) uint8.
+
+        Raises:
+            SubmissionError: There is no prediction for it.
+        """
+        clip, images, projections = self._load(number)
+        front, labels = clip["camera_names"][0], clip["gt_lanes"]
+        views = {}
+        if self._results is not None:
+            views["prediction"] = self._predicted(clip["sample_token"])
+        if labels is not None:
+            views["ground truth"] = _truth(labels)
+        return draw_lanes(images[front], projections[front], views, title=clip["sample_token"], width=width)
+
+    def _predicted(self, token: str) -> LaneView:
+        frame = (self._results or {}).get(identifier_of(token))
+        if frame is None:
+            raise SubmissionError(f"frame {token}: there is no prediction of it")
+        found = frame.get("predictions", frame)
+        lanes, elements = found["lane_centerline"], found["traffic_element"]
+        kept = np.array([lane["confidence"] >= self._score for lane in lanes], dtype=bool)
+        shown = np.array([element["confidence"] >= self._score for element in elements], dtype=bool)
+        points = np.array([lane["points"] for lane in lanes]).reshape(len(lanes), -1, 3)
+        return LaneView(
+            lanes=points[kept],
+            boxes=np.array([element["points"] for element in elements]).reshape(-1, 4)[shown],
+            attributes=np.array([element["attribute"] for element in elements], dtype=int)[shown],
+            lane_lane=np.asarray(found["topology_lclc"])[kept][:, kept] > self._relation,
+            lane_traffic=np.asarray(found["topology_lcte"])[kept][:, shown] > self._relation,
+        )
+
+
+def _truth(labels: LaneLabels) -> LaneView:
+    return LaneView(
+        labels.lanes, labels.traffic_boxes, labels.traffic_attributes, labels.topology_lclc, labels.topology_lcte
+    )

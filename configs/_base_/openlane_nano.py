@@ -1,0 +1,53 @@
+"""Lane topology of the synthetic world for the nano models: head, BEV, pipelines and metric."""
+
+lane_bev_bounds = (-51.2, -25.6, -0.5, 51.2, 25.6, 3.0)
+lane_dims = 64
+lane_attention = dict(embed_dims=lane_dims, num_heads=4, feedforward_channels=2 * lane_dims, dropout=0.0)
+lane_head = dict(
+    type="LaneTopologyHead",
+    lanes=dict(
+        type="CentrelineDetector",
+        decoder=dict(
+            type="DETRDecoder",
+            queries=dict(type="LearnedQueries", embed_dims=lane_dims, num_queries=64),
+            num_layers=2,
+            **lane_attention,
+        ),
+        code=dict(kind="bezier", num_control=5, num_points=11),
+        class_loss=dict(weight=1.5),
+        curve_loss=dict(kind="l1", weight=0.02),
+    ),
+    traffic=dict(
+        type="TrafficElementDetector",
+        encoder=dict(type="PyramidEncoder", num_layers=1, num_levels=3, **lane_attention),
+        decoder=dict(
+            type="DETRDecoder",
+            queries=dict(type="LearnedQueries", embed_dims=lane_dims, num_queries=24, reference_dims=2),
+            num_layers=2,
+            num_levels=3,
+            **lane_attention,
+        ),
+    ),
+    lane_lane=dict(type="PairRelation", embed_dims=lane_dims, hidden_dims=64, end_gap=True, loss=dict(weight=5.0)),
+    lane_traffic=dict(type="PairRelation", embed_dims=lane_dims, hidden_dims=64, loss=dict(weight=5.0)),
+    max_lanes=64,
+    max_traffic_elements=24,
+)
+
+# Lights hang above the horizon: more of the image than the boxes need, at the same scale.
+lane_crop = (0, 22, 352, 198)
+lane_size = (128, 256)
+lane_train_pipeline = [
+    dict(type="LoadMultiCameraImages"),
+    dict(type="ResizeCropFlipImages", crop=lane_crop, size=lane_size),
+    dict(type="BoxRangeFilter", radius=32.0),
+    dict(type="PackClip"),
+]
+lane_test_pipeline = [
+    dict(type="LoadMultiCameraImages"),
+    dict(type="ResizeCropFlipImages", crop=lane_crop, size=lane_size, training=False),
+    dict(type="PackClip"),
+]
+lane_train_index = "openlane_v2_B_infos_train.pkl"
+lane_val_index = "openlane_v2_B_infos_val.pkl"
+lane_evaluator = dict(type="OpenLaneMetric", data_root="data/synthetic", ann_file=lane_val_index)

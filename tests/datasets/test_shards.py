@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from bev.datasets.shards import ShardFolder
+
+
+def test_parts_come_back_and_go(tmp_path: Path) -> None:
+    shards = ShardFolder.of(tmp_path, "index", "a1")
+    assert not shards.has("part")
+    shards.write("part", [{"token": "x"}])
+    assert ShardFolder.of(tmp_path, "index", "a1").has("part")
+    assert shards.read("part") == [{"token": "x"}]
+    shards.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_parts_of_another_state_are_thrown_away(tmp_path: Path) -> None:
+    ShardFolder.of(tmp_path, "index", "a1").write("part", [])
+    ShardFolder.of(tmp_path, "other", "a1").write("part", [])
+    assert not ShardFolder.of(tmp_path, "index", "b2").has("part")
+    assert [path.name for path in tmp_path.iterdir()] == [".other-a1"]
+
+
+def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:
+    shards = ShardFolder.of(tmp_path, "index", "a1")
+    shards.write("part", [{"token": "x"}])
+    (path,) = shards.path.iterdir()
+    path.write_bytes(path.read_bytes()[:10])
+    assert not shards.has("part")
