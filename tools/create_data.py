@@ -6,6 +6,7 @@ tools/create_data.py occupancy --root data/nuscenes --version v1.0-trainval --wo
 tools/create_data.py synthetic-occupancy --root data/synthetic
 tools/create_data.py synthetic-lanes --root data/synthetic
 tools/create_data.py openlane_v2 --root data/openlane_v2 --subset A
+tools/create_data.py waymo --root data/waymo --workers 16
 """
 
 from __future__ import annotations
@@ -78,6 +79,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     lanes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     lanes.set_defaults(run=create_lanes)
+    waymo = datasets.add_parser("waymo", help="Waymo Open Dataset, read in place: no image is copied")
+    waymo.add_argument("--root", required=True, help="folder with training/, validation/ ..., or a URL such as gs://...")
+    waymo.add_argument("--splits", nargs="+", metavar="FOLDER", help="folders to index (default: all)")
+    waymo.add_argument("--skip-damaged", action="store_true", help="warn of damaged records and leave them out")
+    waymo.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
+    waymo.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
+    waymo.set_defaults(run=create_waymo)
     return parser.parse_args(arguments)
 
 
@@ -151,6 +161,23 @@ def create_lanes(options: argparse.Namespace) -> None:
             f"{summary.path}: {summary.segments} segments, {summary.frames} frames, {summary.lanes} lanes, "
             f"{summary.traffic_elements} traffic elements{missing}"
         )
+
+
+def create_waymo(options: argparse.Namespace) -> None:
+    """Builds the Waymo indexes and prints one line for each."""
+    from bev.datasets.waymo.index_build import build_indexes
+
+    summaries = build_indexes(
+        options.root,
+        options.out,
+        options.splits,
+        options.workers,
+        options.skip_damaged,
+        progress=lambda items, total: tqdm(items, total=total, desc="segments", unit="segment"),
+    )
+    for summary in summaries:
+        counts = f"{summary.segments} segments, {summary.frames} frames, {summary.objects} objects"
+        print(f"{summary.path}: {counts}, {summary.size / 1e6:.2f} MB")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Generates the synthetic driving data set.
 
 python tools/create_synthetic.py nuscenes --root data/synthetic --scenes 32 --val-scenes 8 --frames 20 --seed 0
+python tools/create_synthetic.py waymo --root data/synthetic_waymo --scenes 32 --val-scenes 8 --frames 20 --seed 0
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import sys
 
 from bev.datasets.synthetic import generate
+from bev.datasets.synthetic.export_waymo import generate_waymo
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -22,38 +24,33 @@ def image_size(text: str) -> tuple[int, int]:
 def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("format", choices=["nuscenes"], help="format of the data set")
+    parser.add_argument("format", choices=["nuscenes", "waymo"], help="format of the data set")
     parser.add_argument("--root", required=True, help="data root to write to")
-    parser.add_argument("--version", default="v1.0-trainval", help="folder of tables inside the root")
+    parser.add_argument("--version", default="v1.0-trainval", help="nuscenes: folder of tables")
     parser.add_argument("--scenes", type=int, default=32, help="training scenes")
     parser.add_argument("--val-scenes", type=int, default=8, help="held-out scenes, in addition")
     parser.add_argument("--frames", type=int, default=20, help="key frames per scene, 2 per second")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sweeps", type=int, default=0, help="LiDAR turns between two key frames; 9 in nuScenes")
+    parser.add_argument("--sweeps", type=int, default=0, help="nuscenes: LiDAR turns between two key frames; 9 there")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--size", type=image_size, default=(352, 198), help="WIDTHxHEIGHT of the pictures")
+    parser.add_argument("--size", type=image_size, default=(352, 198), help="nuscenes: WIDTHxHEIGHT of the pictures")
+    parser.add_argument("--width", type=int, default=352, help="waymo: width of the pictures; the real ones have 1920")
     return parser.parse_args()
 
 
 def main() -> int:
     """Generates what the command line asks for; 1 if it can't be done."""
     args = parse_arguments()
+    counts = (args.root, args.scenes, args.val_scenes, args.frames, args.seed, args.workers)
     try:
-        folder = generate(
-            args.root,
-            args.scenes,
-            args.val_scenes,
-            args.frames,
-            args.seed,
-            args.workers,
-            args.size,
-            args.version,
-            sweeps=args.sweeps,
-        )
+        if args.format == "waymo":
+            what, folder = "records", generate_waymo(*counts, width=args.width)
+        else:
+            what, folder = "tables", generate(*counts, args.size, args.version, sweeps=args.sweeps)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"wrote {args.scenes} training and {args.val_scenes} held-out scenes; tables: {folder}")
+    print(f"wrote {args.scenes} training and {args.val_scenes} held-out scenes; {what}: {folder}")
     return 0
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.dataset import BaseDataset
 
 from bev.datasets.frame_selection import FrameSelector, nearest_to_current
@@ -94,6 +96,18 @@ class ClipDataset(BaseDataset):
     @abstractmethod
     def _labels(self, row: int) -> Mapping[str, Any]:
         """Entries of the clip that are ground truth of its current sample."""
+
+    def _boxes(self, row: int) -> dict[str, Any]:
+        """The boxes of a sample with their labels and what else is known about them."""
+        table = self._table
+        boxes = slice(table.first_box[row], table.first_box[row + 1])
+        return {
+            "gt_boxes": LiDARInstance3DBoxes(
+                torch.from_numpy(table.boxes[boxes].copy()), box_dim=9, origin=(0.5, 0.5, 0.5)
+            ),
+            "gt_labels": table.labels[boxes].copy(),
+            "gt_fields": {name: getattr(table, name)[boxes].copy() for name in ("attributes", "speeds", "num_points")},
+        }
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""

@@ -76,9 +76,12 @@ class NuScenesNDS(BaseMetric):
         Args:
             data_batch: not used.
             data_samples: dicts of `Det3DDataSample` with `pred_instances_3d` (bboxes_3d, scores_3d, labels_3d and,
-                where the model predicts them, attributes), `sample_token` and `global_T_bev`.
+                where the model predicts them, attributes), `sample_token` and `global_T_bev`. Samples of other data
+                sets are passed over.
         """
         for sample in data_samples:
+            if sample.get("dataset", "nuscenes") != "nuscenes":
+                continue
             predictions = sample["pred_instances_3d"]
             records = format_boxes(
                 predictions["bboxes_3d"].to("cpu"),

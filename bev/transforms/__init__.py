@@ -9,11 +9,13 @@ from bev.transforms.occupancy import LoadOccupancy
 from bev.transforms.pack import PackClip
 from bev.transforms.photometric import PhotometricDistortion
 from bev.transforms.resize import ResizeCropFlipImages
+from bev.transforms.undistort import Lens, UndistortImages
 
 __all__ = [
     "BoxRangeFilter",
     "GridMask",
     "ImageReadError",
+    "Lens",
     "LoadMultiCameraImages",
     "LoadOccupancy",
     "NormalizeImages",
@@ -22,4 +24,5 @@ __all__ = [
     "PhotometricDistortion",
     "RandomBEVTransform",
     "ResizeCropFlipImages",
+    "UndistortImages",
 ]

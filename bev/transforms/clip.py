@@ -8,6 +8,7 @@ A dataset creates it and `PackClip` ends it:
     camera_names: list of str, the slots of the camera axis; a frame may lack some of them
     current: int, index of the current frame in `frames`
     lidar_path: str or None
+    dataset: str, where several data sets are mixed: which one it comes from
     on_error: 'raise' or 'skip-frame', what to do about an unreadable image
     bev_augmentation: (4, 4) float64, `aug_T_bev` that is left to the model
     gt_boxes: LiDARInstance3DBoxes (M boxes, 9 numbers), gt_labels: (M,) int64, in the augmented bev frame
@@ -18,8 +19,9 @@ A dataset creates it and `PackClip` ends it:
         global_T_bev: (4, 4) float64, pose of the frame's own bev frame, can_bus: (18,) float64 (bev.geometry.can_bus)}
 
 A camera holds `path`, `token`, `height` and `width` in pixels, `pix_T_bev` (4, 4) float64 into the image as it is now,
-`file_pix_T_bev` into the image file, and, once loaded, `image` (height, width, 3) BGR and `decode_scale`, the factor by
-which decoding has shrunk it. A padded image is larger than `height` and `width`.
+`file_pix_T_bev` into the image file, where the image is a part of that file its `part` (`image_files.FilePart`), where
+the lens does what no pinhole would its `lens` (`undistort.Lens`), and, once loaded, `image` (height, width, 3) BGR and
+`decode_scale`, the factor by which decoding has shrunk it. A padded image is larger than `height` and `width`.
 
 A data set gives the ground truth that it has; transforms leave alone what is not there.
 

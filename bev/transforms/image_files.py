@@ -1,10 +1,13 @@
-"""Reading image files, with JPEGs decoded at a fraction of their size where that is enough."""
+"""Reading images from files or parts of files, with JPEGs decoded at a fraction of their size where that is enough."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
+import fsspec
+import google_crc32c
 import numpy as np
 
 _REDUCED_FLAGS = {
@@ -22,28 +25,49 @@ class ImageReadError(RuntimeError):
     """An image file is missing, truncated, or not what the index says."""
 
 
-def read_image(path: str, size: tuple[int, int], min_scale: float = 1.0) -> tuple[np.ndarray, int]:
-    """Read an image file.
+class FilePart(NamedTuple):
+    """Where an image lies inside a larger file, such as one of records.
+
+    Attributes:
+        offset: Bytes from the start of the file.
+        length: Bytes.
+        crc: CRC-32C of these bytes.
+    """
+
+    offset: int
+    length: int
+    crc: int
+
+
+def read_image(
+    path: str, size: tuple[int, int], min_scale: float = 1.0, part: FilePart | None = None
+) -> tuple[np.ndarray, int]:
+    """Read an image.
 
     Calibration belongs to the pixels as stored, so an EXIF orientation is not applied.
 
     Args:
-        path: A file that OpenCV can decode.
+        path: A file that OpenCV can decode, or that holds such a one; a local path, or a URL that fsspec understands.
         size: Height and width in pixels that the index gives for the file.
         min_scale: JPEGs are decoded at 1/8, 1/4, 1/2 or full size, the smallest that is not below this fraction.
+        part: Where in the file the image lies; None where it is the file.
 
     Returns:
         The image (h, w, 3), uint8 BGR, and the divisor k of its size: h = ceil(height / k) and pixel coordinates are
         exactly divided by k.
 
     Raises:
-        ImageReadError: If the file is missing, truncated, undecodable, or of another size than the index says.
+        ImageReadError: If the file is missing, truncated, undecodable, of another size than the index says, or if the
+            part has another checksum.
     """
+    where = path if part is None else f"{path}, image at byte {part.offset}"
     try:
-        data = Path(path).read_bytes()
+        data = _read_bytes(path, part)
     except OSError as error:
-        raise ImageReadError(f"{path}: cannot be read ({error.strerror or error})") from error
-    _check_complete(data, path)
+        raise ImageReadError(f"{where}: cannot be read ({error.strerror or error})") from error
+    if part is not None and (len(data) < part.length or google_crc32c.value(data) != part.crc):
+        raise ImageReadError(f"{where}: its {part.length} bytes don't have the checksum that the index gives for them")
+    _check_complete(data, where)
 
     divisor = _largest_divisor(min_scale) if data.startswith(_JPEG_START) else 1
     flags = _REDUCED_FLAGS[divisor] | cv2.IMREAD_IGNORE_ORIENTATION
@@ -52,14 +76,25 @@ def read_image(path: str, size: tuple[int, int], min_scale: float = 1.0) -> tupl
     except cv2.error:
         image = None
     if image is None:
-        raise ImageReadError(f"{path}: not an image that OpenCV can decode")
+        raise ImageReadError(f"{where}: not an image that OpenCV can decode")
     expected = (-(-size[0] // divisor), -(-size[1] // divisor))
     if image.shape[:2] != expected:
         found = f"{image.shape[1] * divisor}x{image.shape[0] * divisor}"
         raise ImageReadError(
-            f"{path}: the image is {found} pixels, but calibrated for {size[1]}x{size[0]} by the index"
+            f"{where}: the image is {found} pixels, but calibrated for {size[1]}x{size[0]} by the index"
         )
     return image, divisor
+
+
+def _read_bytes(path: str, part: FilePart | None) -> bytes:
+    if "://" in path:
+        files, name = fsspec.core.url_to_fs(path)
+        return files.cat_file(name, *((None, None) if part is None else (part.offset, part.offset + part.length)))
+    if part is None:
+        return Path(path).read_bytes()
+    with Path(path).open("rb", buffering=0) as file:
+        file.seek(part.offset)
+        return file.read(part.length)
 
 
 def _check_complete(data: bytes, path: str) -> None:

@@ -11,16 +11,18 @@ from mmengine.registry import TRANSFORMS
 
 from bev.geometry import image_affine
 from bev.transforms.clip import Camera, Clip, replace_image
-from bev.transforms.image_files import ImageReadError, read_image
+from bev.transforms.image_files import FilePart, ImageReadError, read_image
 
 
 @TRANSFORMS.register_module()
 class LoadMultiCameraImages:
     """Reads the images of all valid frames as uint8 BGR and adjusts the projections to the decoded size.
 
+    An image is a file, or a part of one: of a file of records, for example, which is read in place.
+
     An unreadable image is an error that names file, camera and sample. Where the dataset says
     `on_error='skip-frame'` instead, a frame of the history (or future) with such an image becomes invalid, and the
-    current frame goes on without the camera; each file is logged once per worker.
+    current frame goes on without the camera; each image is logged once per worker.
 
     Args:
         num_threads: Threads that decode in parallel (OpenCV releases the interpreter); 1 decodes in the caller.
@@ -35,7 +37,7 @@ class LoadMultiCameraImages:
             raise ValueError(f"min_decode_scale must be positive, not {min_decode_scale}")
         self.num_threads = num_threads
         self.min_decode_scale = min_decode_scale
-        self._logged: set[str] = set()
+        self._logged: set[tuple[str, FilePart | None]] = set()
 
     def __call__(self, clip: Clip) -> Clip:
         """Add `image` and `decode_scale` to every camera of the valid frames.
@@ -74,7 +76,8 @@ class LoadMultiCameraImages:
 
     def _read(self, camera: Camera) -> tuple[np.ndarray, int] | ImageReadError:
         try:
-            return read_image(camera["path"], (camera["height"], camera["width"]), self.min_decode_scale)
+            size = (camera["height"], camera["width"])
+            return read_image(camera["path"], size, self.min_decode_scale, camera.get("part"))
         except ImageReadError as error:
             return error
 
@@ -86,13 +89,14 @@ class LoadMultiCameraImages:
             raise ImageReadError(
                 f"{message}. Restore the file, or set on_error='skip-frame' in the dataset to go on without it"
             ) from error
-        path = frame["cameras"][name]["path"]
+        camera = frame["cameras"][name]
+        image = (camera["path"], camera.get("part"))
         if index == clip["current"]:
             consequence = "the sample goes on without this camera"
             del frame["cameras"][name]
         else:
             consequence = "the frame is left out of its clips"
             frame["valid"] = False
-        if path not in self._logged:
-            self._logged.add(path)
+        if image not in self._logged:
+            self._logged.add(image)
             print_log(f"{message}: {consequence}", logger="current", level=logging.WARNING)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_nuscenes import write_tables
 from tiny_openlane import write_openlane
+from tiny_waymo import write_release
 
 from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes.index_tables import TablesError
@@ -69,3 +70,28 @@ def test_lane_indexes_and_a_line_for_each(main: Callable, tmp_path: Path, capsys
     output = capsys.readouterr()
     assert f"{root}/openlane_v2_A_infos_train.pkl: 2 segments, 5 frames, 15 lanes, 10 traffic elements" in output.out
     assert "3/3" in output.err  # The progress bar.
+
+
+def test_waymo_from_the_files(main: Callable, tmp_path: Path, capsys: pytest.CaptureFixture):
+    root = write_release(tmp_path / "waymo")
+    main(["waymo", "--root", str(root), "--splits", "training", "--out", str(tmp_path), "--workers", "2"])
+    output = capsys.readouterr()
+    assert f"{tmp_path}/waymo_infos_training.pkl: 2 segments, 6 frames, 30 objects, 0.0" in output.out
+    assert "2/2" in output.err
+    assert not (tmp_path / "waymo_infos_validation.pkl").exists()
+
+
+def test_a_damaged_waymo_file_is_one_line(tmp_path: Path):
+    root = write_release(tmp_path)
+    path = root / "training" / "segment-b_with_camera_labels.tfrecord"
+    path.write_bytes(path.read_bytes()[:-1])
+    command = [sys.executable, str(TOOL), "waymo", "--root", str(root)]
+    environment = {**os.environ, "PYTHONPATH": str(TOOL.parents[1])}
+    failed = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith(f"error: {path}, record at byte ")
+    assert "skip damaged records" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    skipped = subprocess.run([*command, "--skip-damaged"], capture_output=True, text=True, check=False, env=environment)
+    assert "3 segments" not in skipped.stdout
+    assert "2 segments, 5 frames" in skipped.stdout

@@ -4,12 +4,13 @@ import pickle
 from pathlib import Path
 
 import cv2
+import google_crc32c
 import numpy as np
 import pytest
 
 from bev.geometry import project
 from bev.transforms import ImageReadError, LoadMultiCameraImages
-from bev.transforms.image_files import read_image
+from bev.transforms.image_files import FilePart, read_image
 
 
 def test_full_images_are_what_opencv_reads(make_clip):
@@ -52,6 +53,27 @@ def test_a_scaled_decode_keeps_points_where_they_are(make_clip, marker, min_scal
 def test_png_is_always_decoded_in_full(make_clip):
     clip = LoadMultiCameraImages(min_decode_scale=0.1)(make_clip(suffix=".png"))
     assert clip["frames"][0]["cameras"]["CAM_FRONT"]["image"].shape == (180, 320, 3)
+
+
+def test_parts_of_files(make_clip, tmp_path):
+    """Images in one file of records: the same pixels, and damage is named with its place."""
+    clip = make_clip(names=("CAM_FRONT", "CAM_SIDE"))
+    cameras = clip["frames"][0]["cameras"]
+    wanted = {name: cv2.imread(camera["path"]) for name, camera in cameras.items()}
+    records, content = tmp_path / "records", b"head"
+    for camera in cameras.values():
+        data = Path(camera["path"]).read_bytes()
+        camera.update(path=str(records), part=FilePart(len(content), len(data), google_crc32c.value(data)))
+        content += data + b"between"
+    records.write_bytes(content)
+    LoadMultiCameraImages()(clip)
+    for name, camera in cameras.items():
+        np.testing.assert_array_equal(camera["image"], wanted[name])
+    size, part = wanted["CAM_SIDE"].shape[:2], cameras["CAM_SIDE"]["part"]
+    for damaged in (content[: part.offset + 100], content.replace(b"between", b"betwe__")[2:]):
+        records.write_bytes(damaged)
+        with pytest.raises(ImageReadError, match=f"{records}, image at byte {part.offset}: .*checksum"):
+            read_image(str(records), size, part=part)
 
 
 def _missing(path: Path) -> None:

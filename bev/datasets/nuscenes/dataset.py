@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.registry import DATASETS
 
 from bev.datasets.clip_dataset import ClipDataset
@@ -83,14 +81,8 @@ class NuScenesClipDataset(ClipDataset):
         return {"classes": self.classes}
 
     def _labels(self, row: int) -> Mapping[str, Any]:
-        table = self._table
-        boxes = slice(table.first_box[row], table.first_box[row + 1])
         return {
-            "gt_boxes": LiDARInstance3DBoxes(
-                torch.from_numpy(table.boxes[boxes].copy()), box_dim=9, origin=(0.5, 0.5, 0.5)
-            ),
-            "gt_labels": table.labels[boxes].copy(),
-            "gt_fields": {name: getattr(table, name)[boxes].copy() for name in ("attributes", "speeds", "num_points")},
-            "occupancy_path": self._label_files.get(table.tokens[row].decode()),
+            **self._boxes(row),
+            "occupancy_path": self._label_files.get(self._table.tokens[row].decode()),
             "gt_lanes": None if self._lane_table is None else self._lane_table.labels(row),
         }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 from tqdm import tqdm
@@ -106,7 +107,7 @@ def generate(
     everything = [job for group in jobs.values() for job in group]
     missing = [job for job in everything if not _is_finished(job)]
     bar = tqdm(
-        _run(missing, workers),
+        run_jobs(_run_job, missing, workers),
         total=len(everything),
         initial=len(everything) - len(missing),
         desc="scenes",
@@ -182,14 +183,14 @@ def _is_finished(job: SceneJob) -> bool:
     return all((Path(job.root) / name).exists() for name in files)
 
 
-def _run(jobs: list[SceneJob], workers: int) -> Iterator[str]:
-    """Runs the jobs and yields the names of finished scenes."""
+def run_jobs(work: Callable[[Any], str], jobs: Sequence[Any], workers: int) -> Iterator[str]:
+    """Runs the jobs in processes and yields the names of finished scenes, in order of completion."""
     if workers == 1 or len(jobs) < 2:
-        yield from map(_run_job, jobs)
+        yield from map(work, jobs)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        futures = [pool.submit(_run_job, job) for job in jobs]
+        futures = [pool.submit(work, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()

@@ -55,7 +55,7 @@ def observe(scene: Scene) -> Iterator[Observation]:
             sweep=sweep,
             visible=np.sum([view.visible for view in views.values()], axis=0),
             covered=np.sum([view.covered for view in views.values()], axis=0),
-            lidar_points=_points_in_boxes(scene, frame, sweep, now.world_T_ego @ scene.rig.ego_T_lidar),
+            lidar_points=points_in_boxes(scene, frame, sweep, now.world_T_ego @ scene.rig.ego_T_lidar),
             categories=_categories(scene, now, sweep),
         )
 
@@ -91,7 +91,7 @@ def _in_world(sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
     return sweep.points[:, :3].astype(np.float64) @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3]
 
 
-def _points_in_boxes(scene: Scene, frame: int, sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
+def points_in_boxes(scene: Scene, frame: int, sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
     """Number of points (K,) inside each annotated box."""
     points = _in_world(sweep, world_T_lidar)
     counts = np.zeros(len(scene.actors), dtype=np.int64)

@@ -5,6 +5,7 @@ Shapes: H, W image; S rays per pixel and axis (`film.SUPERSAMPLING`); P parts; K
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,31 @@ def moment(scene: Scene, frame: int) -> Moment:
     return Moment(world_T_ego, Parts.concatenate([moving, scenery]), rows, sunlit, scene.shadows.around(ego, moving))
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """What falls on the film of a camera, or of a part of it, before it is developed.
+
+    Attributes:
+        light: (H * S, W * S, 3) float32, linear RGB.
+        owners: (H * S, W * S) int32, as in `CameraView`.
+        depth: (H * S, W * S) float32, as in `CameraView`.
+        covered: (K,), as in `CameraView`.
+    """
+
+    light: np.ndarray
+    owners: np.ndarray
+    depth: np.ndarray
+    covered: np.ndarray
+
+    @classmethod
+    def beside(cls, parts: Sequence[Exposure]) -> Exposure:
+        """Parts of one film, from left to right."""
+        light, owners, depth = (
+            np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("light", "owners", "depth")
+        )
+        return cls(light, owners, depth, np.sum([part.covered for part in parts], axis=0))
+
+
 class CameraRenderer:
     """Draws what one camera of a scene sees; keeps what doesn't change from frame to frame."""
 
@@ -105,6 +131,10 @@ class CameraRenderer:
             now: The key frame.
             rng: For the grain of the film.
         """
+        return self.develop(self.expose(now), rng)
+
+    def expose(self, now: Moment) -> Exposure:
+        """Gathers the light of a moment."""
         camera, scene = self._camera, self._scene
         world_T_camera = now.world_T_ego @ camera.ego_T_camera
         rays = Rays.of(self._directions, world_T_camera, self._step)
@@ -113,10 +143,14 @@ class CameraRenderer:
         light = scene.weather.light
         paint_background(image, rays, hits, scene.ground, now.shade, light)
         paint_surfaces(image, rays, hits, solids, now.sunlit, light)
-        owners = owner_map(hits, now.parts)
-        visible = np.bincount(owners[owners >= 0], minlength=len(scene.actors))
-        picture = develop(image, hits.depth, scene.weather, camera.exposure, rng)
-        return CameraView(picture, owners, hits.depth, visible, hits.covered)
+        return Exposure(image, owner_map(hits, now.parts), hits.depth, hits.covered)
+
+    def develop(self, exposure: Exposure, rng: np.random.Generator) -> CameraView:
+        """Makes the picture of an exposure of the whole film."""
+        owners = exposure.owners
+        visible = np.bincount(owners[owners >= 0], minlength=len(self._scene.actors))
+        picture = develop(exposure.light, exposure.depth, self._scene.weather, self._camera.exposure, rng)
+        return CameraView(picture, owners, exposure.depth, visible, exposure.covered)
 
 
 def ground_depth(directions: np.ndarray, ego_T_sensor: np.ndarray) -> np.ndarray:

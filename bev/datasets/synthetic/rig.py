@@ -6,6 +6,7 @@ LiDAR frame: x right, y forward, z up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,31 +79,48 @@ def draw_rig(rng: np.random.Generator, image_size: tuple[int, int]) -> Rig:
         image_size: Width and height of the pictures; the calibration is scaled from `NATIVE_SIZE`.
     """
     lift = rng.uniform(-0.08, 0.12)  # the whole car is higher or lower
-    cameras = tuple(_draw_camera(rng, name, image_size, lift) for name in CAMERA_NAMES)
+    cameras = tuple(draw_camera(rng, name, _CAMERAS[name], NATIVE_SIZE, image_size, lift) for name in CAMERA_NAMES)
     yaw, *place = _LIDAR
     angles = np.array([yaw, 0.0, 0.0]) + rng.normal(0.0, [0.8, 0.5, 0.5])
     ego_T_lidar = np.eye(4)
-    ego_T_lidar[:3, :3] = _euler(*np.deg2rad(angles))
+    ego_T_lidar[:3, :3] = rotation(*np.deg2rad(angles))
     ego_T_lidar[:3, 3] = np.array(place) + rng.normal(0.0, 0.02, 3) + [0, 0, lift]
     return Rig(cameras, ego_T_lidar)
 
 
-def _draw_camera(rng: np.random.Generator, name: str, image_size: tuple[int, int], lift: float) -> Camera:
-    yaw, x, y, z, focal, centre_u, centre_v = _CAMERAS[name]
+def draw_camera(
+    rng: np.random.Generator,
+    name: str,
+    nominal: Sequence[float],
+    native_size: tuple[int, int],
+    image_size: tuple[int, int],
+    lift: float = 0.0,
+) -> Camera:
+    """Draws a camera that is a little off its nominal place.
+
+    Args:
+        rng: Source of randomness.
+        name: Of the camera.
+        nominal: Yaw in degrees, x, y, z in metres, focal length and principal point in native pixels.
+        native_size: Width and height of the pictures that `nominal` is for.
+        image_size: Width and height of the pictures.
+        lift: Metres by which the car is higher.
+    """
+    yaw, x, y, z, focal, centre_u, centre_v = nominal
     angles = np.deg2rad(np.array([yaw, 0.0, 0.0]) + rng.normal(0.0, [1.2, 0.8, 0.6]))
     optical = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # columns: camera axes in a forward frame
     ego_T_camera = np.eye(4)
-    ego_T_camera[:3, :3] = _euler(*angles) @ optical
+    ego_T_camera[:3, :3] = rotation(*angles) @ optical
     ego_T_camera[:3, 3] = np.array([x, y, z + lift]) + rng.normal(0.0, 0.03, 3)
-    scale = np.array(image_size) / NATIVE_SIZE
+    scale = np.array(image_size) / native_size
     focal *= rng.normal(1.0, 0.012)
     centre = (np.array([centre_u, centre_v]) + rng.normal(0.0, 8.0, 2)) * scale
     intrinsic = np.array([[focal * scale[0], 0.0, centre[0]], [0.0, focal * scale[1], centre[1]], [0.0, 0.0, 1.0]])
     return Camera(name, ego_T_camera, intrinsic, image_size[0], image_size[1], float(rng.uniform(0.9, 1.1)))
 
 
-def _euler(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Rotation Rz(yaw) Ry(pitch) Rx(roll), (3, 3)."""
+def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Rotation Rz(yaw) Ry(pitch) Rx(roll), (3, 3), from angles in radians."""
     (cy, cp, cr), (sy, sp, sr) = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
     turn = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     nod = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])

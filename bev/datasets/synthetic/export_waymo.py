@@ -1,0 +1,242 @@
+"""Writes scenes as Waymo segments: files of records in the real message format, at 2 Hz.
+
+Five cameras expose their columns one after the other, each at its own time, as on the real cars; the LiDAR's turn is
+taken as one moment, the frame's. Camera-synced boxes are where the most visible camera exposes the object's centre.
+Lenses are ideal, there are no range images, no traffic signs and no human difficulty levels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from bev.datasets.atomic import atomic_write
+from bev.datasets.waymo.classes import CAMERAS, TYPES
+from bev.datasets.waymo.messages import message_class
+from bev.datasets.waymo.tfrecord import write_records
+from bev.geometry import invert_pose, yaw_of
+
+from .generation import GENERATOR, run_jobs
+from .lidar import scan
+from .observe import points_in_boxes
+from .render import CameraView, moment
+from .rolling import RollingRenderer, centre_after, ego_after, exposure_times
+from .scene import FRAME_INTERVAL, Actor, Scene
+from .waymo_rig import READOUT, RollingCamera, draw_waymo_rig
+from .world import build_scene
+
+SPLITS = ("training", "validation")
+MIN_RAYS = 8
+"""A camera sees an object if so many of its rays hit it."""
+
+LABELLED_RANGE = 75.0
+"""Metres from ego."""
+
+_START = 1_550_000_000_000_000
+_JPEG_QUALITY = 92
+_LEFT_TO_RIGHT = 2
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """One segment to generate.
+
+    Attributes:
+        root: Data root.
+        split: Folder inside it.
+        name: Name of the segment.
+        number: Distinguishes its time of recording.
+        seed: What decides its content.
+        frames: At 2 Hz.
+        width: Of the pictures, pixels; those of the real cars are 1920 wide.
+    """
+
+    root: str
+    split: str
+    name: str
+    number: int
+    seed: tuple[int, ...]
+    frames: int
+    width: int
+
+    @property
+    def path(self) -> Path:
+        """The segment's file."""
+        return Path(self.root) / self.split / f"segment-{self.name}_with_camera_labels.tfrecord"
+
+    @property
+    def recipe_path(self) -> Path:
+        """File that says how the segment was made; it exists once that of the segment does."""
+        return Path(self.root) / "recipes" / f"{self.name}.json"
+
+    def recipe(self) -> dict:
+        """What the segment's content depends on."""
+        values = {key: value for key, value in asdict(self).items() if key not in ("root", "split")}
+        return json.loads(json.dumps({"generator": GENERATOR, **values}))
+
+    def is_finished(self) -> bool:
+        """Whether the segment was generated with this recipe and is still there."""
+        if not self.recipe_path.is_file() or not self.path.is_file():
+            return False
+        return json.loads(self.recipe_path.read_text(encoding="utf-8")) == self.recipe()
+
+
+def generate_waymo(
+    root: str | Path,
+    scenes: int = 32,
+    val_scenes: int = 8,
+    frames: int = 20,
+    seed: int = 0,
+    workers: int = 2,
+    width: int = 352,
+    progress: bool = True,
+) -> Path:
+    """Generates a synthetic data set that `tools/create_data.py waymo` indexes: training/ and validation/.
+
+    A segment depends on the seed and its own number only. Finished ones are kept; a run that was stopped goes on.
+
+    Args:
+        root: Data root; made if missing.
+        scenes: Number of training segments.
+        val_scenes: Number of held-out segments.
+        frames: Per segment, 2 per second.
+        seed: Decides everything.
+        workers: Processes.
+        width: Of the pictures, pixels.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The data root.
+
+    Raises:
+        ValueError: A number makes no sense.
+        OSError: A file can't be written.
+    """
+    if scenes < 0 or val_scenes < 0 or scenes + val_scenes < 1:
+        raise ValueError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
+    if frames < 1 or workers < 1:
+        raise ValueError(f"frames and workers must be at least 1, got {frames} and {workers}")
+    if not 64 <= width <= 1920:
+        raise ValueError(f"the width must be 64 to 1920 pixels, got {width}")
+    jobs = [
+        SegmentJob(str(root), split, f"synthetic-{split}-{i + 1:04d}", 1000 * k + i, (seed, 10 + k, i), frames, width)
+        for k, (split, count) in enumerate(zip(SPLITS, (scenes, val_scenes), strict=True))
+        for i in range(count)
+    ]
+    missing = [job for job in jobs if not job.is_finished()]
+    done = run_jobs(_run_job, missing, workers)
+    finished = len(jobs) - len(missing)
+    for _ in tqdm(done, total=len(jobs), initial=finished, desc="segments", unit="segment", disable=not progress):
+        pass
+    return Path(root)
+
+
+def _run_job(job: SegmentJob) -> str:
+    # One frame more than is written: whatever moves after the last frame's time moves towards it.
+    scene = build_scene(job.name, job.seed, job.frames + 1, (job.width, job.width))
+    rig, rolling = draw_waymo_rig(np.random.default_rng((*job.seed, 2)), job.width)
+    start = _START + job.number * 3_600_000_000
+    frames = segment_frames(replace(scene, rig=rig), rolling, start)
+    write_records(job.path, (frame.SerializeToString(deterministic=True) for frame in frames))
+    with atomic_write(job.recipe_path, "w") as file:
+        json.dump(job.recipe(), file)
+    return job.name
+
+
+def segment_frames(scene: Scene, rolling: Sequence[RollingCamera], start: int) -> Any:
+    """Yields the `Frame` messages of all frames of a scene but the last.
+
+    Args:
+        scene: With a rig of the cameras.
+        rolling: The cameras, in the order of `CAMERAS`.
+        start: Time of the first frame, microseconds.
+    """
+    renderers = [RollingRenderer(scene, camera) for camera in rolling]
+    for frame in range(len(scene) - 1):
+        rng = np.random.default_rng((*scene.seed, frame))
+        views = [renderer.render(frame, rng) for renderer in renderers]
+        message = message_class("Frame")(timestamp_micros=start + round(frame * FRAME_INTERVAL * 1e6))
+        message.context.name = scene.name
+        message.context.stats.time_of_day, message.context.stats.location = "Day", "location_synthetic"
+        message.context.stats.weather = "sunny"
+        message.pose.transform.extend(scene.world_T_ego(frame).ravel().tolist())
+        for number, (camera, view) in enumerate(zip(rolling, views, strict=True), start=1):
+            _add_camera(message, scene, frame, number, camera, view)
+        _add_labels(message, scene, frame, rolling, views, rng)
+        yield message
+
+
+# Optical axes (x right, y down, z forward) in Waymo's camera frame (x forward, y left, z up).
+CAMERA_T_OPTICAL = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+
+
+def _add_camera(message: Any, scene: Scene, frame: int, number: int, rolling: RollingCamera, view: CameraView) -> None:
+    camera = rolling.camera
+    calibration = message.context.camera_calibrations.add(name=number, width=camera.width, height=camera.height)
+    (f_u, _, c_u), (_, f_v, c_v) = camera.intrinsic[:2].tolist()
+    calibration.intrinsic.extend([f_u, f_v, c_u, c_v, 0.0, 0.0, 0.0, 0.0, 0.0])
+    vehicle_T_camera = camera.ego_T_camera @ invert_pose(CAMERA_T_OPTICAL)
+    calibration.extrinsic.transform.extend(vehicle_T_camera.ravel().tolist())
+    calibration.rolling_shutter_direction = _LEFT_TO_RIGHT
+    time = message.timestamp_micros / 1e6 + rolling.delay
+    _, jpeg = cv2.imencode(".jpg", view.picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    image = message.images.add(name=number, image=jpeg.tobytes(), pose_timestamp=time)
+    image.camera_trigger_time, image.camera_readout_done_time = time - READOUT / 2, time + READOUT / 2
+    image.pose.transform.extend(ego_after(scene, frame, rolling.delay).ravel().tolist())
+
+
+def _add_labels(
+    message: Any,
+    scene: Scene,
+    frame: int,
+    rolling: Sequence[RollingCamera],
+    views: Sequence[CameraView],
+    rng: np.random.Generator,
+) -> None:
+    """Labels of all objects of Waymo's classes that the LiDAR hits; cameras are told where they see them, too."""
+    now = moment(scene, frame)
+    sweep = scan(now, scene.rig.ego_T_lidar, len(scene.actors), rng)
+    points = points_in_boxes(scene, frame, sweep, now.world_T_ego @ scene.rig.ego_T_lidar)
+    rays = np.stack([view.visible for view in views])
+    vehicle_T_world = invert_pose(now.world_T_ego)
+    for actor in scene.actors:
+        kind = waymo_class(actor, frame)
+        away = np.linalg.norm(actor.positions[frame] - scene.ego_positions[frame])
+        if kind is None or not points[actor.owner] or away > LABELLED_RANGE:
+            continue
+        label = message.laser_labels.add(type=TYPES[kind], id=f"{scene.name}-{actor.owner}")
+        label.num_lidar_points_in_box = label.num_top_lidar_points_in_box = int(points[actor.owner])
+        velocity = (actor.positions[frame + 1] - actor.positions[frame]) / FRAME_INTERVAL
+        label.metadata.speed_x, label.metadata.speed_y = velocity.tolist()
+        heading = float(actor.yaws[frame]) + yaw_of(vehicle_T_world)
+        _fill_box(label.box, actor, vehicle_T_world, actor.centre(frame), heading)
+        best = int(rays[:, actor.owner].argmax())
+        if rays[best, actor.owner] < MIN_RAYS:
+            continue
+        label.most_visible_camera_name = CAMERAS[best]
+        (time,) = exposure_times(scene, frame, rolling[best], [actor.owner])
+        centre = centre_after(scene, frame, actor.owner, float(time))
+        _fill_box(label.camera_synced_box, actor, vehicle_T_world, centre, heading)
+
+
+def _fill_box(box: Any, actor: Actor, vehicle_T_world: np.ndarray, centre: np.ndarray, heading: float) -> None:
+    box.center_x, box.center_y, box.center_z = (vehicle_T_world[:3, :3] @ centre + vehicle_T_world[:3, 3]).tolist()
+    box.length, box.width, box.height = actor.size
+    box.heading = (heading + np.pi) % (2 * np.pi) - np.pi
+
+
+def waymo_class(actor: Actor, frame: int) -> str | None:
+    """Waymo's class of an object; None for those that it doesn't label: things, and cycles without a rider."""
+    category = actor.category
+    if category.startswith("human.pedestrian"):
+        return "pedestrian"
+    if category == "vehicle.bicycle":
+        return "cyclist" if actor.attributes[frame] == "cycle.with_rider" else None
+    return "vehicle" if category.startswith("vehicle.") else None

@@ -1,0 +1,153 @@
+"""Clips of Waymo frames, read in place: images come straight from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mmengine.registry import DATASETS
+
+from bev.datasets.clip_dataset import ClipDataset
+from bev.datasets.frame_selection import FrameSelector
+from bev.datasets.waymo.classes import CAMERAS, CLASSES, type_labels
+from bev.datasets.waymo.index_build import read_segments
+from bev.datasets.waymo.segment import Segment
+from bev.datasets.waymo.table import LabelFilter, build_table
+from bev.transforms.clip import Camera
+from bev.transforms.image_files import FilePart
+from bev.transforms.undistort import Lens
+
+
+@DATASETS.register_module()
+class WaymoClipDataset(ClipDataset):
+    """Frames of an index as clips (see `bev.transforms.clip` for the dictionary that the pipeline gets).
+
+    The bev frame is the vehicle's at the frame's time. Projections take the vehicle to where it was when the image was
+    taken, in float64: static points are exact, and so are camera-synced boxes, which are where the most visible camera
+    sees the object. They are those of an ideal lens; cameras carry their `lens`, and `UndistortImages` makes the images
+    fit. Image sizes differ between cameras. Clips stay inside their segment.
+
+    Args:
+        ann_file: Index written by `tools/create_data.py waymo`, relative to `data_root` if that is a folder.
+        data_root: Folder or URL that the paths in the index start from.
+        frame_offsets: Frames of a clip relative to the sample, increasing, with 0; frames are 0.1 s apart.
+        offset_unit: 'samples', or 'seconds' for the frames nearest in time.
+        time_tolerance: With 'seconds', how far from the wanted time a frame may be.
+        pipeline: Transforms, from `LoadMultiCameraImages` and `UndistortImages` to `PackClip`.
+        test_mode: Whether items are never replaced by other ones (mmengine).
+        interval: Every how many frames of a segment one is a sample; the frames between are still history.
+        camera_synced: Ground truth of the camera-only challenge: boxes where the most visible camera sees the object.
+            Otherwise the LiDAR's boxes.
+        only_visible: Leave out objects that no camera sees.
+        min_lidar_points: Boxes with fewer points are no ground truth (of the top LiDAR for camera-synced boxes).
+        classes: Names whose positions are the labels.
+        class_mapping: What the model calls Waymo's classes, such as {"vehicle": "car", "cyclist": "bicycle"}.
+        on_error: 'raise' for a damaged image, or 'skip-frame' (see `LoadMultiCameraImages`).
+        cameras: Names and order of the camera axis; None for all in the index.
+        **kwargs: Further arguments of mmengine's `BaseDataset`, such as `indices` or `lazy_init`.
+
+    Raises:
+        ValueError: If an argument makes no sense, or the index has no frames, or lacks a camera, or labels without the
+            most visible camera.
+    """
+
+    METAINFO: ClassVar[dict[str, Any]] = {"dataset": "waymo"}
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = "",
+        frame_offsets: Sequence[float] = (0,),
+        offset_unit: str = "samples",
+        time_tolerance: float = 0.06,
+        pipeline: Sequence[Mapping[str, Any] | Callable] = (),
+        test_mode: bool = False,
+        interval: int = 1,
+        camera_synced: bool = True,
+        only_visible: bool = True,
+        min_lidar_points: int = 1,
+        classes: Sequence[str] = CLASSES,
+        class_mapping: Mapping[str, str] | None = None,
+        on_error: str = "raise",
+        cameras: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if interval < 1:
+            raise ValueError(f"interval must be at least 1, not {interval}")
+        self.interval = interval
+        self.classes = tuple(classes)
+        wanted = type_labels(classes, class_mapping)
+        self._label_filter = LabelFilter(wanted, camera_synced, only_visible, min_lidar_points)
+        super().__init__(
+            ann_file=ann_file,
+            data_root=data_root,
+            frame_offsets=frame_offsets,
+            offset_unit=offset_unit,
+            time_tolerance=time_tolerance,
+            pipeline=pipeline,
+            test_mode=test_mode,
+            bev_frame="ego",
+            on_error=on_error,
+            cameras=cameras,
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""
+        segments = read_segments(self.ann_file)
+        if not segments:
+            raise ValueError(f"{self.ann_file}: the index has no frames")
+        self._check_labels(segments)
+        self._waymo = build_table(segments, self._label_filter, self.cameras)
+        self._table = self._waymo.frames
+        self._slots = self._camera_slots({}, self._table)
+        self._selector = FrameSelector(
+            self._table.scenes, self._table.timestamps, self.frame_offsets, self.offset_unit, self.time_tolerance
+        )
+        derived = {"classes": self.classes, "bev_frame": self.bev_frame, "camera_names": self._slots}
+        self._metainfo = {**self.metainfo, **derived}
+        lengths = [len(segment) for segment in segments]
+        starts = np.cumsum([0, *lengths])
+        rows = [start + np.arange(0, n, self.interval) for start, n in zip(starts, lengths, strict=False)]
+        return [{"row": int(row)} for row in np.concatenate(rows)]
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The clip around a sample, images not loaded."""
+        return {**super().get_data_info(idx), "dataset": "waymo"}
+
+    def _cameras(self, row: int, global_T_bev: np.ndarray) -> dict[str, Camera]:
+        cameras = super()._cameras(row, global_T_bev)
+        first, waymo = int(self._table.first_camera[row]), self._waymo
+        for k, camera in enumerate(cameras.values(), start=first):
+            offset, length, crc = (array[k] for array in (waymo.image_offsets, waymo.image_lengths, waymo.image_crcs))
+            f_u, f_v, c_u, c_v, *distortion = waymo.intrinsics[k].tolist()
+            camera["part"] = FilePart(int(offset), int(length), int(crc))
+            camera["lens"] = Lens((f_u, f_v), (c_u, c_v), tuple(distortion))
+        return cameras
+
+    def _join_prefix(self) -> None:
+        # mmengine knows few object stores. Where the images are in one, the index is a local file.
+        if "://" not in (self.data_root or ""):
+            super()._join_prefix()
+
+    def _absolute(self, path: str) -> str:
+        root = self.data_root or ""
+        return f"{root.rstrip('/')}/{path}" if "://" in root else str(Path(root, path).absolute())
+
+    def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:
+        return [name for name in CAMERAS if name in present]
+
+    def _labels(self, row: int) -> Mapping[str, Any]:
+        return self._boxes(row)
+
+    def _check_labels(self, segments: Sequence[Segment]) -> None:
+        """Releases before 1.3.1 don't say which camera sees an object."""
+        needed = self._label_filter.camera_synced or self._label_filter.only_visible
+        labelled = any(len(segment.types) for segment in segments)
+        if needed and labelled and not any(segment.most_visible.any() for segment in segments):
+            raise ValueError(
+                f"{self.ann_file}: no object has a most visible camera; use release 1.3.2 or later, or set "
+                "camera_synced=False and only_visible=False"
+            )

@@ -1,0 +1,192 @@
+"""Builds the index files of a data set that lies as Waymo distributes it: a folder of segment files per split.
+
+Segments are read in several processes. Each finished one is a shard on disk, so that a run that was killed goes on
+where it was; when all segments of a split are there, the shards are merged into its index and removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+
+from bev.datasets.index_io import SCHEMA_VERSION, read_index, read_plain_pickle, write_index
+from bev.datasets.parallel import run_forked
+from bev.datasets.waymo.classes import TYPES
+from bev.datasets.waymo.index_segment import read_segment
+from bev.datasets.waymo.segment import Segment
+
+SUFFIX = ".tfrecord"
+WHOLE = "all"
+"""Name of the split of files that lie in the data root itself."""
+
+SHARDS = ".waymo_infos"
+"""Folder of what is needed until all segments are read, beside the index files."""
+
+LAYOUT = "1"
+"""Raise it when `Segment` changes; shards of another layout are read anew."""
+
+
+class WaymoFilesError(ValueError):
+    """A folder without segment files, or an index that holds something else; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """What one index file holds."""
+
+    path: Path
+    split: str
+    segments: int
+    frames: int
+    objects: int
+    size: int
+
+
+@dataclass(frozen=True)
+class SegmentFile:
+    """A file of records.
+
+    Attributes:
+        path: Where it is, local or URL.
+        name: Its path relative to the data root.
+        stamp: Changes with its content.
+    """
+
+    path: str
+    name: str
+    stamp: str
+
+
+def find_splits(root: str | os.PathLike) -> dict[str, list[SegmentFile]]:
+    """Segment files by split: those of each folder of the data root, and of the root itself as "all".
+
+    Args:
+        root: Local folder, or a URL that fsspec understands.
+    """
+    base = os.fspath(root).rstrip("/")
+    files, folder = fsspec.core.url_to_fs(base)
+    splits: dict[str, list[SegmentFile]] = {}
+    for pattern in (f"{folder}/*{SUFFIX}", f"{folder}/*/*{SUFFIX}"):
+        for path, details in sorted(files.glob(pattern, detail=True).items()):
+            name = path.removeprefix(folder.rstrip("/") + "/")
+            changed = details.get("mtime", details.get("etag", details.get("md5Hash", "")))
+            stamp = f"{details['size']}-{changed}"
+            split = name.split("/")[0] if "/" in name else WHOLE
+            splits.setdefault(split, []).append(SegmentFile(f"{base}/{name}", name, stamp))
+    return splits
+
+
+def build_indexes(
+    root: str | os.PathLike,
+    out: str | os.PathLike | None = None,
+    splits: Sequence[str] | None = None,
+    workers: int = 1,
+    skip_damaged: bool = False,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> list[IndexSummary]:
+    """Writes `waymo_infos_<split>.pkl` for every split.
+
+    Args:
+        root: Data root, local or a URL; paths inside the index are relative to it.
+        out: Folder of the index files; the data root by default, and needed where that is a URL.
+        splits: Folders to read, such as training and validation; all by default.
+        workers: Processes; 1 works in this one.
+        skip_damaged: Warn of damaged records and leave them out.
+        progress: Wraps the iterator over finished segments, given their total number; a place for a progress bar.
+
+    Returns:
+        One summary per file written.
+
+    Raises:
+        WaymoFilesError: No segment files, or an unknown split.
+        RecordError: A record is damaged; the message has file and byte.
+        CalibrationError: A calibration or pose that can't be right.
+        OSError: A file could not be read or written; indexes that stood there are untouched.
+    """
+    found = find_splits(root)
+    missing = sorted(set(splits or ()) - set(found))
+    if not found or missing:
+        what = f"no folder {missing[0]} with" if missing else "no"
+        raise WaymoFilesError(
+            f"{root}: {what} segment files (*{SUFFIX}); --root is the folder that holds training/ and validation/ of "
+            "the Waymo Open Dataset, version 1"
+        )
+    if out is None and "://" in os.fspath(root):
+        raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
+    folder = Path(root if out is None else out)
+    chosen = {split: found[split] for split in (splits or sorted(found))}
+    return write_indexes(
+        chosen, folder, lambda file: read_segment(file.path, file.name, folder / SHARDS, skip_damaged),
+        workers, progress,
+    )  # fmt: skip
+
+
+def write_indexes(
+    splits: dict[str, list[SegmentFile]],
+    out: Path,
+    read: Callable[[SegmentFile], Segment],
+    workers: int,
+    progress: Callable[[Iterable, int], Iterable],
+) -> list[IndexSummary]:
+    """Reads the segments that have no shard yet, and merges the shards of each split.
+
+    Args:
+        splits: Files by split.
+        out: Folder of the index files.
+        read: Gives the segment of a file.
+        workers: Processes.
+        progress: See `build_indexes`.
+    """
+    shards = out / SHARDS
+    every = [file for files in splits.values() for file in files]
+    jobs = [file for file in every if not _shard(shards, file).is_file()]
+
+    def work(file: SegmentFile) -> None:
+        write_index(_shard(shards, file), {"dataset": "waymo"}, [read(file).to_entry()])
+
+    for _ in progress(run_forked(work, jobs, workers), len(jobs)):
+        pass
+    summaries = [_merge(shards, out, split, files) for split, files in splits.items()]
+    shutil.rmtree(shards, ignore_errors=True)
+    return summaries
+
+
+def read_segments(path: str | os.PathLike) -> list[Segment]:
+    """The segments of an index.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IndexFormatError: It is no index, or one of another schema.
+        WaymoFilesError: It is the index of another data set.
+    """
+    index = read_index(path)
+    if index["metainfo"].get("dataset") != "waymo":
+        raise WaymoFilesError(f"{path}: an index of {index['metainfo'].get('dataset')!r}, not of Waymo")
+    return [Segment.from_entry(entry) for entry in index["data_list"]]
+
+
+def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) -> IndexSummary:
+    entries = [read_plain_pickle(_shard(shards, file))["data_list"][0] for file in files]
+    segments = [Segment.from_entry(entry) for entry in entries]
+    path = out / f"waymo_infos_{split}.pkl"
+    write_index(path, {"dataset": "waymo", "split": split, "categories": dict(TYPES)}, entries)
+    return IndexSummary(
+        path=path,
+        split=split,
+        segments=len(segments),
+        frames=sum(map(len, segments)),
+        objects=sum(len(segment.types) for segment in segments),
+        size=path.stat().st_size,
+    )
+
+
+def _shard(folder: Path, file: SegmentFile) -> Path:
+    """Where the finished segment of this state of a file is kept."""
+    state = f"{SCHEMA_VERSION} {LAYOUT} {file.path} {file.stamp}"
+    return folder / f"{Path(file.name).stem}.{hashlib.sha256(state.encode()).hexdigest()[:12]}.pkl"
