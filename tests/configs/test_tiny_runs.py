@@ -18,7 +18,9 @@ from bev.datasets.occ3d import GRID, OccupancyLabels, label_path, write_labels
 from bev.engine.config import load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-PUBLISHED = sorted(path for path in CONFIGS.glob("*.py") if not path.stem.startswith("openlane_"))
+PUBLISHED = sorted(
+    path for path in CONFIGS.glob("*.py") if not path.stem.startswith("openlane_") and "waymo" not in path.stem
+)
 
 # What a user would pass with --cfg-options to see a big config run on a laptop.
 SMALL = {
