@@ -16,6 +16,7 @@ NUSCENES_LAYOUT = (
     ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT"),
     ("CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT"),
 )
+WAYMO_LAYOUT = (("FRONT_LEFT", "FRONT", "FRONT_RIGHT"), ("SIDE_LEFT", "SIDE_RIGHT"))
 
 
 def draw_frame(
@@ -52,8 +53,8 @@ def draw_frame(
 
 
 def camera_rows(names: list[str]) -> list[list[str]]:
-    """Names of cameras in the order of a picture: nuScenes' front and back, then others by threes."""
-    rows = [[name for name in row if name in names] for row in NUSCENES_LAYOUT]
+    """Names of cameras in the order of a picture: nuScenes' and Waymo's rows, then others by threes."""
+    rows = [[name for name in row if name in names] for row in (*NUSCENES_LAYOUT, *WAYMO_LAYOUT)]
     rest = [name for name in names if not any(name in row for row in rows)]
     rows += [rest[start : start + 3] for start in range(0, len(rest), 3)]
     return [row for row in rows if row]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from bev.visualization import BoxSet, draw_bev, draw_frame
+from bev.visualization.frame import camera_rows
 from bev.visualization.palette import CLASS_COLOURS, TRUTH
 
 CAMERAS = ("CAM_FRONT", "CAM_FRONT_LEFT", "CAM_BACK", "SIDE")
@@ -45,3 +46,8 @@ def test_frame_of_any_set_of_cameras():
     assert picture.ndim == 3
     assert picture.shape[0] % 2 == 0
     assert picture.shape[1] % 2 == 0
+
+
+def test_rows_of_waymos_cameras():
+    names = ["FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT"]
+    assert camera_rows(names) == [["FRONT_LEFT", "FRONT", "FRONT_RIGHT"], ["SIDE_LEFT", "SIDE_RIGHT"]]
