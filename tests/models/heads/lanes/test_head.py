@@ -77,11 +77,13 @@ def test_learns_one_scene() -> None:
     truth.lanes = torch.stack([truth.lanes[first : first + 11] for first in (0, 10, 20)])
     truth.topology_lclc = torch.tensor([[0, 1, 0], [0, 0, 1], [0, 0, 0]]).bool()
     optimizer = torch.optim.Adam(head.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 300)
     for _ in range(300):
         loss = sum(head.loss(head(features), [sample]).values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
     found = head.predict(head(features), [sample])[0]
     assert (found.lane_scores > 0.5).sum() == 3
     assert (found.traffic_scores > 0.5).sum() == 2
