@@ -30,9 +30,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--version", required=True, help="v1.0-trainval, v1.0-test, v1.0-mini or another tables' folder"
     )
     nuscenes.add_argument("--splits", metavar="FILE", help='custom splits: {"split": ["scene-0001", ...]} (JSON)')
-    nuscenes.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
-    )
+    _add_workers(nuscenes)
     nuscenes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     nuscenes.set_defaults(run=create_nuscenes)
     generated = datasets.add_parser("occupancy", help="occupancy labels and visibility masks from LiDAR")
@@ -43,23 +41,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     generated.add_argument(
         "--sweep-stride", type=int, default=1, help="use every n-th sweep between key frames, 0 for none (default: 1)"
     )
-    generated.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
-    )
+    _add_workers(generated)
     generated.set_defaults(run=create_occupancy)
     occupancy = datasets.add_parser("synthetic-occupancy", help="true occupancy labels of a generated data set")
     occupancy.add_argument("--root", required=True, help="data root of the synthetic world")
     occupancy.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
-    occupancy.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
-    )
+    _add_workers(occupancy)
     occupancy.set_defaults(run=create_synthetic_occupancy)
     made = datasets.add_parser("synthetic-lanes", help="lane topology of a generated data set, and its indexes")
     made.add_argument("--root", required=True, help="data root of the synthetic world")
     made.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
-    made.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
-    )
+    _add_workers(made)
     made.set_defaults(
         run=create_synthetic_lanes, subset="B", format="centerline", pickles=False, allow_missing=False, out=None
     )
@@ -74,21 +66,23 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     lanes.add_argument("--pickles", action="store_true", help="read the devkit's collections instead of JSON files")
     lanes.add_argument("--allow-missing", action="store_true", help="leave out images that are not there")
-    lanes.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
-    )
+    _add_workers(lanes)
     lanes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     lanes.set_defaults(run=create_lanes)
     waymo = datasets.add_parser("waymo", help="Waymo Open Dataset, read in place: no image is copied")
     waymo.add_argument("--root", required=True, help="folder with training/, validation/ ..., or a URL such as gs://...")
     waymo.add_argument("--splits", nargs="+", metavar="FOLDER", help="folders to index (default: all)")
     waymo.add_argument("--skip-damaged", action="store_true", help="warn of damaged records and leave them out")
-    waymo.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
-    )
+    _add_workers(waymo)
     waymo.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     waymo.set_defaults(run=create_waymo)
     return parser.parse_args(arguments)
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+    )
 
 
 def create_nuscenes(options: argparse.Namespace) -> None:

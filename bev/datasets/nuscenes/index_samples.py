@@ -51,7 +51,7 @@ def sample_entry(nusc: NuScenes, sample: dict) -> dict:
     if not cameras:
         raise TablesError(f"sample_data.json: sample {sample['token']} has no camera row")
     lidar = nusc.get("sample_data", sample["data"][LIDAR])
-    global_T_ego, ego_T_lidar = _ego_pose(nusc, lidar), _sensor_pose(nusc, lidar)
+    global_T_ego, ego_T_lidar = ego_pose(nusc, lidar), sensor_pose(nusc, lidar)
     global_T_lidar = global_T_ego @ ego_T_lidar
     annotations = read_annotations(nusc, sample)
     images, cam_instances = {}, {}
@@ -90,7 +90,7 @@ def _image_entry(nusc: NuScenes, record: dict, global_T_lidar: np.ndarray) -> di
     where = f"calibrated_sensor.json, token {calibration['token']} ({record['channel']})"
     intrinsic = np.array(calibration["camera_intrinsic"], dtype=np.float64)
     check_intrinsic(intrinsic, where)
-    ego_T_cam, global_T_ego = _sensor_pose(nusc, record), _ego_pose(nusc, record)
+    ego_T_cam, global_T_ego = sensor_pose(nusc, record), ego_pose(nusc, record)
     return {
         "img_path": record["filename"],
         "cam2img": intrinsic,
@@ -106,13 +106,23 @@ def _image_entry(nusc: NuScenes, record: dict, global_T_lidar: np.ndarray) -> di
     }
 
 
-def _ego_pose(nusc: NuScenes, record: dict) -> np.ndarray:
+def ego_pose(nusc: NuScenes, record: dict) -> np.ndarray:
+    """global_T_ego (4, 4) at the time of a row of sample_data.
+
+    Raises:
+        CalibrationError: it is no pose; the message names the token.
+    """
     pose = nusc.get("ego_pose", record["ego_pose_token"])
     where = f"ego_pose.json, token {pose['token']} ({record['channel']})"
     return pose_matrix(pose["rotation"], pose["translation"], where)
 
 
-def _sensor_pose(nusc: NuScenes, record: dict) -> np.ndarray:
+def sensor_pose(nusc: NuScenes, record: dict) -> np.ndarray:
+    """ego_T_sensor (4, 4) of the sensor that a row of sample_data comes from.
+
+    Raises:
+        CalibrationError: it is no pose; the message names the token.
+    """
     calibration = nusc.get("calibrated_sensor", record["calibrated_sensor_token"])
     where = f"calibrated_sensor.json, token {calibration['token']} ({record['channel']})"
     return pose_matrix(calibration["rotation"], calibration["translation"], where)

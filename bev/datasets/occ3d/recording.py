@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from bev.datasets.nuscenes.index_samples import LIDAR, LIDAR_FEATURES
+from bev.datasets.nuscenes.index_samples import LIDAR, LIDAR_FEATURES, ego_pose, sensor_pose
 from bev.datasets.nuscenes.index_tables import TablesError
 from bev.datasets.occ3d.classes import UNKNOWN, label_of_category
 from bev.datasets.occ3d.labels import OccupancyLabelError
 from bev.datasets.occ3d.visibility import PinholeView
-from bev.geometry import pose_matrix
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
@@ -131,7 +130,7 @@ class Recording:
             if LIDAR not in sample["data"]:
                 raise TablesError(f"sample_data.json: sample {sample['token']} has no {LIDAR} row to build labels from")
         first = nusc.get("sample_data", samples[0]["data"][LIDAR])
-        self.offset = _ego_pose(nusc, first)[:3, 3].copy()
+        self.offset = ego_pose(nusc, first)[:3, 3].copy()
         self._first_record = first["token"]
         self.key_frames = tuple(self._key_frame(sample) for sample in samples)
         self.tracks = tuple(self._tracks(samples))
@@ -157,7 +156,7 @@ class Recording:
             if len(raw) % LIDAR_FEATURES:
                 raise OccupancyLabelError(f"{path}: {raw.nbytes} bytes are no points; download it again")
             world_T_ego = self._world_T_ego(record)
-            ego_T_lidar = _sensor_pose(self._nusc, record)
+            ego_T_lidar = sensor_pose(self._nusc, record)
             points = raw.reshape(-1, LIDAR_FEATURES)[:, :3] @ ego_T_lidar[:3, :3].T + ego_T_lidar[:3, 3]
             yield Sweep(
                 record["timestamp"] / _MICROSECONDS,
@@ -168,7 +167,7 @@ class Recording:
             )
 
     def _world_T_ego(self, record: dict) -> np.ndarray:
-        pose = _ego_pose(self._nusc, record)
+        pose = ego_pose(self._nusc, record)
         pose[:3, 3] -= self.offset
         return pose
 
@@ -180,7 +179,7 @@ class Recording:
             record = self._nusc.get("sample_data", token)
             if record["sensor_modality"] != "camera":
                 continue
-            ego_T_camera = np.linalg.inv(world_T_ego) @ self._world_T_ego(record) @ _sensor_pose(self._nusc, record)
+            ego_T_camera = np.linalg.inv(world_T_ego) @ self._world_T_ego(record) @ sensor_pose(self._nusc, record)
             sensor = self._nusc.get("calibrated_sensor", record["calibrated_sensor_token"])
             intrinsic = np.array(sensor["camera_intrinsic"], dtype=np.float64)
             views.append(PinholeView(ego_T_camera, intrinsic, record["width"], record["height"]))
@@ -228,13 +227,3 @@ def _chain(nusc: NuScenes, table: str, token: str) -> Iterator[dict]:
         row = nusc.get(table, token)
         yield row
         token = row["next"]
-
-
-def _ego_pose(nusc: NuScenes, record: dict) -> np.ndarray:
-    row = nusc.get("ego_pose", record["ego_pose_token"])
-    return pose_matrix(row["rotation"], row["translation"], f"ego_pose.json, token {row['token']}")
-
-
-def _sensor_pose(nusc: NuScenes, record: dict) -> np.ndarray:
-    row = nusc.get("calibrated_sensor", record["calibrated_sensor_token"])
-    return pose_matrix(row["rotation"], row["translation"], f"calibrated_sensor.json, token {row['token']}")
