@@ -107,6 +107,10 @@ REQUIREMENTS = (
     Requirement("ftfy", "6.3.1", "mmsegmentation", main=False),
     Requirement("regex", "2026.11.15", "mmsegmentation", main=False),
     Requirement("protobuf", "7.36.2", "Waymo records", "3.20.3", main=False),
+    Requirement(
+        "pyarrow", "24.0.0", "Waymo's parquet layout", below="25", because="later ones need numpy 2", main=False
+    ),
+    Requirement("transformers", "5.24.0", "Segment Anything, AutoModel", main=False),
 )
 
 
