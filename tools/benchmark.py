@@ -2,7 +2,9 @@
 
 `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
 `python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
+`python tools/benchmark.py training CONFIG --against OTHER --data-root ROOT --threads 2`: training steps of two configs
 `python tools/benchmark.py occupancy-pictures --root ROOT --index INDEX --threads 2`: frames of occupancy per second
+`python tools/benchmark.py ray-iou --root ROOT --index INDEX --frames 1000`: RayIoU against rays in Python
 `python tools/benchmark.py openlane-metric`: the OpenLane-V2 score beside the same algorithm pair by pair
 `python tools/benchmark.py waymo-let --frames 1000 --objects 60 --workers 2`: LET-3D-AP against shapely and SciPy
 """
@@ -31,6 +33,13 @@ from bev.models.backbones.internimage import VARIANTS, build_internimage
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    add_models(commands)
+    add_pictures_and_metrics(commands)
+    return parser.parse_args()
+
+
+def add_models(commands: argparse._SubParsersAction) -> None:
+    """Add what measures models."""
     backbone = commands.add_parser("backbone", help="inference of InternImage, beside stock layers and its floor")
     backbone.add_argument("--variant", choices=list(VARIANTS), default="t")
     backbone.add_argument("--size", type=int, nargs=2, default=(128, 352), metavar=("HEIGHT", "WIDTH"))
@@ -53,6 +62,20 @@ def parse_args() -> argparse.Namespace:
     )
     streaming.add_argument("--json", type=Path, help="write the record here, in a list")
     streaming.set_defaults(run=run_streaming)
+    training = commands.add_parser("training", help="a training step, beside the step of another config, in turns")
+    training.add_argument("config")
+    training.add_argument("--against", required=True, metavar="CONFIG", help="the config to compare with")
+    training.add_argument("--data-root", help="where the data of both lies; the configs' data_root without it")
+    training.add_argument("--threads", type=int, default=torch.get_num_threads())
+    training.add_argument("--steps", type=int, default=60, help="steps of each config")
+    training.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides of the first")
+    training.add_argument("--against-options", nargs="+", action=DictAction, default={}, help="overrides of the other")
+    training.add_argument("--json", type=Path, help="write the record here, in a list")
+    training.set_defaults(run=run_training)
+
+
+def add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
+    """Add what measures the rest."""
     pictures = commands.add_parser("occupancy-pictures", help="pictures of occupancy, beside matplotlib's voxels")
     pictures.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     pictures.add_argument("--index", required=True, help="index file with the samples")
@@ -63,6 +86,12 @@ def parse_args() -> argparse.Namespace:
     pictures.add_argument("--no-reference", action="store_true", help="leave matplotlib out")
     pictures.add_argument("--json", type=Path, help="write the record here, in a list")
     pictures.set_defaults(run=run_occupancy_pictures)
+    rays = commands.add_parser("ray-iou", help="RayIoU of occupancy, beside following rays in Python")
+    rays.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
+    rays.add_argument("--index", required=True, help="index file with the samples")
+    rays.add_argument("--frames", type=int, default=1000)
+    rays.add_argument("--json", type=Path, help="write the record here, in a list")
+    rays.set_defaults(run=run_ray_iou)
     metric = commands.add_parser("openlane-metric", help="the OpenLane-V2 score, beside the same algorithm in Python")
     metric.add_argument("--version", choices=("v1.0", "v1.1"), default="v1.1")
     metric.add_argument("--frames", type=int, default=100)
@@ -78,7 +107,6 @@ def parse_args() -> argparse.Namespace:
     waymo.add_argument("--reference-frames", type=int, default=5, help="frames for the plain formulation")
     waymo.add_argument("--json", type=Path, help="write the record here, in a list")
     waymo.set_defaults(run=run_waymo_let)
-    return parser.parse_args()
 
 
 def main() -> None:
@@ -123,6 +151,28 @@ def run_streaming(args: argparse.Namespace) -> dict:
     return record
 
 
+def run_training(args: argparse.Namespace) -> dict:
+    """Measure training steps of two configs."""
+    import bev
+
+    bev.register_all()
+    from bev.engine.config import load_config, set_data_root
+    from bev.engine.training_benchmark import measure_training
+
+    configs = [load_config(args.config, args.cfg_options), load_config(args.against, args.against_options)]
+    if args.data_root:
+        for config in configs:
+            set_data_root(config, args.data_root)
+    with threads(args.threads):
+        record = measure_training(*configs, args.steps).as_json()
+    print(
+        f"{Path(args.config).stem}: {record['seconds']:.3f} s a step, {Path(args.against).stem}: "
+        f"{record['reference_seconds']:.3f} s, x{record['ratio']:.3f} (median of {args.steps} pairs), "
+        f"{args.threads} threads"
+    )
+    return record
+
+
 def run_occupancy_pictures(args: argparse.Namespace) -> dict:
     """Measure pictures of occupancy."""
     import bev
@@ -146,6 +196,20 @@ def run_occupancy_pictures(args: argparse.Namespace) -> dict:
         )
     print(f"{args.threads} threads; " + "\n".join(report(record)))
     return record.as_json() | {"threads": args.threads}
+
+
+def run_ray_iou(args: argparse.Namespace) -> dict:
+    """Measure RayIoU."""
+    from bev.evaluation.ray_benchmark import measure_rays
+
+    record = measure_rays(args.root, args.index, args.frames).as_json()
+    print(
+        f"RayIoU, {record['frames']} frames of {record['rays']:.0f} rays, {os.cpu_count()} cores: "
+        f"{1000 * record['seconds_per_frame']:.1f} s for 1,000 frames; a ray {1e9 * record['seconds_per_ray']:.0f} ns, "
+        f"in Python {1e6 * record['reference_seconds_per_ray']:.0f} us, x{record['ratio']:.0f}; "
+        f"distances differ by at most {record['largest_difference']:.1e} voxels"
+    )
+    return record
 
 
 def run_openlane_metric(args: argparse.Namespace) -> dict:

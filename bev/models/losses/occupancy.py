@@ -65,26 +65,62 @@ class VoxelCrossEntropy(VoxelLoss):
 
 @MODELS.register_module()
 class LovaszSoftmax(VoxelLoss):
-    """A surrogate of 1 - mIoU over the classes that occur (Berman et al., arXiv 1705.08790, equation 12)."""
+    """A surrogate of 1 - mIoU over the classes that occur (Berman et al., arXiv 1705.08790, equation 12).
+
+    Args:
+        bins: Errors, which lie in [0, 1], are told apart to 1 / bins only, so that they are counted instead of sorted;
+            the loss changes by less than that. None sorts them.
+        **kwargs: See `VoxelLoss`.
+
+    Raises:
+        ValueError: If `bins` is not positive.
+    """
 
     name = "lovasz"
 
+    def __init__(self, bins: int | None = None, **kwargs: float | str | None) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        if bins is not None and bins < 1:
+            raise ValueError(f"bins must be positive or None, not {bins}")
+        self.bins = bins
+
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of logits (N, K) with labels (N,) int64."""
-        probabilities = logits.softmax(-1)
-        present = torch.bincount(labels, minlength=logits.shape[1]).nonzero().flatten().tolist()
-        losses = [_lovasz_of_class(probabilities[:, k], labels == k) for k in present]
-        return self.weight * torch.stack(losses).mean() if losses else logits.sum() * 0
+        present = torch.bincount(labels, minlength=logits.shape[1]).nonzero()
+        if not len(present):
+            return logits.sum() * 0
+        belongs = labels == present
+        probabilities = logits.softmax(-1).t()[present[:, 0]]
+        errors = torch.where(belongs, 1 - probabilities, probabilities)
+        with torch.no_grad():
+            weights = _lovasz_weights(errors, belongs) if self.bins is None else _binned(errors, belongs, self.bins)
+        return self.weight * (errors * weights).sum() / len(present)
 
 
-def _lovasz_of_class(probability: Tensor, belongs: Tensor) -> Tensor:
-    """Lovasz extension of the Jaccard loss at the errors of one class (N,)."""
-    errors, order = (belongs.float() - probability).abs().sort(descending=True)
-    hits = belongs[order].float()
-    missed = hits.sum() - hits.cumsum(0)
-    jaccard = 1 - missed / (hits.sum() + (1 - hits).cumsum(0))
-    steps = torch.cat([jaccard[:1], jaccard[1:] - jaccard[:-1]])
-    return errors @ steps
+def _lovasz_weights(errors: Tensor, belongs: Tensor) -> Tensor:
+    """Slopes (P, N) of the Lovasz extension at errors (P, N) of P classes: the Jaccard loss's steps in falling order."""
+    order = errors.argsort(dim=1, descending=True)
+    hits = belongs.gather(1, order).cumsum(1)
+    seen = torch.arange(1, errors.shape[1] + 1, device=errors.device)
+    return torch.empty_like(errors).scatter_(1, order, _jaccard_steps(seen, hits))
+
+
+def _binned(errors: Tensor, belongs: Tensor, bins: int) -> Tensor:
+    """The same with errors of one bin taken as equal, which share the bin's step."""
+    classes = len(errors)
+    index = ((1 - errors) * bins).long().clamp_(0, bins - 1)
+    index += bins * torch.arange(classes, device=errors.device)[:, None]
+    counts = torch.bincount(index.flatten(), minlength=classes * bins).view(classes, bins)
+    hits = torch.bincount(index[belongs], minlength=classes * bins).view(classes, bins)
+    steps = _jaccard_steps(counts.cumsum(1), hits.cumsum(1)) / counts.clamp(min=1)
+    return steps.to(errors.dtype).flatten()[index]
+
+
+def _jaccard_steps(seen: Tensor, hits: Tensor) -> Tensor:
+    """How much the Jaccard loss (P, S) grows with each step, from counts of voxels seen and of hits among them."""
+    total = hits[:, -1:]
+    jaccard = 1 - (total - hits) / (total + seen - hits)
+    return torch.diff(jaccard, dim=1, prepend=torch.zeros_like(jaccard[:, :1]))
 
 
 @MODELS.register_module()

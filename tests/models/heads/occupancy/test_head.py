@@ -158,6 +158,37 @@ def test_lovasz_of_hard_answers_is_one_minus_iou() -> None:
     assert LovaszSoftmax()(logits, labels).item() == pytest.approx(1 - sum(iou) / 2, abs=1e-5)
 
 
+@pytest.mark.parametrize("bins", [1, 16, 1024])
+def test_lovasz_of_counted_errors_is_that_of_sorted_ones_to_a_bin(bins: int) -> None:
+    generator = torch.Generator().manual_seed(bins)
+    logits = 3 * torch.randn(500, 6, generator=generator)
+    labels = torch.randint(4, (500,), generator=generator)
+    losses, gradients = [], []
+    for loss in (LovaszSoftmax(), LovaszSoftmax(bins=bins)):
+        leaf = logits.clone().requires_grad_()
+        losses.append(loss(leaf, labels))
+        losses[-1].backward()
+        gradients.append(leaf.grad)
+    assert abs(losses[0] - losses[1]) <= 1 / bins
+    if bins == 1024:
+        torch.testing.assert_close(*gradients, rtol=0, atol=2e-4)
+
+
+def test_lovasz_slopes_by_hand() -> None:
+    # One class: errors .9 (its own voxel), .6 (another's), .1 (its own). The Jaccard loss after each is 1/2, 2/3, 1.
+    probability = torch.tensor([0.1, 0.6, 0.9])
+    logits = torch.stack([probability, 1 - probability], 1).log()
+    # Class 1 has the same errors, .6 its only voxel: 0.9 other, .6 own, .1 other: 1/2, 1, 1.
+    expected = ((0.9 / 2 + 0.6 / 6 + 0.1 / 3) + (0.9 / 2 + 0.6 / 2)) / 2
+    for loss in (LovaszSoftmax(), LovaszSoftmax(bins=1000)):
+        assert loss(logits, torch.tensor([0, 1, 0])).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_lovasz_refuses_bins_that_are_none() -> None:
+    with pytest.raises(ValueError, match="bins must be positive"):
+        LovaszSoftmax(bins=0)
+
+
 def test_missing_and_misshapen_labels_name_the_sample() -> None:
     model, outputs = head("height"), head("height")(features(1))
     with pytest.raises(ValueError, match="sample number 0 has no gt_occupancy"):

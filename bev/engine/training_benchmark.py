@@ -1,0 +1,86 @@
+"""What a training step of one config costs beside a step of another, measured in turns."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from tqdm import tqdm
+
+from bev.engine.runner import build_runner
+
+WARM_UP = 5  # steps of each config that are not counted
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Medians over the steps.
+
+    Attributes:
+        steps: Counted steps of each config.
+        seconds: One step: waiting for its batch, forward, losses, backward, optimizer.
+        reference_seconds: The same with the other config.
+        ratio: Median over pairs of consecutive steps of the first config's time over the other's, which a machine that
+            slows down now and then changes less than it changes the quotient of medians.
+    """
+
+    steps: int
+    seconds: float
+    reference_seconds: float
+    ratio: float
+
+    def as_json(self) -> dict[str, Any]:
+        """All numbers."""
+        return asdict(self)
+
+
+def measure_training(config: Config, reference: Config, steps: int) -> TrainingRecord:
+    """Trains two models in turns, one step each, on their own data from the same seed.
+
+    Args:
+        config: A whole experiment, as from `load_config`.
+        reference: Another.
+        steps: Steps of each that count.
+
+    Raises:
+        ValueError: If `steps` is not positive.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    with tempfile.TemporaryDirectory() as folder:
+        both = [_steps(each, f"{folder}/{number}") for number, each in enumerate((config, reference))]
+        times = np.array(
+            [[next(each) for each in both] for _ in tqdm(range(WARM_UP + steps), desc="steps", unit="pair")]
+        )[WARM_UP:]
+        for each in both:
+            each.close()
+    first, other = np.median(times, axis=0).tolist()
+    return TrainingRecord(steps, first, other, float(np.median(times[:, 0] / times[:, 1])))
+
+
+def _steps(config: Config, work_dir: str) -> Generator[float, None, None]:
+    """Seconds of one training step after the other, without end."""
+    config = copy.deepcopy(config)
+    config.work_dir = work_dir
+    config.log_level = "WARNING"
+    config.experiment_name = f"benchmark_{work_dir.rpartition('/')[2]}"
+    config.setdefault("randomness", {}).setdefault("seed", 0)
+    runner = build_runner(config)
+    optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
+    loader = runner.build_dataloader(config.train_dataloader, seed=runner.seed)
+    runner.model.train()
+    batches = iter(loader)
+    while True:
+        start = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            batches = iter(loader)
+            batch = next(batches)
+        runner.model.train_step(batch, optim_wrapper)
+        yield time.perf_counter() - start
