@@ -98,7 +98,7 @@ class LovaszSoftmax(VoxelLoss):
 
 
 def _lovasz_weights(errors: Tensor, belongs: Tensor) -> Tensor:
-    """Slopes (P, N) of the Lovasz extension at errors (P, N) of P classes: the Jaccard loss's steps in falling order."""
+    """Slopes (P, N) of the Lovasz extension at errors (P, N) of P classes: the steps of the Jaccard loss."""
     order = errors.argsort(dim=1, descending=True)
     hits = belongs.gather(1, order).cumsum(1)
     seen = torch.arange(1, errors.shape[1] + 1, device=errors.device)
