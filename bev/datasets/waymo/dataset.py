@@ -16,7 +16,6 @@ from bev.datasets.waymo.index_build import read_segments
 from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.table import LabelFilter, build_table
 from bev.transforms.clip import Camera
-from bev.transforms.image_files import FilePart
 from bev.transforms.undistort import Lens
 
 
@@ -121,9 +120,8 @@ class WaymoClipDataset(ClipDataset):
         cameras = super()._cameras(row, global_T_bev)
         first, waymo = int(self._table.first_camera[row]), self._waymo
         for k, camera in enumerate(cameras.values(), start=first):
-            offset, length, crc = (array[k] for array in (waymo.image_offsets, waymo.image_lengths, waymo.image_crcs))
             f_u, f_v, c_u, c_v, *distortion = waymo.intrinsics[k].tolist()
-            camera["part"] = FilePart(int(offset), int(length), int(crc))
+            camera["part"] = waymo.part(k)
             camera["lens"] = Lens((f_u, f_v), (c_u, c_v), tuple(distortion))
         return cameras
 

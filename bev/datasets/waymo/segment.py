@@ -36,7 +36,7 @@ class Segment:
         readout: (C,) uint8, direction in which the shutter rolls (`RollingShutterReadOutDirection`).
         timestamps: (T,) int64, microseconds, increasing.
         global_T_vehicle: (T, 4, 4) float64.
-        record_offsets, record_lengths: (T,) int64, bytes, as `RecordFile.read_at` takes them; -1 and 0 in Parquet files.
+        record_offsets, record_lengths: (T,) int64, bytes, as `RecordFile.read_at` takes them; -1, 0 for Parquet files.
         image_offsets: (T, C) int64, place of each JPEG in the file; -1 where it isn't there as it is, or not at all.
         image_lengths: (T, C) int64, bytes; 0 where a frame lacks the camera.
         image_rows: (T, C, 2) int32, row group of a Parquet file and row in it; -1 elsewhere.

@@ -18,6 +18,9 @@ INTRINSICS = 9
 PACKED = -1
 """Place of an image whose bytes don't lie in the file as they are."""
 
+IMAGE_COLUMN = "[CameraImageComponent].image"
+"""Where it is then, in a Parquet file."""
+
 OBJECT_COLUMNS = (
     "centres", "sizes", "headings", "synced_centres", "synced_headings", "velocities", "types", "most_visible",
     "levels", "tracking_levels", "lidar_points", "top_points",

@@ -12,11 +12,13 @@ import numpy as np
 
 from bev.datasets.frame_table import FrameTable
 from bev.datasets.waymo.classes import CAMERAS
-from bev.datasets.waymo.segment_assembly import firsts, pix_T_camera
 from bev.datasets.waymo.segment import Segment, frame_token
+from bev.datasets.waymo.segment_assembly import IMAGE_COLUMN, PACKED, firsts, pix_T_camera
 from bev.geometry import invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.structures.attributes import NO_ATTRIBUTE
+from bev.transforms.image_files import FilePart
+from bev.transforms.parquet_files import ParquetCell
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,15 @@ class WaymoTable:
     image_crcs: np.ndarray
     image_rows: np.ndarray
     intrinsics: np.ndarray
+
+    def part(self, image: int) -> FilePart | ParquetCell:
+        """Where in its file an image (0 to K - 1) lies."""
+        places = (self.image_offsets, self.image_lengths, self.image_crcs)
+        offset, length, crc = (int(values[image]) for values in places)
+        if offset != PACKED:
+            return FilePart(offset, length, crc)
+        row_group, row = self.image_rows[image].tolist()
+        return ParquetCell(IMAGE_COLUMN, row_group, row, length, crc)
 
 
 def build_table(
