@@ -19,6 +19,10 @@ from bev.transforms.clip import Camera
 from bev.transforms.undistort import Lens
 
 
+class MissingCamerasError(ValueError):
+    """Labels that don't say which camera sees an object, where that is needed; the message says what to do."""
+
+
 @DATASETS.register_module()
 class WaymoClipDataset(ClipDataset):
     """Frames of an index as clips (see `bev.transforms.clip` for the dictionary that the pipeline gets).
@@ -48,8 +52,8 @@ class WaymoClipDataset(ClipDataset):
         **kwargs: Further arguments of mmengine's `BaseDataset`, such as `indices` or `lazy_init`.
 
     Raises:
-        ValueError: If an argument makes no sense, or the index has no frames, or lacks a camera, or labels without the
-            most visible camera.
+        MissingCamerasError: The labels lack the most visible camera.
+        ValueError: If an argument makes no sense, or the index has no frames, or lacks a camera.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {"dataset": "waymo"}
@@ -145,7 +149,7 @@ class WaymoClipDataset(ClipDataset):
         needed = self._label_filter.camera_synced or self._label_filter.only_visible
         labelled = any(len(segment.types) for segment in segments)
         if needed and labelled and not any(segment.most_visible.any() for segment in segments):
-            raise ValueError(
+            raise MissingCamerasError(
                 f"{self.ann_file}: no object has a most visible camera; use release 1.3.2 or later, or set "
                 "camera_synced=False and only_visible=False"
             )
