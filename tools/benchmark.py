@@ -19,6 +19,7 @@ from pathlib import Path
 # The profiler, which measures memory and parts, otherwise writes a line per measurement.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
+import cv2
 import torch
 from bev_ops.benchmarks.measure import machine
 from mmengine.config import DictAction
@@ -87,7 +88,7 @@ def _add_waymo(commands: argparse._SubParsersAction) -> None:
     index = commands.add_parser("waymo-index", help="indexing Waymo frames, beside decoding their images")
     index.add_argument("--root", help="data root of either layout; made frames of real size without it")
     index.add_argument("--segments", type=int, default=2, help="to make")
-    index.add_argument("--frames", type=int, default=20, help="of each segment to make, 5 MB a frame")
+    index.add_argument("--frames", type=int, default=50, help="of each segment to make, 7 MB a frame")
     index.add_argument("--workers", type=int, default=2, help="processes")
     index.add_argument("--rounds", type=int, default=3)
     index.add_argument("--json", type=Path, help="write the record here, in a list")
@@ -196,6 +197,7 @@ def run_waymo_index(args: argparse.Namespace) -> dict:
     from bev.datasets.synthetic.export_waymo import generate_waymo
     from bev.datasets.waymo.benchmark import measure_index, write_full_size_release
 
+    cv2.setNumThreads(1)  # before it starts threads that the forked processes would wait for
     with tempfile.TemporaryDirectory() as folder:
         root = args.root
         if root is None:

@@ -62,8 +62,8 @@ def measure_index(root: str | Path, workers: int = 2, rounds: int = 3) -> IndexR
     """Times the index of a data set, and the decoding of all its images, with as many processes.
 
     Args:
-        root: Data root of either layout.
-        workers: Processes.
+        root: Data root of either layout, local.
+        workers: Processes, forked: OpenCV must not have started threads in this one.
         rounds: The median of so many runs counts; the first one also brings the files into the cache and isn't counted.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +132,6 @@ def _decoder(root: str | Path) -> Callable[[Segment], int]:
     """Function that decodes all images of a segment."""
 
     def decode(segment: Segment) -> int:
-        cv2.setNumThreads(1)
         table = build_table([segment], LabelFilter(type_labels(("vehicle",))))
         for k, (path, size) in enumerate(zip(table.frames.image_paths, table.frames.image_sizes, strict=True)):
             read_image(f"{root}/{path.decode()}", (int(size[0]), int(size[1])), part=table.part(k))
