@@ -7,6 +7,7 @@
 `python tools/benchmark.py ray-iou --root ROOT --index INDEX --frames 1000`: RayIoU against rays in Python
 `python tools/benchmark.py openlane-metric`: the OpenLane-V2 score beside the same algorithm pair by pair
 `python tools/benchmark.py waymo-let --frames 1000 --objects 60 --workers 2`: LET-3D-AP against shapely and SciPy
+`python tools/benchmark.py waymo-index --workers 2`: frames indexed per second, beside decoding their images
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 # The profiler, which measures memory and parts, otherwise writes a line per measurement.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
+import cv2
 import torch
 from bev_ops.benchmarks.measure import machine
 from mmengine.config import DictAction
@@ -99,6 +101,10 @@ def add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
     metric.add_argument("--rounds", type=int, default=3)
     metric.add_argument("--json", type=Path, help="write the record here, in a list")
     metric.set_defaults(run=run_openlane_metric)
+    _add_waymo(commands)
+
+
+def _add_waymo(commands: argparse._SubParsersAction) -> None:
     waymo = commands.add_parser("waymo-let", help="Waymo's LET-3D-AP, beside a plain formulation on fewer frames")
     waymo.add_argument("--frames", type=int, default=1000)
     waymo.add_argument("--objects", type=int, default=60, help="ground truths per frame")
@@ -107,6 +113,14 @@ def add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
     waymo.add_argument("--reference-frames", type=int, default=5, help="frames for the plain formulation")
     waymo.add_argument("--json", type=Path, help="write the record here, in a list")
     waymo.set_defaults(run=run_waymo_let)
+    index = commands.add_parser("waymo-index", help="indexing Waymo frames, beside decoding their images")
+    index.add_argument("--root", help="data root of either layout; made frames of real size without it")
+    index.add_argument("--segments", type=int, default=2, help="to make")
+    index.add_argument("--frames", type=int, default=50, help="of each segment to make, 7 MB a frame")
+    index.add_argument("--workers", type=int, default=2, help="processes")
+    index.add_argument("--rounds", type=int, default=3)
+    index.add_argument("--json", type=Path, help="write the record here, in a list")
+    index.set_defaults(run=run_waymo_index)
 
 
 def main() -> None:
@@ -238,6 +252,28 @@ def run_waymo_let(args: argparse.Namespace) -> dict:
         f"{record['seconds_per_frame'] * 1e3:.2f} ms a frame, plain formulation "
         f"{record['reference_seconds_per_frame'] * 1e3:.0f} ms, x{record['ratio']:.0f}; "
         f"counts differ by at most {record['largest_difference']:.1e}"
+    )
+    return record
+
+
+def run_waymo_index(args: argparse.Namespace) -> dict:
+    """Measure Waymo's index."""
+    from bev.datasets.synthetic.export_waymo import generate_waymo
+    from bev.datasets.waymo.benchmark import measure_index, write_full_size_release
+
+    cv2.setNumThreads(1)  # before it starts threads that the forked processes would wait for
+    with tempfile.TemporaryDirectory() as folder:
+        root = args.root
+        if root is None:
+            root = Path(folder, "full_size")
+            generate_waymo(folder, scenes=1, val_scenes=0, frames=1, workers=1)
+            (source,) = Path(folder, "training").iterdir()
+            write_full_size_release(source, root, args.segments, args.frames)
+        record = measure_index(root, args.workers, args.rounds).as_json()
+    print(
+        f"index of {record['frames']} frames in {record['segments']} segments, {record['images']} images, "
+        f"{record['size'] / 1e6:.0f} MB, {record['workers']} processes: {record['frames_per_second']:.0f} frames/s; "
+        f"decoding the images {record['decoded_frames_per_second']:.1f} frames/s, x{record['ratio']:.0f}"
     )
     return record
 

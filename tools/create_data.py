@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
@@ -71,6 +72,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     lanes.set_defaults(run=create_lanes)
     waymo = datasets.add_parser("waymo", help="Waymo Open Dataset, read in place: no image is copied")
     waymo.add_argument("--root", required=True, help="folder with training/, validation/ ..., or a URL such as gs://...")
+    waymo.add_argument(
+        "--format", choices=("tfrecord", "parquet"), help="version 1 or 2 of the data set (default: what is in ROOT)"
+    )
     waymo.add_argument("--splits", nargs="+", metavar="FOLDER", help="folders to index (default: all)")
     waymo.add_argument("--skip-damaged", action="store_true", help="warn of damaged records and leave them out")
     _add_workers(waymo)
@@ -161,12 +165,15 @@ def create_waymo(options: argparse.Namespace) -> None:
     """Builds the Waymo indexes and prints one line for each."""
     from bev.datasets.waymo.index_build import build_indexes
 
+    # What is skipped is told in one line each, without the place in the code.
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     summaries = build_indexes(
         options.root,
         options.out,
         options.splits,
         options.workers,
         options.skip_damaged,
+        options.format,
         progress=lambda items, total: tqdm(items, total=total, desc="segments", unit="segment"),
     )
     for summary in summaries:

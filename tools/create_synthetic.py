@@ -50,6 +50,9 @@ def main() -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; finished scenes are kept, and the same command goes on", file=sys.stderr)
+        return 130
     print(f"wrote {args.scenes} training and {args.val_scenes} held-out scenes; {what}: {folder}")
     return 0
 

@@ -1,6 +1,7 @@
 """Draw samples beside their cameras, as PNG and MP4: 3D boxes, occupancy, or lane topology.
 
 `python tools/visualize.py nuscenes --root ROOT --index ROOT/nuscenes_infos_val.pkl --results results_nusc.json`
+`python tools/visualize.py waymo --root ROOT --index ROOT/waymo_infos_validation.pkl --results predictions.bin`
 `python tools/visualize.py occupancy --root ROOT --index ROOT/nuscenes_infos_val.pkl --results DIR --video val.mp4`
 `python tools/visualize.py openlane_v2 --root ROOT --index ROOT/openlane_v2_A_infos_val.pkl --results lanes.pkl`
 """
@@ -39,15 +40,22 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     shared.add_argument("--video", type=Path, help="also write the samples of the first scenes as an MP4")
     shared.add_argument("--video-frames", type=int, default=40, help="frames of the video")
     shared.add_argument("--fps", type=float, default=4.0, help="frames per second of the video; key frames are 2 Hz")
-    drawn = parser.add_subparsers(dest="drawn", required=True, metavar="{nuscenes,occupancy,openlane_v2}")
+    drawn = parser.add_subparsers(dest="drawn", required=True, metavar="{nuscenes,waymo,occupancy,openlane_v2}")
 
-    boxes = drawn.add_parser("nuscenes", parents=[shared], help="3D boxes on the cameras and in bird's-eye view")
+    boxed = argparse.ArgumentParser(add_help=False, parents=[shared])
+    boxed.add_argument("--score", type=float, default=0.25, help="draw predictions that score at least this")
+    boxed.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
+    boxed.add_argument("--camera-width", type=int, default=480, help="width of a camera image in pixels")
+
+    boxes = drawn.add_parser("nuscenes", parents=[boxed], help="3D boxes on the cameras and in bird's-eye view")
     boxes.add_argument("--results", help="submission with predictions; ground truth alone without it")
-    boxes.add_argument("--score", type=float, default=0.25, help="draw predictions that score at least this")
-    boxes.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
-    boxes.add_argument("--camera-width", type=int, default=480, help="width of a camera image in pixels")
     boxes.add_argument("--scalars", type=Path, help="work dir of a training whose curves to draw")
     boxes.set_defaults(run=draw_boxes)
+
+    waymo = drawn.add_parser("waymo", parents=[boxed], help="the same of Waymo's five cameras")
+    waymo.add_argument("--results", help="predictions, a binary Objects message; ground truth alone without it")
+    waymo.add_argument("--lidar-boxes", action="store_true", help="as ground truth, all boxes where the LiDAR saw them")
+    waymo.set_defaults(run=draw_waymo)
 
     voxels = drawn.add_parser("occupancy", parents=[shared], help="voxels as the driver and as a bird sees them")
     voxels.add_argument("--results", metavar="DIR", help="folder of TOKEN.npz files; ground truth alone without it")
@@ -84,6 +92,14 @@ def draw_boxes(args: argparse.Namespace) -> None:
         scalars = sorted(args.scalars.glob("*/vis_data/scalars.json"))
         if scalars:
             draw_training_curves(scalars[-1], args.out / "training.png")
+
+
+def draw_waymo(args: argparse.Namespace) -> None:
+    """Draw boxes of Waymo frames."""
+    from bev.visualization.waymo import WaymoPainter
+
+    painter = WaymoPainter(args.index, args.root, args.results, args.score, args.extent, args.lidar_boxes)
+    draw_samples(args, painter, args.camera_width, min(args.camera_width, BOX_VIDEO_CAMERA_WIDTH))
 
 
 def draw_occupancy(args: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
@@ -58,6 +59,8 @@ def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> 
     for job in jobs:
         try:
             results.put((function(job), None))
+        except KeyboardInterrupt:
+            sys.exit(130)  # Ctrl-C reaches the parent as well, which says so once
         except Exception as error:
             if hasattr(error, "add_note"):  # Python 3.11 and later; the parent's traceback ends at the queue.
                 error.add_note(traceback.format_exc())

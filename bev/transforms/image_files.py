@@ -10,6 +10,8 @@ import fsspec
 import google_crc32c
 import numpy as np
 
+from bev.transforms.parquet_files import ParquetCell, ParquetError, read_cell
+
 _REDUCED_FLAGS = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -38,9 +40,14 @@ class FilePart(NamedTuple):
     length: int
     crc: int
 
+    @property
+    def place(self) -> str:
+        """What errors call it."""
+        return f"image at byte {self.offset}"
+
 
 def read_image(
-    path: str, size: tuple[int, int], min_scale: float = 1.0, part: FilePart | None = None
+    path: str, size: tuple[int, int], min_scale: float = 1.0, part: FilePart | ParquetCell | None = None
 ) -> tuple[np.ndarray, int]:
     """Read an image.
 
@@ -60,11 +67,11 @@ def read_image(
         ImageReadError: If the file is missing, truncated, undecodable, of another size than the index says, or if the
             part has another checksum.
     """
-    where = path if part is None else f"{path}, image at byte {part.offset}"
+    where = path if part is None else f"{path}, {part.place}"
     try:
         data = _read_bytes(path, part)
-    except OSError as error:
-        raise ImageReadError(f"{where}: cannot be read ({error.strerror or error})") from error
+    except (OSError, ParquetError) as error:
+        raise ImageReadError(f"{where}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if part is not None and (len(data) < part.length or google_crc32c.value(data) != part.crc):
         raise ImageReadError(f"{where}: its {part.length} bytes don't have the checksum that the index gives for them")
     _check_complete(data, where)
@@ -86,7 +93,9 @@ def read_image(
     return image, divisor
 
 
-def _read_bytes(path: str, part: FilePart | None) -> bytes:
+def _read_bytes(path: str, part: FilePart | ParquetCell | None) -> bytes:
+    if isinstance(part, ParquetCell):
+        return read_cell(path, part)
     if "://" in path:
         files, name = fsspec.core.url_to_fs(path)
         return files.cat_file(name, *((None, None) if part is None else (part.offset, part.offset + part.length)))

@@ -12,6 +12,7 @@ from mmengine.registry import TRANSFORMS
 from bev.geometry import image_affine
 from bev.transforms.clip import Camera, Clip, replace_image
 from bev.transforms.image_files import FilePart, ImageReadError, read_image
+from bev.transforms.parquet_files import ParquetCell
 
 
 @TRANSFORMS.register_module()
@@ -37,7 +38,7 @@ class LoadMultiCameraImages:
             raise ValueError(f"min_decode_scale must be positive, not {min_decode_scale}")
         self.num_threads = num_threads
         self.min_decode_scale = min_decode_scale
-        self._logged: set[tuple[str, FilePart | None]] = set()
+        self._logged: set[tuple[str, FilePart | ParquetCell | None]] = set()
 
     def __call__(self, clip: Clip) -> Clip:
         """Add `image` and `decode_scale` to every camera of the valid frames.

@@ -8,7 +8,7 @@ import numpy as np
 
 from bev.visualization.bev_view import draw_bev
 from bev.visualization.boxes import BoxSet, draw_boxes_on_image
-from bev.visualization.layout import GAP, camera_caption, caption, even, fit, join, title_strip
+from bev.visualization.layout import GAP, camera_caption, caption, even, fit, join, row_sizes, title_strip
 from bev.visualization.palette import BACKGROUND, CLASS_COLOURS
 
 # The order in which a driver would look round: front row above, back row below.
@@ -43,8 +43,12 @@ def draw_frame(
     """
     rows = camera_rows(list(images))
     shown = predictions if predictions is not None else truth
-    cells = [[_camera_cell(name, images, projections, shown, camera_width) for name in row] for row in rows]
-    mosaic = np.concatenate([join(row, axis=1) for row in _equal_rows(cells)], axis=0)
+    widths = _cell_widths(rows, camera_width)
+    cells = [
+        [_camera_cell(name, images, projections, shown, width) for name, width in zip(row, cell_widths, strict=True)]
+        for row, cell_widths in zip(rows, widths, strict=True)
+    ]
+    mosaic = _mosaic(cells)
     panel = draw_bev(mosaic.shape[0], extent, predictions, truth, points, forward)
     body = join([mosaic, panel], axis=1)
     present = set(shown.names) if shown is not None else set()
@@ -60,6 +64,18 @@ def camera_rows(names: list[str]) -> list[list[str]]:
     return [row for row in rows if row]
 
 
+def _cell_widths(rows: list[list[str]], width: int) -> list[list[int]]:
+    """Widths of the images of each row: `width`, or wider where a whole row has fewer cameras than others."""
+    count = max(map(len, rows))
+    total = count * width + (count - 1) * GAP
+    return [
+        [size[1] for size in row_sizes([1.0] * len(row), total)]
+        if tuple(row) in (*NUSCENES_LAYOUT, *WAYMO_LAYOUT)
+        else [width] * len(row)
+        for row in rows
+    ]
+
+
 def _camera_cell(name, images, projections, boxes: BoxSet | None, width: int) -> np.ndarray:
     image = images[name]
     scale = width / image.shape[1]
@@ -69,13 +85,14 @@ def _camera_cell(name, images, projections, boxes: BoxSet | None, width: int) ->
     return caption(resized, camera_caption(name))
 
 
-def _equal_rows(cells: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    """Pad cells so that each row has one height and all rows have as many cells."""
-    count = max(map(len, cells))
-    padded = []
-    for row in cells:
-        height = max(cell.shape[0] for cell in row)
-        blank = np.full((height, row[0].shape[1], 3), BACKGROUND, np.uint8)
-        filled = [np.concatenate([cell, blank[: height - cell.shape[0]]]) for cell in row]
-        padded.append([np.pad(cell, ((0, GAP), (0, 0), (0, 0))) for cell in filled + [blank] * (count - len(row))])
-    return padded
+def _mosaic(rows: list[list[np.ndarray]]) -> np.ndarray:
+    """Rows of images one below the other, filled up at their right and lower ends."""
+    joined = [join([_filled(cell, max(map(len, row)), cell.shape[1]) for cell in row], axis=1) for row in rows]
+    width = max(row.shape[1] for row in joined)
+    return np.concatenate([_filled(row, len(row) + GAP, width) for row in joined])
+
+
+def _filled(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    canvas = np.full((height, width, 3), BACKGROUND, np.uint8)
+    canvas[: image.shape[0], : image.shape[1]] = image
+    return canvas

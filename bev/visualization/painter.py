@@ -30,7 +30,7 @@ class SamplePainter(ABC):
         self._dataset = self.dataset_type(
             ann_file=str(Path(index).absolute()),
             data_root=str(root),
-            pipeline=[dict(type="LoadMultiCameraImages", num_threads=threads)],
+            pipeline=[dict(type="LoadMultiCameraImages", num_threads=threads), dict(type="UndistortImages")],
             test_mode=True,
             **options,
         )

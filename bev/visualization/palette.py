@@ -16,18 +16,21 @@ TRUTH = (240, 240, 240)
 EGO = (250, 250, 250)
 SKY = (52, 60, 76)
 
-# RGB per nuScenes class, in the alphabetical order of the labels: alike classes get neighbouring hues.
+# RGB per class of nuScenes and Waymo: alike classes get neighbouring hues.
 CLASS_COLOURS = {
     "barrier": (160, 172, 190),
     "bicycle": (255, 120, 190),
     "bus": (255, 92, 70),
     "car": (64, 170, 255),
     "construction_vehicle": (214, 152, 60),
+    "cyclist": (255, 120, 190),
     "motorcycle": (214, 110, 255),
     "pedestrian": (92, 226, 120),
+    "sign": (255, 214, 64),
     "traffic_cone": (255, 214, 64),
     "trailer": (60, 214, 214),
     "truck": (255, 148, 52),
+    "vehicle": (64, 170, 255),
 }
 
 

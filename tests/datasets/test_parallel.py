@@ -37,5 +37,14 @@ def test_a_killed_worker_does_not_hang_the_run():
         list(run_forked(lambda job: os.kill(os.getpid(), signal.SIGKILL) if job else job, range(2), workers=2))
 
 
+def test_an_interrupted_worker_is_told_once(capfd: pytest.CaptureFixture):
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(WorkerError, match="code 130"):
+        list(run_forked(interrupted, range(2), workers=2))
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_no_jobs():
     assert list(run_forked(abs, [], workers=4)) == []

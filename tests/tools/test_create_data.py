@@ -15,6 +15,7 @@ from tiny_waymo import write_release
 
 from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes.index_tables import TablesError
+from bev.datasets.waymo.segment_files import WaymoFilesError
 
 TOOL = Path(__file__).parents[2] / "tools" / "create_data.py"
 
@@ -81,6 +82,20 @@ def test_waymo_from_the_files(main: Callable, tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "waymo_infos_validation.pkl").exists()
 
 
+def test_waymo_from_parquet_files(main: Callable, tmp_path: Path, capsys: pytest.CaptureFixture):
+    pytest.importorskip("pyarrow", reason="the Parquet layout needs pyarrow")
+    from tiny_waymo_parquet import write_parquet_release
+
+    root = write_parquet_release(write_release(tmp_path / "records"), tmp_path / "tables")
+    main(["waymo", "--root", str(root), "--workers", "1"])
+    main(["waymo", "--root", str(root), "--workers", "1", "--format", "parquet", "--splits", "validation"])
+    output = capsys.readouterr().out
+    assert f"{root}/waymo_infos_training.pkl: 2 segments, 6 frames, 30 objects, 0.0" in output
+    assert output.count("waymo_infos_validation.pkl: 1 segments, 3 frames") == 2
+    with pytest.raises(WaymoFilesError, match=r"no segment files \(\*\.tfrecord\)"):
+        main(["waymo", "--root", str(root), "--format", "tfrecord"])
+
+
 def test_a_damaged_waymo_file_is_one_line(tmp_path: Path):
     root = write_release(tmp_path)
     path = root / "training" / "segment-b_with_camera_labels.tfrecord"
@@ -95,3 +110,5 @@ def test_a_damaged_waymo_file_is_one_line(tmp_path: Path):
     skipped = subprocess.run([*command, "--skip-damaged"], capture_output=True, text=True, check=False, env=environment)
     assert "3 segments" not in skipped.stdout
     assert "2 segments, 5 frames" in skipped.stdout
+    assert f"warning: skipped: {path}, record at byte " in skipped.stderr
+    assert ".py:" not in skipped.stderr

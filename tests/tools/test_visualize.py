@@ -14,11 +14,14 @@ import cv2
 import numpy as np
 import pytest
 from tiny_nuscenes import write_occupancy, write_pictures, write_tables
+from tiny_waymo import START, write_release
 
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError
 from bev.datasets.occ3d.submission import write_prediction
+from bev.datasets.waymo.index_build import build_indexes as build_waymo_indexes
+from bev.datasets.waymo.objects import ObjectsFileError
 
 TOOL = Path(__file__).parents[2] / "tools" / "visualize.py"
 TOKENS = [f"scene-0103-{number}" for number in range(3)]
@@ -72,6 +75,20 @@ def test_boxes_as_pictures_and_video(draw: Callable, tmp_path: Path) -> None:
     draw("nuscenes", "--out", tmp_path, "--count", 1, "--camera-width", 200, "--video", tmp_path / "v.mp4")
     (picture,) = tmp_path.glob("*.png")
     assert sizes_of(tmp_path / "v.mp4") == [cv2.imread(str(picture)).shape[:2]] * 3
+
+
+def test_waymo_frames(tmp_path: Path) -> None:
+    data = write_release(tmp_path / "waymo", {"training": ("a",)}, frames=2)
+    build_waymo_indexes(data)
+    arguments = ["waymo", "--root", data, "--index", data / "waymo_infos_training.pkl", "--out", tmp_path / "out"]
+    main = runpy.run_path(str(TOOL))["main"]
+    main([*map(str, arguments), "--camera-width", "120", "--video", str(tmp_path / "v.mp4")])
+    pictures = sorted((tmp_path / "out").glob("*.png"))
+    assert [path.stem for path in pictures] == [f"a_{START}", f"a_{START + 100_000}"]
+    assert sizes_of(tmp_path / "v.mp4") == [cv2.imread(str(path)).shape[:2] for path in pictures]
+    (tmp_path / "broken.bin").write_bytes(b"nothing")
+    with pytest.raises(ObjectsFileError, match=r"broken\.bin: not an Objects message"):
+        main([*map(str, arguments), "--results", str(tmp_path / "broken.bin")])
 
 
 def test_predictions_alone_need_no_labels(root: Path, tmp_path: Path) -> None:

@@ -48,6 +48,17 @@ def test_frame_of_any_set_of_cameras():
     assert picture.shape[1] % 2 == 0
 
 
+def test_a_whole_row_of_fewer_cameras_is_as_wide_as_the_others():
+    """Waymo's two side cameras below the three in front: grey images, and nothing but gaps around them."""
+    heights = {"FRONT": 60, "FRONT_LEFT": 60, "FRONT_RIGHT": 60, "SIDE_LEFT": 40, "SIDE_RIGHT": 40}
+    images = {name: np.full((height, 90, 3), 90, np.uint8) for name, height in heights.items()}
+    picture = draw_frame(images, dict.fromkeys(images, np.eye(4)), None, camera_width=180)
+    grey = (np.abs(picture.astype(int) - 90).max(axis=2) < 3)[34:]
+    assert grey[120 - 2].nonzero()[0].max() == 3 * 180 + 2 * 6 - 1
+    lower = grey[120 + 6 + 119].nonzero()[0]  # 273 pixels wide, 121 high
+    assert (lower.min(), lower.max(), len(lower)) == (0, 3 * 180 + 2 * 6 - 1, 3 * 180 + 6)
+
+
 def test_rows_of_waymos_cameras():
     names = ["FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT"]
     assert camera_rows(names) == [["FRONT_LEFT", "FRONT", "FRONT_RIGHT"], ["SIDE_LEFT", "SIDE_RIGHT"]]

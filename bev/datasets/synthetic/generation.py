@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -189,7 +191,7 @@ def run_jobs(work: Callable[[Any], str], jobs: Sequence[Any], workers: int) -> I
         yield from map(work, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_start_worker) as pool:
         futures = [pool.submit(work, job) for job in jobs]
         try:
             for future in as_completed(futures):
@@ -197,6 +199,12 @@ def run_jobs(work: Callable[[Any], str], jobs: Sequence[Any], workers: int) -> I
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    # Ctrl-C reaches the parent as well, which says so once.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
 
 def _run_job(job: SceneJob) -> str:

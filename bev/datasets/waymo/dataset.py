@@ -16,8 +16,11 @@ from bev.datasets.waymo.index_build import read_segments
 from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.table import LabelFilter, build_table
 from bev.transforms.clip import Camera
-from bev.transforms.image_files import FilePart
 from bev.transforms.undistort import Lens
+
+
+class MissingCamerasError(ValueError):
+    """Labels that don't say which camera sees an object, where that is needed; the message says what to do."""
 
 
 @DATASETS.register_module()
@@ -49,8 +52,8 @@ class WaymoClipDataset(ClipDataset):
         **kwargs: Further arguments of mmengine's `BaseDataset`, such as `indices` or `lazy_init`.
 
     Raises:
-        ValueError: If an argument makes no sense, or the index has no frames, or lacks a camera, or labels without the
-            most visible camera.
+        MissingCamerasError: The labels lack the most visible camera.
+        ValueError: If an argument makes no sense, or the index has no frames, or lacks a camera.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {"dataset": "waymo"}
@@ -121,9 +124,8 @@ class WaymoClipDataset(ClipDataset):
         cameras = super()._cameras(row, global_T_bev)
         first, waymo = int(self._table.first_camera[row]), self._waymo
         for k, camera in enumerate(cameras.values(), start=first):
-            offset, length, crc = (array[k] for array in (waymo.image_offsets, waymo.image_lengths, waymo.image_crcs))
             f_u, f_v, c_u, c_v, *distortion = waymo.intrinsics[k].tolist()
-            camera["part"] = FilePart(int(offset), int(length), int(crc))
+            camera["part"] = waymo.part(k)
             camera["lens"] = Lens((f_u, f_v), (c_u, c_v), tuple(distortion))
         return cameras
 
@@ -147,7 +149,7 @@ class WaymoClipDataset(ClipDataset):
         needed = self._label_filter.camera_synced or self._label_filter.only_visible
         labelled = any(len(segment.types) for segment in segments)
         if needed and labelled and not any(segment.most_visible.any() for segment in segments):
-            raise ValueError(
+            raise MissingCamerasError(
                 f"{self.ann_file}: no object has a most visible camera; use release 1.3.2 or later, or set "
                 "camera_synced=False and only_visible=False"
             )

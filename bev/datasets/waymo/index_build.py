@@ -1,4 +1,4 @@
-"""Builds the index files of a data set that lies as Waymo distributes it: a folder of segment files per split.
+"""Builds the index files of a data set that lies as Waymo distributes it, in either layout.
 
 Segments are read in several processes. Each finished one is a shard on disk, so that a run that was killed goes on
 where it was; when all segments of a split are there, the shards are merged into its index and removed.
@@ -13,27 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
-
 from bev.datasets.index_io import SCHEMA_VERSION, read_index, read_plain_pickle, write_index
 from bev.datasets.parallel import run_forked
 from bev.datasets.waymo.classes import TYPES
 from bev.datasets.waymo.index_segment import read_segment
+from bev.datasets.waymo.parquet_segment import read_parquet_segment
 from bev.datasets.waymo.segment import Segment
-
-SUFFIX = ".tfrecord"
-WHOLE = "all"
-"""Name of the split of files that lie in the data root itself."""
+from bev.datasets.waymo.segment_files import LAYOUTS, SegmentFile, WaymoFilesError, find_splits
 
 SHARDS = ".waymo_infos"
 """Folder of what is needed until all segments are read, beside the index files."""
 
-LAYOUT = "1"
-"""Raise it when `Segment` changes; shards of another layout are read anew."""
-
-
-class WaymoFilesError(ValueError):
-    """A folder without segment files, or an index that holds something else; the message says what to do."""
+REVISION = "2"
+"""Raise it when `Segment` changes; shards of another revision are read anew."""
 
 
 @dataclass(frozen=True)
@@ -48,46 +40,13 @@ class IndexSummary:
     size: int
 
 
-@dataclass(frozen=True)
-class SegmentFile:
-    """A file of records.
-
-    Attributes:
-        path: Where it is, local or URL.
-        name: Its path relative to the data root.
-        stamp: Changes with its content.
-    """
-
-    path: str
-    name: str
-    stamp: str
-
-
-def find_splits(root: str | os.PathLike) -> dict[str, list[SegmentFile]]:
-    """Segment files by split: those of each folder of the data root, and of the root itself as "all".
-
-    Args:
-        root: Local folder, or a URL that fsspec understands.
-    """
-    base = os.fspath(root).rstrip("/")
-    files, folder = fsspec.core.url_to_fs(base)
-    splits: dict[str, list[SegmentFile]] = {}
-    for pattern in (f"{folder}/*{SUFFIX}", f"{folder}/*/*{SUFFIX}"):
-        for path, details in sorted(files.glob(pattern, detail=True).items()):
-            name = path.removeprefix(folder.rstrip("/") + "/")
-            changed = details.get("mtime", details.get("etag", details.get("md5Hash", "")))
-            stamp = f"{details['size']}-{changed}"
-            split = name.split("/")[0] if "/" in name else WHOLE
-            splits.setdefault(split, []).append(SegmentFile(f"{base}/{name}", name, stamp))
-    return splits
-
-
 def build_indexes(
     root: str | os.PathLike,
     out: str | os.PathLike | None = None,
     splits: Sequence[str] | None = None,
     workers: int = 1,
     skip_damaged: bool = False,
+    layout: str | None = None,
     progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
 ) -> list[IndexSummary]:
     """Writes `waymo_infos_<split>.pkl` for every split.
@@ -98,33 +57,40 @@ def build_indexes(
         splits: Folders to read, such as training and validation; all by default.
         workers: Processes; 1 works in this one.
         skip_damaged: Warn of damaged records and leave them out.
+        layout: 'tfrecord' or 'parquet'; the one that is there by default.
         progress: Wraps the iterator over finished segments, given their total number; a place for a progress bar.
 
     Returns:
         One summary per file written.
 
     Raises:
-        WaymoFilesError: No segment files, or an unknown split.
+        WaymoFilesError: No segment files, an unknown split, two layouts, or a component of a segment is missing.
         RecordError: A record is damaged; the message has file and byte.
+        ParquetError: A Parquet file can't be read, or pyarrow isn't installed.
+        SegmentError: A file without frames, or with those of several segments.
         CalibrationError: A calibration or pose that can't be right.
         OSError: A file could not be read or written; indexes that stood there are untouched.
     """
-    found = find_splits(root)
+    found = find_splits(root, layout, splits)
     missing = sorted(set(splits or ()) - set(found))
     if not found or missing:
         what = f"no folder {missing[0]} with" if missing else "no"
+        kinds = LAYOUTS.values() if layout is None else [LAYOUTS[layout]]
         raise WaymoFilesError(
-            f"{root}: {what} segment files (*{SUFFIX}); --root is the folder that holds training/ and validation/ of "
-            "the Waymo Open Dataset, version 1"
+            f"{root}: {what} segment files ({' or '.join(kinds)}); --root is the folder that holds training/ and "
+            "validation/ of the Waymo Open Dataset"
         )
     if out is None and "://" in os.fspath(root):
         raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
     folder = Path(root if out is None else out)
     chosen = {split: found[split] for split in (splits or sorted(found))}
-    return write_indexes(
-        chosen, folder, lambda file: read_segment(file.path, file.name, folder / SHARDS, skip_damaged),
-        workers, progress,
-    )  # fmt: skip
+
+    def read(file: SegmentFile) -> Segment:
+        if file.components:
+            return read_parquet_segment(file.path, file.name, file.components)
+        return read_segment(file.path, file.name, folder / SHARDS, skip_damaged)
+
+    return write_indexes(chosen, folder, read, workers, progress)
 
 
 def write_indexes(
@@ -188,5 +154,5 @@ def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) ->
 
 def _shard(folder: Path, file: SegmentFile) -> Path:
     """Where the finished segment of this state of a file is kept."""
-    state = f"{SCHEMA_VERSION} {LAYOUT} {file.path} {file.stamp}"
+    state = f"{SCHEMA_VERSION} {REVISION} {file.path} {file.stamp}"
     return folder / f"{Path(file.name).stem}.{hashlib.sha256(state.encode()).hexdigest()[:12]}.pkl"

@@ -11,6 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.index_io import IndexFormatError
+
+
+class SegmentError(ValueError):
+    """A file that holds no segment, or several; the message says which and what to do."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -30,9 +36,10 @@ class Segment:
         readout: (C,) uint8, direction in which the shutter rolls (`RollingShutterReadOutDirection`).
         timestamps: (T,) int64, microseconds, increasing.
         global_T_vehicle: (T, 4, 4) float64.
-        record_offsets, record_lengths: (T,) int64, bytes, as `RecordFile.read_at` takes them.
-        image_offsets: (T, C) int64, place of each JPEG in the file; -1 where a frame lacks the camera.
-        image_lengths: (T, C) int64, bytes.
+        record_offsets, record_lengths: (T,) int64, bytes, as `RecordFile.read_at` takes them; -1, 0 for Parquet files.
+        image_offsets: (T, C) int64, place of each JPEG in the file; -1 where it isn't there as it is, or not at all.
+        image_lengths: (T, C) int64, bytes; 0 where a frame lacks the camera.
+        image_rows: (T, C, 2) int32, row group of a Parquet file and row in it; -1 elsewhere.
         image_crcs: (T, C) uint32, CRC-32C of each JPEG.
         image_times: (T, C) float64, seconds, when the vehicle was at `image_global_T_vehicle`, mid exposure.
         image_global_T_vehicle: (T, C, 4, 4) float64.
@@ -72,6 +79,7 @@ class Segment:
     image_offsets: np.ndarray
     image_lengths: np.ndarray
     image_crcs: np.ndarray
+    image_rows: np.ndarray
     image_times: np.ndarray
     image_global_T_vehicle: np.ndarray
     first_object: np.ndarray
@@ -97,6 +105,11 @@ class Segment:
         return len(self.timestamps)
 
     @property
+    def has_image(self) -> np.ndarray:
+        """(T, C) bool, whether a frame has an image of the camera."""
+        return self.image_lengths > 0
+
+    @property
     def boxes(self) -> np.ndarray:
         """(M, 7) float32 boxes of the LiDAR: centre, length, width, height, heading."""
         return np.concatenate([self.centres, self.sizes, self.headings[:, None]], axis=1)
@@ -120,10 +133,21 @@ class Segment:
 
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> Segment:
-        """The inverse of `to_entry`."""
+        """The inverse of `to_entry`.
+
+        Raises:
+            IndexFormatError: The entry is of an earlier version.
+        """
         with np.load(io.BytesIO(entry["arrays"]), allow_pickle=False) as arrays:
-            names = {name: value for name, value in entry.items() if name != "arrays"}
-            return cls(**names, **{name: arrays[name] for name in arrays.files})
+            values = {name: value for name, value in entry.items() if name != "arrays"}
+            values |= {name: arrays[name] for name in arrays.files}
+        missing = {field.name for field in fields(cls)} - set(values)
+        if missing:
+            raise IndexFormatError(
+                f"segment {values.get('name')}: the index lacks {', '.join(sorted(missing))}; "
+                "build it again with tools/create_data.py waymo"
+            )
+        return cls(**values)
 
 
 def frame_token(segment: str, timestamp: int) -> str:

@@ -12,11 +12,13 @@ import numpy as np
 
 from bev.datasets.frame_table import FrameTable
 from bev.datasets.waymo.classes import CAMERAS
-from bev.datasets.waymo.index_segment import firsts, pix_T_camera
 from bev.datasets.waymo.segment import Segment, frame_token
+from bev.datasets.waymo.segment_assembly import IMAGE_COLUMN, PACKED, firsts, pix_T_camera
 from bev.geometry import invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.structures.attributes import NO_ATTRIBUTE
+from bev.transforms.image_files import FilePart
+from bev.transforms.parquet_files import ParquetCell
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class WaymoTable:
         frames: What all data sets have.
         image_offsets, image_lengths: (K,) int64, bytes.
         image_crcs: (K,) uint32.
+        image_rows: (K, 2) int32, see `Segment`.
         intrinsics: (K, 9) float64, see `Segment`.
     """
 
@@ -60,7 +63,17 @@ class WaymoTable:
     image_offsets: np.ndarray
     image_lengths: np.ndarray
     image_crcs: np.ndarray
+    image_rows: np.ndarray
     intrinsics: np.ndarray
+
+    def part(self, image: int) -> FilePart | ParquetCell:
+        """Where in its file an image (0 to K - 1) lies."""
+        places = (self.image_offsets, self.image_lengths, self.image_crcs)
+        offset, length, crc = (int(values[image]) for values in places)
+        if offset != PACKED:
+            return FilePart(offset, length, crc)
+        row_group, row = self.image_rows[image].tolist()
+        return ParquetCell(IMAGE_COLUMN, row_group, row, length, crc)
 
 
 def build_table(
@@ -97,7 +110,7 @@ def build_table(
             for name in ("boxes", "labels", "attributes", "speeds", "num_points")
         },
     )
-    own = ("image_offsets", "image_lengths", "image_crcs", "intrinsics")
+    own = ("image_offsets", "image_lengths", "image_crcs", "image_rows", "intrinsics")
     return WaymoTable(frames, **{name: np.concatenate([part[name] for part in images]) for name in own})
 
 
@@ -117,7 +130,7 @@ def image_projections(segment: Segment) -> np.ndarray:
 
 def _image_columns(segment: Segment, cameras: Sequence[str] | None) -> dict[str, np.ndarray]:
     wanted = np.array([cameras is None or CAMERAS[number - 1] in cameras for number in segment.cameras], dtype=bool)
-    present = (segment.image_offsets >= 0) & wanted
+    present = segment.has_image & wanted
     frames, slots = np.nonzero(present)
     names = [CAMERAS[segment.cameras[slot] - 1] for slot in slots]
     tokens = [
@@ -134,6 +147,7 @@ def _image_columns(segment: Segment, cameras: Sequence[str] | None) -> dict[str,
         "image_offsets": segment.image_offsets[frames, slots],
         "image_lengths": segment.image_lengths[frames, slots],
         "image_crcs": segment.image_crcs[frames, slots],
+        "image_rows": segment.image_rows[frames, slots],
         "intrinsics": segment.intrinsics[slots],
     }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tiny_waymo import CAMERA_DELAY, OBJECTS, SCALE, START, ego_pose, vehicle_T_
 
 import bev  # noqa: F401  (lets mmdet3d import)
 from bev.datasets.collate import collate_clips
+from bev.datasets.index_io import IndexFormatError, read_index, write_index
 from bev.datasets.waymo.classes import CAMERAS
 from bev.datasets.waymo.dataset import WaymoClipDataset
 from bev.datasets.waymo.index_build import build_indexes
@@ -154,6 +156,27 @@ def test_from_an_object_store(root: Path) -> None:
     remote = dataset_of(root, ann_file=index, data_root="memory://store", pipeline=PIPELINE)
     local = dataset_of(root, pipeline=PIPELINE)
     assert (remote[3]["inputs"].images == local[3]["inputs"].images).all()
+
+
+def test_from_a_file_url(root: Path, tmp_path: Path) -> None:
+    """The same way as an object store, from the files to the samples."""
+    build_indexes(f"file://{root}", tmp_path / "indexes")
+    index = str(tmp_path / "indexes" / "waymo_infos_training.pkl")
+    remote = dataset_of(root, ann_file=index, data_root=f"file://{root}", pipeline=PIPELINE)
+    local = dataset_of(root, pipeline=PIPELINE)
+    assert (remote[5]["inputs"].images == local[5]["inputs"].images).all()
+
+
+def test_an_index_of_an_earlier_version(root: Path) -> None:
+    index = read_index(root / "waymo_infos_training.pkl")
+    entry = index["data_list"][0]
+    with np.load(io.BytesIO(entry["arrays"])) as arrays:
+        kept = {name: arrays[name] for name in arrays.files if name != "image_rows"}
+    packed = io.BytesIO()
+    np.savez(packed, **kept)
+    write_index(root / "old.pkl", index["metainfo"], [entry | {"arrays": packed.getvalue()}])
+    with pytest.raises(IndexFormatError, match="segment a: the index lacks image_rows; build it again with"):
+        dataset_of(root, ann_file="old.pkl")
 
 
 def test_wrong_arguments(root: Path) -> None:

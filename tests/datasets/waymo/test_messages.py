@@ -53,8 +53,9 @@ def test_a_message_that_is_not_in_the_schema() -> None:
 
 
 def test_neither_tensorflow_nor_the_official_package_is_imported() -> None:
-    waymo = ("messages", "objects", "submission", "tfrecord")
-    modules = ", ".join([*(f"bev.datasets.waymo.{name}" for name in waymo), "bev.evaluation.waymo_let"])
+    waymo = ("messages", "objects", "submission", "tfrecord", "index_build", "dataset")
+    evaluation = ("bev.evaluation.waymo_let", "bev.evaluation.waymo_metric")
+    modules = ", ".join([*(f"bev.datasets.waymo.{name}" for name in waymo), *evaluation])
     code = f"import sys, {modules}; print(sorted({{name.partition('.')[0] for name in sys.modules}}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'numba'" in found
