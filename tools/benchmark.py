@@ -35,13 +35,13 @@ from bev.models.backbones.internimage import VARIANTS, build_internimage
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    add_models(commands)
-    add_pictures_and_metrics(commands)
+    _add_models(commands)
+    _add_pictures_and_metrics(commands)
+    _add_waymo(commands)
     return parser.parse_args()
 
 
-def add_models(commands: argparse._SubParsersAction) -> None:
-    """Add what measures models."""
+def _add_models(commands: argparse._SubParsersAction) -> None:
     backbone = commands.add_parser("backbone", help="inference of InternImage, beside stock layers and its floor")
     backbone.add_argument("--variant", choices=list(VARIANTS), default="t")
     backbone.add_argument("--size", type=int, nargs=2, default=(128, 352), metavar=("HEIGHT", "WIDTH"))
@@ -76,8 +76,7 @@ def add_models(commands: argparse._SubParsersAction) -> None:
     training.set_defaults(run=run_training)
 
 
-def add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
-    """Add what measures the rest."""
+def _add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
     pictures = commands.add_parser("occupancy-pictures", help="pictures of occupancy, beside matplotlib's voxels")
     pictures.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     pictures.add_argument("--index", required=True, help="index file with the samples")
@@ -101,7 +100,6 @@ def add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
     metric.add_argument("--rounds", type=int, default=3)
     metric.add_argument("--json", type=Path, help="write the record here, in a list")
     metric.set_defaults(run=run_openlane_metric)
-    _add_waymo(commands)
 
 
 def _add_waymo(commands: argparse._SubParsersAction) -> None:

@@ -15,6 +15,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+from bev.compat.packages import release
+
 SWITCH = "mmpretrain.utils.dependency"
 FIRST_INCOMPATIBLE = 5
 
@@ -60,7 +62,7 @@ def transformers_is_too_new() -> bool:
         version = importlib.metadata.version("transformers")
     except importlib.metadata.PackageNotFoundError:
         return False
-    return int(version.split(".")[0]) >= FIRST_INCOMPATIBLE
+    return release(version)[0] >= FIRST_INCOMPATIBLE
 
 
 def install() -> None:

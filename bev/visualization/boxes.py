@@ -5,7 +5,9 @@ Boxes are arrays (M, 7+) of x, y, z of the gravity centre, length, width, height
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,6 +37,14 @@ class BoxSet:
     def colours(self) -> list[tuple[int, int, int]]:
         """RGB colour of each box."""
         return [CLASS_COLOURS[name] for name in self.names]
+
+
+def true_boxes(clip: Mapping[str, Any], classes: Sequence[str], extent: float) -> BoxSet:
+    """The ground truth of a clip (see `bev.transforms.clip`) whose centres are within `extent` metres along x and y."""
+    boxes = clip["gt_boxes"]
+    gravity = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:].numpy()], axis=1)
+    near = np.abs(gravity[:, :2]).max(axis=1, initial=0) <= extent
+    return BoxSet(gravity[near], [classes[label] for label in clip["gt_labels"][near]])
 
 
 def box_corners(boxes: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bev.datasets.nuscenes.submission import boxes_of_records, read_submission
 from bev.geometry import invert_pose, transform_boxes
-from bev.visualization.boxes import BoxSet
+from bev.visualization.boxes import BoxSet, true_boxes
 from bev.visualization.frame import draw_frame
 from bev.visualization.painter import SamplePainter
 
@@ -43,20 +43,13 @@ class NuScenesPainter(SamplePainter):
             images,
             projections,
             None if self._results is None else self._predictions(clip),
-            self._truth(clip),
+            true_boxes(clip, self._dataset.classes, self._extent),
             read_lidar(clip["lidar_path"]),
             extent=self._extent,
             title=f"{clip['sample_token'][:8]}"
             + (f"   predictions with score >= {self._score:g}" if self._results else ""),
             camera_width=width,
         )
-
-    def _truth(self, clip: dict) -> BoxSet:
-        boxes = clip["gt_boxes"]
-        gravity = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:].numpy()], axis=1)
-        near = np.abs(gravity[:, :2]).max(axis=1, initial=0) <= self._extent
-        names = [self._dataset.classes[label] for label in clip["gt_labels"][near]]
-        return BoxSet(gravity[near], names)
 
     def _predictions(self, clip: dict) -> BoxSet:
         """Predictions of a sample, moved from the global to its bev frame."""

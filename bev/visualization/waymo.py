@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from bev.datasets.waymo.classes import TYPES
 from bev.datasets.waymo.dataset import MissingCamerasError, WaymoClipDataset
 from bev.datasets.waymo.objects import FrameCodes, prediction_arrays, read_objects
 from bev.datasets.waymo.segment import split_token
-from bev.visualization.boxes import BoxSet
+from bev.visualization.boxes import BoxSet, true_boxes
 from bev.visualization.frame import draw_frame
 from bev.visualization.painter import SamplePainter
 
@@ -63,7 +62,7 @@ class WaymoPainter(SamplePainter):
             images,
             projections,
             predicted,
-            self._truth(clip),
+            true_boxes(clip, self._dataset.classes, self._extent),
             extent=self._extent,
             title=self._title(token),
             camera_width=width,
@@ -78,12 +77,6 @@ class WaymoPainter(SamplePainter):
         if self._lidar_boxes:
             parts.append("ground truth: boxes of the LiDAR")
         return "   ".join(parts)
-
-    def _truth(self, clip: dict[str, Any]) -> BoxSet:
-        boxes = clip["gt_boxes"]
-        centred = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:7].numpy()], axis=1)
-        near = np.abs(centred[:, :2]).max(axis=1, initial=0) <= self._extent
-        return BoxSet(centred[near], [self._dataset.classes[label] for label in clip["gt_labels"][near]])
 
 
 class _PredictedFrames:

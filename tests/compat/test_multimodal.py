@@ -1,6 +1,7 @@
 """mmpretrain, which mmdet imports, beside a transformers that its language models fail with."""
 
 import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ except ImportError as error:
 
 
 @pytest.mark.parametrize(("version", "too_new"), [("4.31.0", False), ("5.0.0", True), ("12.1", True), (None, False)])
-def test_only_a_newer_transformers_turns_the_models_off(monkeypatch, version, too_new):
+def test_only_a_newer_transformers_turns_the_models_off(tmp_path, monkeypatch, version, too_new):
     def installed(name):
         assert name == "transformers"
         if version is None:
@@ -28,7 +29,13 @@ def test_only_a_newer_transformers_turns_the_models_off(monkeypatch, version, to
 
     monkeypatch.setattr(importlib.metadata, "version", installed)
     assert multimodal.transformers_is_too_new() is too_new
-    assert (multimodal.SwitchFinder().find_spec(multimodal.SWITCH) is None) or too_new
+    (tmp_path / "dependency.py").write_text("WITH_MULTIMODAL = True\n")
+    spec = multimodal.SwitchFinder().find_spec(multimodal.SWITCH, [str(tmp_path)])
+    assert (spec is not None) is too_new
+    if spec is not None:
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.WITH_MULTIMODAL is False
 
 
 def test_other_modules_are_left_alone():

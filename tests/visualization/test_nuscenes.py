@@ -9,6 +9,7 @@ from bev.datasets.nuscenes.classes import CLASSES, label_mapping
 from bev.datasets.nuscenes.ground_truth import read_ground_truth
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.submission import format_boxes, write_submission
+from bev.visualization.boxes import true_boxes
 from bev.visualization.nuscenes import NuScenesPainter, read_lidar
 
 INDEX = "nuscenes_infos_mini_val.pkl"
@@ -32,7 +33,7 @@ def test_ground_truth_sent_through_a_submission_comes_back_to_the_same_place(roo
     write_submission(tmp_path / "results.json", results)
     painter = NuScenesPainter(root / INDEX, root, tmp_path / "results.json")
     clip = painter._dataset[1]
-    predicted, truth = painter._predictions(clip), painter._truth(clip)
+    predicted, truth = painter._predictions(clip), true_boxes(clip, CLASSES, painter._extent)
     lidar_boxes = [name for name in truth.names if name in predicted.names]
     assert lidar_boxes
     for name, box in zip(truth.names, truth.boxes, strict=True):

@@ -8,6 +8,7 @@ from tiny_waymo import OBJECTS, START, write_release
 
 from bev.datasets.waymo.ground_truth import ground_truth_objects
 from bev.datasets.waymo.index_build import build_indexes, read_segments
+from bev.visualization.boxes import true_boxes
 from bev.visualization.palette import CLASS_COLOURS
 from bev.visualization.waymo import WaymoPainter
 
@@ -63,7 +64,7 @@ def test_predictions_are_coloured_and_the_truth_is_white(root: Path, results: Pa
 def test_truth_of_the_challenge_or_of_the_lidar(root: Path) -> None:
     def truth(**options) -> list[str]:
         painter = painter_of(root, **options)
-        return painter._truth(painter._dataset[0]).names
+        return true_boxes(painter._dataset[0], painter._dataset.classes, painter._extent).names
 
     assert truth() == ["vehicle", "pedestrian", "cyclist"]
     assert truth(lidar_boxes=True) == ["vehicle", "pedestrian", "cyclist", "vehicle"]  # and the car behind
@@ -78,7 +79,7 @@ def test_old_releases_show_the_lidars_boxes(tmp_path: Path) -> None:
     build_indexes(write_release(tmp_path, {"training": ("a",)}, frames=1, edit=forget))
     painter = painter_of(tmp_path)
     assert "boxes of the LiDAR" in painter._title(painter.token_of(0))
-    assert len(painter._truth(painter._dataset[0]).names) == 4
+    assert len(true_boxes(painter._dataset[0], painter._dataset.classes, painter._extent).names) == 4
 
 
 def test_cameras_are_undistorted(root: Path) -> None:

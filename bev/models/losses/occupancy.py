@@ -102,7 +102,7 @@ def _lovasz_weights(errors: Tensor, belongs: Tensor) -> Tensor:
     order = errors.argsort(dim=1, descending=True)
     hits = belongs.gather(1, order).cumsum(1)
     seen = torch.arange(1, errors.shape[1] + 1, device=errors.device)
-    return torch.empty_like(errors).scatter_(1, order, _jaccard_steps(seen, hits))
+    return torch.empty_like(errors).scatter_(1, order, _jaccard_steps(seen, hits).to(errors.dtype))
 
 
 def _binned(errors: Tensor, belongs: Tensor, bins: int) -> Tensor:

@@ -181,7 +181,8 @@ def test_lovasz_slopes_by_hand() -> None:
     # Class 1 has the same errors, .6 its only voxel: 0.9 other, .6 own, .1 other: 1/2, 1, 1.
     expected = ((0.9 / 2 + 0.6 / 6 + 0.1 / 3) + (0.9 / 2 + 0.6 / 2)) / 2
     for loss in (LovaszSoftmax(), LovaszSoftmax(bins=1000)):
-        assert loss(logits, torch.tensor([0, 1, 0])).item() == pytest.approx(expected, abs=1e-6)
+        for dtype in (torch.float32, torch.float64):
+            assert loss(logits.to(dtype), torch.tensor([0, 1, 0])).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_lovasz_refuses_bins_that_are_none() -> None:
