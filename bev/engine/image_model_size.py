@@ -58,10 +58,10 @@ def measure_image_model(config: Config, size: tuple[int, int] | None = None) -> 
     height, width = size or input_size(config)
     with scope(config), torch.device("meta"):
         model = MODELS.build(config.model).eval().requires_grad_(False)
+    top = _top_of(model, config)
     images = torch.zeros(1, 3, height, width, device="meta")
     with SamplingCount(model.backbone) as sampling:
         cost, maps = count(lambda: model.backbone(images))
-    top = _top_of(model, config)
     return ImageModelSize(
         parameters=sum(value.numel() for value in model.parameters()),
         backbone_parameters=sum(value.numel() for value in model.backbone.parameters()),
@@ -126,7 +126,7 @@ def _top_of(model: nn.Module, config: Config) -> Top:
         if parent.__name__ in TOPS:
             return TOPS[parent.__name__]
     kinds = ", ".join(TOPS)
-    raise ConfigError(f"{config.filename}: a {type(model).__name__} can't be measured, only a {kinds}")
+    raise ConfigError(f"{config.filename}: a {type(model).__name__} can't be measured, only one of {kinds}")
 
 
 def _count_classifier(model: Any, maps: Maps, size: tuple[int, int]) -> int:

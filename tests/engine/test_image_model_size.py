@@ -77,11 +77,8 @@ def test_a_two_stage_detector_has_a_thousand_regions_and_a_hundred_masks() -> No
 
 
 def test_a_model_of_another_kind_is_refused() -> None:
-    config = classifier(count_size=(64, 64))
-    config.model = dict(type="mmdet.RTMDet", backbone=BACKBONE, neck=None, bbox_head=None)
-    config.default_scope = "mmdet"
-    with pytest.raises(ConfigError, match="can't be measured"):
-        measure_image_model(config)
+    with pytest.raises(ConfigError, match="InternImage can't be measured, only one of ImageClassifier, EncoderDecoder"):
+        measure_image_model(Config(dict(model=BACKBONE, count_size=(64, 64))))
 
 
 @pytest.mark.parametrize(
