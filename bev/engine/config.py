@@ -98,7 +98,7 @@ def set_data_root(node: Any, root: str | Path) -> None:
         if key == "data_root":
             owner[key] = str(root)
         elif start is not None:
-            owner[key] = str(Path(root) / value.removeprefix(start))
+            owner[key] = f"{str(root).rstrip('/')}/{value.removeprefix(start)}"  # the root may be an address
 
 
 def _data_roots(node: Any) -> set[str]:

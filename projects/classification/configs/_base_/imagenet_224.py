@@ -1,4 +1,8 @@
-"""ImageNet-1K at 224 pixels with the augmentation of the published runs (RandAugment, erasing, mixup in the model)."""
+"""ImageNet-1K at 224 pixels with the augmentation of the published runs (RandAugment, erasing; mixup is the model's).
+
+Archives are read in place: with `--data-root archive://data/imagenet`, `train` may be `train.zip`, `train.tar` or a
+folder with a `.tar` or `.zip` per class (`bev.datasets.archive_backend`).
+"""
 
 data_root = "data/imagenet"
 data_preprocessor = dict(
@@ -29,7 +33,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type="LoadImageFromFile"),
-    dict(type="ResizeEdge", scale=256, edge="short", backend="pillow", interpolation="bicubic"),
+    dict(type="ResizeEdge", scale=size, edge="short", backend="pillow", interpolation="bicubic"),
     dict(type="CenterCrop", crop_size=size),
     dict(type="PackInputs"),
 ]
