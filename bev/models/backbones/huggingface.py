@@ -22,6 +22,7 @@ from transformers import (
     AutoModelForImageClassification,
     PretrainedConfig,
     PreTrainedModel,
+    initialization,
 )
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, ImageClassifierOutputWithNoAttention
 
@@ -81,8 +82,16 @@ class InternImagePreTrainedModel(PreTrainedModel):
         fields = from_settings({**self.config.to_dict(), "model_type": MODEL_TYPE})
         return InternImage("t", with_cp=self.config.with_cp, **settings, **fields)
 
+    def init_weights(self) -> None:
+        """Nothing: an InternImage is initialised as it is built."""
+
     def _init_weights(self, module: nn.Module) -> None:
-        """Nothing: InternImage initialises itself when it is built."""
+        """Give parameters that a file lacks the values of a newly built model; `copy_` leaves out what was read."""
+        name = next(name for name, part in self.named_modules() if part is module)
+        new = type(self)(self.config).get_submodule(name)
+        fresh = {**dict(new.named_parameters(recurse=False)), **dict(new.named_buffers(recurse=False))}
+        for key, value in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
+            initialization.copy_(value, fresh[key])
 
 
 class InternImageModel(InternImagePreTrainedModel):

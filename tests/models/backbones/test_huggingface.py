@@ -110,3 +110,18 @@ def test_architectures_go_through_json(variant: str) -> None:
 def test_other_models_are_refused(change: dict, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         from_settings({**PUBLISHED_T, **change})
+
+
+def test_what_a_file_lacks_is_initialised(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    lacking = ("model.head.weight", "model.levels.3.blocks.0.gamma1", "model.levels.0.blocks.0.dcn.offset.weight")
+    save_file({key: value for key, value in weights.items() if key not in lacking}, file, {"format": "pt"})
+    state = AutoModelForImageClassification.from_pretrained(folder).state_dict()
+    assert state["model.head.weight"].std().item() == pytest.approx(0.02, rel=0.3)
+    assert torch.all(state["model.levels.3.blocks.0.gamma1"] == 1e-5)
+    assert torch.all(state["model.levels.0.blocks.0.dcn.offset.weight"] == 0)
+    for key in set(weights) - set(lacking):
+        assert torch.equal(state[key], weights[key]), key
