@@ -49,8 +49,10 @@ class InternImageConfig(PretrainedConfig):
         entries = to_settings(architecture("t", classifier=True), num_classes)
         entries.pop("model_type")
         entries.pop("num_classes")
-        labels = {"num_labels": num_classes} if not {"id2label", "num_labels"} & set(settings) else {}
-        super().__init__(**labels, **{key: value for key, value in settings.items() if key not in entries})
+        others: dict[str, Any] = {key: value for key, value in settings.items() if key not in entries}
+        if not {"id2label", "num_labels"} & set(others):
+            others["num_labels"] = num_classes
+        super().__init__(**others)
         self.num_classes = num_classes
         self.with_cp = with_cp
         for name, default in entries.items():
@@ -76,7 +78,7 @@ class InternImagePreTrainedModel(PreTrainedModel):
     config_class = InternImageConfig
     base_model_prefix = ""
     main_input_name = "pixel_values"
-    _no_split_modules: ClassVar[list[str]] = ["Block"]
+    _no_split_modules = ["Block"]  # noqa: RUF012 (declared so by the base class)
 
     def _build(self, **settings: Any) -> InternImage:
         fields = from_settings({**self.config.to_dict(), "model_type": MODEL_TYPE})
@@ -98,7 +100,7 @@ class InternImageModel(InternImagePreTrainedModel):
     """Feature extractor: the maps of all stages."""
 
     # A classifier's file serves, too.
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [
+    _keys_to_ignore_on_load_unexpected = [  # noqa: RUF012 (declared so by the base class)
         r"^model\.(conv_head|head|dcnv3_head_x3|dcnv3_head_x4|clip_projector|fc_norm)\."
     ]
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from bev.models.backbones.internimage import VARIANTS, InternImage
 from bev.models.backbones.internimage.model import LINEAR_STD
+from bev.models.backbones.internimage.stage import Block
 
 SIZES = {"t": 224, "s": 224, "b": 224, "l": 384, "xl": 384, "h": 640, "g": 512}  # of the published classifiers
 STRIDE = 4  # of the first stage
@@ -64,7 +65,7 @@ class TimmInternImage(InternImage):
             for index, channels in enumerate(self.arch.stage_channels)
         ]
         if not num_classes:
-            self.head = nn.Identity()
+            self.head = nn.Identity()  # type: ignore[assignment]
 
     def get_classifier(self) -> nn.Module:
         """The last layer."""
@@ -74,7 +75,7 @@ class TimmInternImage(InternImage):
         """Give the model a last layer for other classes; 0 for none."""
         self.num_classes = num_classes
         if not num_classes:
-            self.head = nn.Identity()
+            self.head = nn.Identity()  # type: ignore[assignment]
             return
         self.head = nn.Linear(self.head_hidden_size, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=LINEAR_STD)
@@ -82,9 +83,9 @@ class TimmInternImage(InternImage):
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute blocks in the backward pass, or keep what they computed."""
-        for stage in self.levels:
-            for block in stage.blocks:
-                block.with_cp = enable
+        for part in self.modules():
+            if isinstance(part, Block):
+                part.with_cp = enable
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Patterns of parameter names, from the stem up."""

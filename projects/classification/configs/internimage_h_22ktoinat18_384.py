@@ -1,6 +1,6 @@
 """InternImage-H fine-tuned on iNaturalist 2018, from images alone.
 
-The published run also feeds each picture's place and date to the head, and has a result of its own for that.
+The published model also looks at each picture's place and date, so its result is no aim for this one.
 """
 
 _base_ = [
