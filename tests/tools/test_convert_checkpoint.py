@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,33 @@ def test_a_file_of_another_model_ends_with_one_line(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.strip().splitlines()[-1].startswith("error: 1 keys are not part of bevformer: decoder.weight")
     assert not (tmp_path / "out.pth").exists()
+
+
+class Attack:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_hostile_internimage_file_is_refused_and_not_run(tmp_path: Path) -> None:
+    weights = {"backbone.patch_embed.conv1.weight": torch.ones(1)}
+    torch.save({"state_dict": weights, "meta": Attack(tmp_path / "trace")}, tmp_path / "hostile.pth")
+    result = run("internimage", tmp_path / "hostile.pth", tmp_path / "out.pth")
+    assert result.returncode == 1
+    assert "not on the list of safe types" in result.stderr and "Traceback" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["hostile.pth"]
+
+
+def test_an_internimage_classifier_goes_there_and_back(tmp_path: Path) -> None:
+    official = {"patch_embed.conv1.weight": torch.randn(2, 3, 3, 3), "head.bias": torch.randn(2)}
+    source, own, back = (tmp_path / name for name in ("official.pth", "own.pth", "back.pth"))
+    torch.save({"model": official}, source)
+    assert run("internimage", source, own).returncode == 0
+    assert set(torch.load(own, weights_only=True)["state_dict"]) == {f"backbone.{key}" for key in official}
+    assert run("internimage", own, back, "--export").returncode == 0
+    returned = torch.load(back, weights_only=True)["state_dict"]
+    assert all(torch.equal(returned[key], value) for key, value in official.items())
