@@ -1,5 +1,6 @@
-"""Time whole models, metrics and pictures, each beside a plain way to do the same.
+"""Size and time of whole models, metrics and pictures, each time beside a plain way to do the same.
 
+`python tools/benchmark.py model CONFIG`: parameters and multiply-adds; a table for a folder of image models
 `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
 `python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
 `python tools/benchmark.py occupancy-pictures --root ROOT --index INDEX --threads 2`: frames of occupancy per second
@@ -41,6 +42,7 @@ def parse_args() -> argparse.Namespace:
     backbone.add_argument("--rounds", type=int, default=5)
     backbone.add_argument("--json", type=Path, help="write the record here, in a list")
     backbone.set_defaults(run=run_backbone)
+    add_model_arguments(commands.add_parser("model", help="parameters and multiply-adds of a config or a folder"))
     streaming = commands.add_parser("streaming", help="a live step with image features kept, beside computing all anew")
     streaming.add_argument("config")
     streaming.add_argument("--size", type=int, nargs=2, default=(640, 1600), metavar=("HEIGHT", "WIDTH"))
@@ -81,6 +83,14 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def add_model_arguments(model: argparse.ArgumentParser) -> None:
+    model.add_argument("config", type=Path, help="config file, or a folder of configs of image models for a table")
+    model.add_argument(
+        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="image size; the config's own without it"
+    )
+    model.set_defaults(run=run_model, json=None)
+
+
 def main() -> None:
     """Measure what the arguments name and show the record."""
     args = parse_args()
@@ -101,6 +111,20 @@ def run_backbone(args: argparse.Namespace) -> dict:
         record = measure_backbone(name, model, images, plain, getattr(torch, args.dtype), args.rounds)
     print("\n".join(report(record)))
     return record.as_json()
+
+
+def run_model(args: argparse.Namespace) -> None:
+    """Count what a config's model consists of."""
+    import bev
+
+    bev.register_all()
+    from bev.engine.config import load_config
+    from bev.engine.size_report import describe, table
+
+    size = tuple(args.size) if args.size else None
+    lines = table(sorted(args.config.glob("*.py")), size) if args.config.is_dir() else [load_config(args.config)]
+    for line in lines:
+        print(line if isinstance(line, str) else describe(line, size), flush=True)
 
 
 def run_streaming(args: argparse.Namespace) -> dict:

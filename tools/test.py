@@ -12,7 +12,7 @@ import bev
 from bev.datasets.atomic import atomic_write
 from bev.engine.checkpoint import load_weights
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
-from bev.engine.config import accepted_arguments
+from bev.engine.config import accepted_arguments, scope_of
 from bev.engine.runner import build_runner
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     config = load_experiment(args)
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     for evaluator in evaluators:
-        if "output_dir" in (accepted_arguments(evaluator) or ()):
+        if "output_dir" in (accepted_arguments(evaluator, scope_of(config)) or ()):
             evaluator.setdefault("output_dir", config.work_dir)
     runner = build_runner(config, args.launcher)
     if args.checkpoint:

@@ -2,18 +2,25 @@
 
 A misspelt key is the commonest mistake with config files. mmengine merges an unknown override silently and reports an
 unknown argument only when that object is built, minutes into a start. `load_config` finds all of them at once.
+
+Configs of other OpenMMLab packages work alike: they name their package as `default_scope`, whose classes come first
+when a `type` is looked up, and this project's and mmengine's second. Code that belongs to one project alone is named in
+the config's `custom_imports`, as `projects.TASK.MODULE`.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import root
+from mmengine.registry import DefaultScope, root
 from mmengine.registry.registry import Registry
 from mmengine.runner import Runner
 
@@ -22,6 +29,9 @@ CONSUMED_KEYS = {
     "type", "_scope_", "_delete_", "priority", "init_cfg", "constructor", "paramwise_cfg", "clip_grad", "loss_scale",
     "accumulative_counts", "dtype", "requires_grad",
 }  # fmt: skip
+ROOT_SCOPE = "mmengine"  # where this project's classes are registered
+PACKAGES = ("mmdet", "mmdet3d", "mmseg", "mmpretrain")  # whose configs may be used
+PROJECTS = "projects"
 
 
 class ConfigError(ValueError):
@@ -30,6 +40,8 @@ class ConfigError(ValueError):
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a config file, apply dotted overrides and check all keys.
+
+    For a config under a folder `projects`, that becomes importable as a package.
 
     Args:
         path: A config file (`.py`).
@@ -42,29 +54,66 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"config file {path} does not exist")
+    _make_projects_importable(path)
     config = Config.fromfile(path)
+    _register_package(scope_of(config))
     problems = [problem for key in overrides or {} if (problem := unknown_override(config, key))]
     if not problems:
         config.merge_from_dict(dict(overrides or {}))
-        problems = list(unknown_arguments(config._cfg_dict, ""))
+        problems = list(unknown_arguments(config._cfg_dict, "", scope_of(config)))
     if problems:
         raise ConfigError(f"{path}: " + "; ".join(problems))
     return config
 
 
+def scope_of(config: Config) -> str:
+    """Package whose classes a config's types mean first."""
+    return config.get("default_scope") or ROOT_SCOPE
+
+
+def scope(config: Config) -> AbstractContextManager[None]:
+    """Inside this context registries build what the config's types mean, as its runner does.
+
+    Example:
+        >>> with scope(config), torch.device("meta"):
+        ...     model = MODELS.build(config.model)
+    """
+    _register_package(scope_of(config))
+    return DefaultScope.overwrite_default_scope(scope_of(config))
+
+
 def set_data_root(node: Any, root: str | Path) -> None:
-    """Point every `data_root` of a config, of datasets and of metrics, at another folder, in place."""
+    """Point a config at another data folder, in place.
+
+    Args:
+        node: A config, or a part of it.
+        root: Becomes every `data_root`, of datasets and of metrics, and takes its place in paths that start with one,
+            such as a metric's `ann_file`.
+    """
     if isinstance(node, Config):
         node = node._cfg_dict
-    if isinstance(node, Mapping):
-        for key in node:
-            if key == "data_root":
-                node[key] = str(root)  # type: ignore[index]
-            else:
-                set_data_root(node[key], root)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            set_data_root(value, root)
+    starts = sorted({f"{old.rstrip('/')}/" for old in _data_roots(node)}, key=len, reverse=True)
+    for owner, key, value in _strings(node):
+        start = next((start for start in starts if value.startswith(start)), None)
+        if key == "data_root":
+            owner[key] = str(root)
+        elif start is not None:
+            owner[key] = f"{str(root).rstrip('/')}/{value.removeprefix(start)}"  # the root may be an address
+
+
+def _data_roots(node: Any) -> set[str]:
+    return {value for _, key, value in _strings(node) if key == "data_root" and value.strip("/.")}
+
+
+def _strings(node: Any) -> Iterator[tuple[Any, Any, str]]:
+    """All strings below `node` that can be replaced: container, key or index, string."""
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, value in list(items):
+        if isinstance(value, str):
+            if not isinstance(node, tuple):
+                yield node, key, value
+        else:
+            yield from _strings(value)
 
 
 def unknown_override(config: Config, key: str) -> str | None:
@@ -78,14 +127,14 @@ def unknown_override(config: Config, key: str) -> str | None:
             node = node[int(part)]
         elif isinstance(node, Mapping):
             if part not in node:
-                return _missing_key(node, key, parts, depth)
+                return _missing_key(node, key, parts, depth, scope_of(config))
             node = node[part]
         else:
             return f"override {key}: {'.'.join(parts[:depth])} is a value, not a dict"
     return None
 
 
-def _missing_key(node: Mapping, key: str, parts: list[str], depth: int) -> str | None:
+def _missing_key(node: Mapping, key: str, parts: list[str], depth: int, scope: str) -> str | None:
     part = parts[depth]
     known = sorted(map(str, node))
     if depth == 0:
@@ -93,7 +142,7 @@ def _missing_key(node: Mapping, key: str, parts: list[str], depth: int) -> str |
         known += ["auto_scale_lr", "find_unused_parameters", "sync_bn", "model_wrapper_cfg"]
         accepted = part in known
     else:
-        arguments = accepted_arguments(node)
+        arguments = accepted_arguments(node, scope)
         accepted = arguments is None if "type" in node else False
         if arguments is not None:
             known += sorted(arguments)
@@ -103,41 +152,71 @@ def _missing_key(node: Mapping, key: str, parts: list[str], depth: int) -> str |
     return f"override {key}: no key {part!r} in {'.'.join(parts[:depth]) or 'the config'}{_suggestion(part, known)}"
 
 
-def unknown_arguments(node: Any, where: str) -> Iterator[str]:
+def unknown_arguments(node: Any, where: str, scope: str = ROOT_SCOPE) -> Iterator[str]:
     """Yield a sentence for each argument in the tree that the class named by `type` does not take."""
     if isinstance(node, Mapping):
-        arguments = accepted_arguments(node)
+        scope = node.get("_scope_") or scope
+        arguments = accepted_arguments(node, scope)
         for key, value in node.items():
             place = f"{where}.{key}" if where else str(key)
             if arguments is not None and key not in arguments and key not in CONSUMED_KEYS:
                 yield f"{place}: {node['type']} has no argument {key!r}{_suggestion(str(key), sorted(arguments))}"
-            yield from unknown_arguments(value, place)
+            yield from unknown_arguments(value, place, scope)
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):
-            yield from unknown_arguments(value, f"{where}.{index}")
+            yield from unknown_arguments(value, f"{where}.{index}", scope)
 
 
-def accepted_arguments(node: Mapping) -> set[str] | None:
-    """Names of the arguments of the registered class `node['type']`; None if unknown or if it takes any keyword."""
+def accepted_arguments(node: Mapping, scope: str = ROOT_SCOPE) -> set[str] | None:
+    """Names of the arguments of the registered class `node['type']`; None if unknown or if it takes any keyword.
+
+    A name that means several classes (a layer and a transform, say) takes what any of them takes.
+    """
     kind = node.get("type")
-    target = _find_registered(kind) if isinstance(kind, str) else kind if callable(kind) else None
-    if target is None:
-        return None
-    try:
-        parameters = inspect.signature(target).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return {parameter.name for parameter in parameters}
+    targets = find_registered(kind, scope) if isinstance(kind, str) else [kind] if callable(kind) else []
+    names: set[str] = set()
+    for target in targets:
+        try:
+            parameters = inspect.signature(target).parameters.values()
+        except (TypeError, ValueError):
+            return None
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            return None
+        names.update(parameter.name for parameter in parameters)
+    return names if targets else None
 
 
-def _find_registered(name: str) -> Any:
-    """Class that a bare type name means: the one registered in a root registry by this project or by mmengine."""
-    for registry in vars(root).values():
-        if isinstance(registry, Registry) and name in registry.module_dict:
-            return registry.module_dict[name]
-    return None
+def find_registered(name: str, scope: str = ROOT_SCOPE) -> list[Any]:
+    """Classes that a type may mean in a scope: those of that package, or else those of this project and mmengine.
+
+    Args:
+        name: Such as "Resize", or "mmdet.Resize" for another package's.
+        scope: Package that a bare name means.
+    """
+    package, _, bare = name.rpartition(".")
+    if package in PACKAGES:
+        scope, name = package, bare
+        _register_package(package)
+    registries = [registry for registry in vars(root).values() if isinstance(registry, Registry)]
+    scoped = [child for registry in registries if (child := registry.children.get(scope)) is not None]
+    for group in (scoped, registries):
+        found = [registry.module_dict[name] for registry in group if name in registry.module_dict]
+        if found:
+            return found
+    return []
+
+
+def _register_package(name: str) -> None:
+    """Import all that an OpenMMLab package registers."""
+    if name in PACKAGES:
+        importlib.import_module(f"{name}.utils").register_all_modules(init_default_scope=False)
+
+
+def _make_projects_importable(path: Path) -> None:
+    """Put the folder that holds `projects` on the search path, last, for a config under it."""
+    for folder in path.resolve().parents:
+        if folder.name == PROJECTS and str(folder.parent) not in sys.path:
+            sys.path.append(str(folder.parent))
 
 
 def _suggestion(word: str, known: list[str]) -> str:

@@ -47,7 +47,7 @@ def measure_size(config: Config) -> ModelSize:
     height, width = test_size(config)
     frames = len(config.test_dataloader.dataset.frame_offsets)
     images = torch.zeros(NUM_CAMERAS, 3, height, width, device="meta")
-    image_cost, levels = _count(lambda: model.neck(model.backbone(images)))
+    image_cost, levels = count(lambda: model.neck(model.backbone(images)))
     encoder_cost, bev_map = _count_encoder(model, [tuple(level.shape[1:]) for level in levels], (height, width))
     top_cost = _count_top(model, bev_map, frames) + _count_proposals(model, levels)
     encoded = 1 if model.recurrent else frames  # a recurrent model encodes the newest frame alone
@@ -82,26 +82,26 @@ test_size.__test__ = False  # type: ignore[attr-defined]  # a function about eva
 
 def _count_encoder(model: Any, shapes: list[tuple[int, ...]], size: tuple[int, int]) -> tuple[int, torch.Tensor]:
     """Cost of encoding one frame, on the CPU, since which pillars are seen depends on values; and the map."""
-    encoder = _on_cpu(model.encoder)
+    encoder = on_cpu(model.encoder)
     levels = [torch.zeros(1, NUM_CAMERAS, *shape) for shape in shapes]
     projections = torch.eye(4).repeat(1, NUM_CAMERAS, 1, 1)
     sizes = torch.tensor(size).expand(1, NUM_CAMERAS, 2)
     can_bus = torch.zeros(1, 18) if encoder.can_bus_mlp is not None else None
     mask = torch.ones(1, NUM_CAMERAS, dtype=torch.bool)
-    return _count(lambda: encoder(levels, projections, sizes, size, mask, None, can_bus))
+    return count(lambda: encoder(levels, projections, sizes, size, mask, None, can_bus))
 
 
 def _count_top(model: Any, bev_map: torch.Tensor, frames: int) -> int:
     """Cost of fusion and detection head."""
     cost = 0
     if model.temporal is not None and not model.recurrent:
-        fusion = _on_cpu(model.temporal)
+        fusion = on_cpu(model.temporal)
         maps, mask = [bev_map] * frames, torch.ones(1, frames, dtype=torch.bool)
-        fusion_cost, bev_map = _count(lambda: fusion(maps, mask, frames - 1))
+        fusion_cost, bev_map = count(lambda: fusion(maps, mask, frames - 1))
         cost += fusion_cost
-    head = _on_cpu(model.heads["detection"])
+    head = on_cpu(model.heads["detection"])
     features = BEVFeatures(bev_map, model.encoder.grid, _no_proposals(model))
-    return cost + _count(lambda: head(features))[0]
+    return cost + count(lambda: head(features))[0]
 
 
 def _count_proposals(model: Any, levels: Sequence[torch.Tensor]) -> int:
@@ -110,7 +110,7 @@ def _count_proposals(model: Any, levels: Sequence[torch.Tensor]) -> int:
         return 0
     head = model.heads[model.proposals_from]
     used = levels[head.first_level :][: len(head.strides)]
-    return sum(_count(partial(head.forward_level, level, index))[0] for index, level in enumerate(used))
+    return sum(count(partial(head.forward_level, level, index))[0] for index, level in enumerate(used))
 
 
 def _no_proposals(model: Any) -> Proposals | None:
@@ -121,7 +121,7 @@ def _no_proposals(model: Any) -> Proposals | None:
     return Proposals(torch.zeros(1, count, 10), torch.zeros(1, count), labels, labels.bool())
 
 
-def _on_cpu(module: nn.Module) -> nn.Module:
+def on_cpu(module: nn.Module) -> nn.Module:
     """A module that was built without memory, with zeros for weights."""
     module = module.to_empty(device="cpu")
     for value in (*module.parameters(), *module.buffers()):
@@ -129,7 +129,7 @@ def _on_cpu(module: nn.Module) -> nn.Module:
     return module
 
 
-def _count(run: Any) -> tuple[int, Any]:
+def count(run: Any) -> tuple[int, Any]:
     """Multiply-adds and result of a call."""
     counter = FlopCounterMode(display=False)
     with counter:

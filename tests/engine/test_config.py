@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 import bev
-from bev.engine.config import ConfigError, load_config
+from bev.engine.config import ConfigError, find_registered, load_config, set_data_root
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_synthetic.py"
@@ -58,3 +60,40 @@ def test_unknown_argument_in_a_file_is_found_with_its_place(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(tmp_path / "none.py")
+
+
+def test_types_of_another_package_come_before_ours():
+    mmdet = find_registered("Resize", "mmdet")
+    assert [kind.__module__.partition(".")[0] for kind in mmdet] == ["mmdet"]
+    assert find_registered("mmdet.Resize") == mmdet
+    assert find_registered("InternImage", "mmdet")[0].__module__.startswith("bev.")
+    assert find_registered("ImageClassifier", "mmdet") == []
+
+
+def test_unknown_argument_of_another_package_is_found(tmp_path):
+    path = tmp_path / "classifier.py"
+    path.write_text("default_scope = 'mmpretrain'\nmodel = dict(type='ImageClassifier', bakbone=None)")
+    with pytest.raises(ConfigError, match=r"model\.bakbone.*did you mean backbone"):
+        load_config(path)
+
+
+def test_code_of_a_project_is_importable_from_its_configs(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    config = tmp_path / "projects" / "task" / "configs" / "one.py"
+    config.parent.mkdir(parents=True)
+    config.write_text("value = 1")
+    assert load_config(config).value == 1
+    assert sys.path[-1] == str(tmp_path)
+
+
+def test_data_root_moves_the_paths_under_it():
+    config = Config(
+        dict(
+            data_root="data/coco/",
+            loader=dict(dataset=dict(data_root="data/coco/", ann_file="annotations/a.json")),
+            evaluators=[dict(ann_file="data/coco/annotations/a.json"), dict(other="data/coconut/a.json")],
+        )
+    )
+    set_data_root(config, "/mnt/coco")
+    assert config.loader.dataset == dict(data_root="/mnt/coco", ann_file="annotations/a.json")
+    assert config.evaluators == [dict(ann_file="/mnt/coco/annotations/a.json"), dict(other="data/coconut/a.json")]

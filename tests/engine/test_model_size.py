@@ -31,10 +31,10 @@ def test_parameters_and_frames() -> None:
 
 
 def test_a_convolution_is_counted_as_one_expects() -> None:
-    from bev.engine.model_size import _count
+    from bev.engine.model_size import count
 
     layer = torch.nn.Conv2d(3, 8, 3, padding=1, device="meta").requires_grad_(False)
-    cost, _ = _count(lambda: layer(torch.zeros(2, 3, 10, 20, device="meta")))
+    cost, _ = count(lambda: layer(torch.zeros(2, 3, 10, 20, device="meta")))
     assert cost == 2 * 10 * 20 * 8 * 3 * 9
 
 

@@ -1,0 +1,1 @@
+"""Image tasks on the same backbone: what belongs to one task alone, with its configs."""

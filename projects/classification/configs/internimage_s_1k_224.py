@@ -1,0 +1,12 @@
+"""InternImage-S from random weights on ImageNet-1K."""
+
+_base_ = ["_base_/runtime.py", "_base_/classifier.py", "_base_/imagenet_224.py", "_base_/schedule_300_epochs.py"]
+
+model = dict(backbone=dict(variant="s"))
+published = dict(
+    parameters=50e6,
+    multiply_adds=8e9,
+    result="84.2 top-1",
+    source="arXiv 2211.05778, table 2",
+    note="the authors' G are rounded",
+)

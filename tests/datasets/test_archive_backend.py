@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from mmengine import fileio
+
+import bev.datasets.archive_backend  # noqa: F401 (registers the backend)
+from bev.datasets.archives import ArchiveError, open_archive
+
+FILES = {"a/one.txt": b"1", "a/deep/two.txt": b"22", "b/three.txt": b"333"}
+
+
+def write_tar(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def unpacked(root: Path) -> None:
+    for name, content in FILES.items():
+        path = root / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def one_zip(root: Path) -> None:
+    write_zip(root / "data.zip", FILES)
+
+
+def one_tar(root: Path) -> None:
+    write_tar(root / "data.tar", {f"./{name}": content for name, content in FILES.items()})
+
+
+def tar_of_the_whole_folder(root: Path) -> None:
+    write_tar(root / "data.tar", {f"data/{name}": content for name, content in FILES.items()})
+
+
+def archive_per_folder(root: Path) -> None:
+    write_tar(root / "data" / "a.tar", {"one.txt": b"1", "deep/two.txt": b"22"})
+    write_zip(root / "data" / "b.zip", {"three.txt": b"333"})
+
+
+LAYOUTS = [unpacked, one_zip, one_tar, tar_of_the_whole_folder, archive_per_folder]
+
+
+@pytest.mark.parametrize("make", LAYOUTS, ids=lambda make: make.__name__)
+def test_every_layout_looks_like_the_unpacked_folder(make, tmp_path: Path) -> None:
+    make(tmp_path)
+    root = f"archive://{tmp_path}/data"
+    for name, content in FILES.items():
+        assert fileio.get(f"{root}/{name}") == content
+        assert fileio.isfile(f"{root}/{name}") and not fileio.isdir(f"{root}/{name}")
+    assert fileio.isdir(f"{root}/a/deep") and fileio.isdir(root)
+    assert not fileio.exists(f"{root}/a/none.txt")
+    for _ in range(2):  # the second time an index lies beside each tar
+        assert list(fileio.list_dir_or_file(root)) == ["a", "b"]
+        files = fileio.list_dir_or_file(root, list_dir=False, recursive=True, suffix=".txt")
+        assert list(files) == sorted(FILES)
+
+
+def test_the_index_of_a_tar_is_kept_and_renewed(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "data.tar", {"a.txt": b"old"})
+    assert open_archive(archive).read("a.txt") == b"old"
+    index = tmp_path / "data.tar.index.json"
+    assert json.loads(index.read_text())["files"] == {"a.txt": [512, 3]}
+    write_tar(archive, {"b.txt": b"newer"})
+    os.utime(archive, ns=(1, 1))
+    assert open_archive(archive).read("b.txt") == b"newer"
+    assert "a.txt" not in open_archive(archive)
+    index.write_text("{")  # of another program
+    os.utime(archive, ns=(2, 2))
+    assert open_archive(archive).read("b.txt") == b"newer"
+
+
+def _read_in_turns(path: Path, name: str, content: bytes, results) -> None:
+    archive = open_archive(path)
+    results.put(all(archive.read(name) == content for _ in range(50)))
+
+
+@pytest.mark.parametrize("write", [write_tar, write_zip])
+def test_processes_forked_after_opening_read_side_by_side(write, tmp_path: Path) -> None:
+    files = {f"{letter}.txt": letter.encode() * 5000 for letter in "ab"}
+    path = write(tmp_path / ("data.tar" if write is write_tar else "data.zip"), files)
+    open_archive(path).read("a.txt")
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    workers = [context.Process(target=_read_in_turns, args=(path, *item, results)) for item in files.items()]
+    for worker in workers:
+        worker.start()
+    assert [results.get(timeout=60) for _ in workers] == [True, True]
+    for worker in workers:
+        worker.join()
+
+
+def test_damaged_archives_are_named(tmp_path: Path) -> None:
+    compressed = write_tar(tmp_path / "one.tar", {"a.txt": b"1"}, "w:gz")
+    with pytest.raises(ArchiveError, match=r"one\.tar is no uncompressed tar"):
+        open_archive(compressed)
+    (tmp_path / "two.zip").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(ArchiveError, match=r"two\.zip is no zip file, or cut short"):
+        open_archive(tmp_path / "two.zip")
+    cut = write_tar(tmp_path / "three.tar", {"a.txt": b"1" * 5000})
+    archive = open_archive(cut)
+    os.truncate(cut, 1000)
+    with pytest.raises(ArchiveError, match=r"three\.tar is cut short: a\.txt has 488 of 5000 bytes"):
+        archive.read("a.txt")
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    write_zip(tmp_path / "data.zip", FILES)
+    with pytest.raises(FileNotFoundError, match=r"data/a/none\.txt doesn't exist, and .*data\.zip has no a/none\.txt"):
+        fileio.get(f"archive://{tmp_path}/data/a/none.txt")
+    with pytest.raises(FileNotFoundError, match="no archive stands in"):
+        fileio.get(f"archive://{tmp_path}/other/none.txt")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        list(fileio.list_dir_or_file(f"archive://{tmp_path}/other"))
+    backend = fileio.get_file_backend(f"archive://{tmp_path}")
+    with pytest.raises(FileNotFoundError, match="unpack its archive"), backend.get_local_path(f"{tmp_path}/data/a/one"):
+        pass
