@@ -6,6 +6,8 @@ composite backbone's parameters, so that it trained all of them at the full rate
 
 _base_ = ["dino_large.py"]
 
+custom_imports = dict(imports=["projects.detection.composite_dino"])
+
 model = dict(
     type="CompositeDINO",
     assisting_weight=0.5,

@@ -6,3 +6,4 @@ default_scope = "mmdet"
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 find_unused_parameters = False
+count_size = (800, 1280)  # height and width that published figures are for
