@@ -1,6 +1,6 @@
 """DINO, InternImage-T, 1x."""
 
-_base_ = ["_base_/dino.py", "_base_/coco_dino.py", "_base_/schedule_dino_1x.py", "_base_/runtime.py"]
+_base_ = ["_base_/dino.py", "_base_/coco_dino.py", "_base_/schedule_dino_1x.py", "_base_/runtime.py", "_base_/tta.py"]
 
 model = dict(
     backbone=dict(variant="t"),

@@ -4,7 +4,7 @@
 step is not published, so that nothing is scaled by the batch size.
 """
 
-_base_ = ["dino.py", "schedule_dino_1x.py", "runtime.py"]
+_base_ = ["dino.py", "schedule_dino_1x.py", "runtime.py", "tta.py"]
 
 model = dict(dn_cfg=dict(group_cfg=dict(num_dn_queries=1000)))
 
