@@ -2,9 +2,7 @@
 
 _base_ = ["_base_/dino.py", "_base_/coco_sample.py", "_base_/runtime.py", "_base_/tta.py"]
 
-dims = 32
-feed_forward = dict(embed_dims=dims, feedforward_channels=64)
-attention = dict(embed_dims=dims, num_heads=4)
+narrow = dict(ffn_cfg=dict(feedforward_channels=256))  # mmdet's DINO works with 256 channels alone
 model = dict(
     num_queries=50,
     backbone=dict(
@@ -15,14 +13,9 @@ model = dict(
         drop_path_rate=0.0,
         with_cp=False,
     ),
-    neck=dict(in_channels=[32, 64, 128], out_channels=dims, norm_cfg=dict(num_groups=4)),
-    encoder=dict(num_layers=1, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=feed_forward)),
-    decoder=dict(
-        num_layers=2,
-        layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=feed_forward),
-    ),
-    positional_encoding=dict(num_feats=dims // 2),
-    bbox_head=dict(embed_dims=dims),
+    neck=dict(in_channels=[32, 64, 128]),
+    encoder=dict(num_layers=1, layer_cfg=narrow),
+    decoder=dict(num_layers=2, layer_cfg=narrow),
     dn_cfg=dict(group_cfg=dict(num_dn_queries=20)),
     test_cfg=dict(max_per_img=50),
 )
@@ -32,7 +25,7 @@ val_evaluator = dict(metric="bbox")
 test_evaluator = val_evaluator
 max_epochs = 1
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+optim_wrapper = dict(optimizer=dict(lr=2e-4))
 sizes = [dict(type="Resize", scale=(side, side), keep_ratio=True) for side in (320, 384)]
 rest = _base_.tta_pipeline[1].transforms[1:]
 tta_pipeline = [_base_.load, dict(type="TestTimeAug", transforms=[sizes, *rest])]

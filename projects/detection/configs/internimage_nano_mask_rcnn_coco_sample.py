@@ -12,7 +12,7 @@ model = dict(
         drop_path_rate=0.0,
     ),
     neck=dict(in_channels=[24, 48, 96, 192], out_channels=dims),
-    rpn_head=dict(in_channels=dims, feat_channels=dims, anchor_generator=dict(scales=[4])),
+    rpn_head=dict(in_channels=dims, feat_channels=dims, anchor_generator=dict(scales=[2])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=dims),
         bbox_head=dict(in_channels=dims, fc_out_channels=256),
