@@ -15,4 +15,4 @@ train_pipeline = [_base_.load, _base_.annotate, _base_.flip, _base_.multi_scale,
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4), paramwise_cfg=dict(layer_decay_rate=0.94))
 auto_scale_lr = dict(base_batch_size=128)
-published = dict(note="97.2 AP, in README.md of OpenGVLab/InternImage, is InternImage-H")
+published = dict(source="OpenGVLab/InternImage, README.md", note="97.2 AP there is InternImage-H's")

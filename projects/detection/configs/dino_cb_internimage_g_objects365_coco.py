@@ -10,4 +10,5 @@ published = dict(
     parameters=6e9,
     result="box 65.1 AP, 65.3 with test-time augmentation",
     source="OpenGVLab/InternImage, detection/README.md",
+    note="the authors round to 6 B; settings never released",
 )

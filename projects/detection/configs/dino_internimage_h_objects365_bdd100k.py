@@ -10,4 +10,4 @@ train_dataloader = dict(batch_size=1, dataset=dict(pipeline=_base_.train_pipelin
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline_large))
 test_dataloader = val_dataloader
 custom_hooks = _base_.custom_hooks_new_classes
-published = dict(result="box 38.8 AP", source="OpenGVLab/InternImage, README.md")
+published = dict(result="box 38.8 AP", source="OpenGVLab/InternImage, README.md", note="settings never released")
