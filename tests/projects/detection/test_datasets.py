@@ -16,11 +16,12 @@ import bev
 from bev.engine.config import load_config, scope, set_data_root
 
 CONFIGS = Path(__file__).parents[3] / "projects" / "detection" / "configs"
-# Config, what writes its files, the box's class, and the scores that are 1 for the truth.
+# Config, the box's class, and the scores that are 1 for the truth. CrowdHuman's AP is not among them: it leaves out
+# the recall before the first hit.
 CASES = {
     "bdd100k": ("dino_internimage_h_objects365_bdd100k", 8, ["coco/bbox_mAP", "coco/bbox_mAP_50"]),
     "voc": ("dino_cb_internimage_h_objects365_voc", 9, ["pascal_voc/mAP", "pascal_voc/AP50"]),
-    "crowdhuman": ("cascade_rcnn_internimage_xl_3x_crowdhuman", 0, ["crowd_human/JI"]),  # AP leaves out what lies before the first hit
+    "crowdhuman": ("cascade_rcnn_internimage_xl_3x_crowdhuman", 0, ["crowd_human/JI"]),
     "openimages": ("dino_cb_internimage_h_objects365_openimages", 1, ["openimages/AP50"]),
 }
 
