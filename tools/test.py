@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
 
 import bev
 from bev.datasets.atomic import atomic_write
 from bev.engine.checkpoint import load_weights
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
 from bev.engine.config import accepted_arguments, scope_of
-from bev.engine.runner import build_runner
+from bev.engine.runner import build_runner, use_test_time_augmentation
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,6 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", nargs="?", help="checkpoint; without it the untrained model is evaluated")
     parser.add_argument("--out", help="metrics as a JSON file; WORK_DIR/test_metrics.json without it")
+    parser.add_argument("--tta", action="store_true", help="merge what several views of an image show (config's tta_*)")
     add_experiment_arguments(parser)
     return parser.parse_args()
 
@@ -30,13 +32,17 @@ def main() -> None:
     args = parse_args()
     bev.register_all()
     config = load_experiment(args)
+    if args.tta:
+        use_test_time_augmentation(config)
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     for evaluator in evaluators:
         if "output_dir" in (accepted_arguments(evaluator, scope_of(config)) or ()):
             evaluator.setdefault("output_dir", config.work_dir)
     runner = build_runner(config, args.launcher)
     if args.checkpoint:
-        runner.logger.info(str(load_weights(runner.model, args.checkpoint, strict=True)))
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        tested = model.module if args.tta else model
+        runner.logger.info(str(load_weights(tested, args.checkpoint, strict=True)))
     else:
         runner.logger.warning("no checkpoint given: the model is evaluated as initialised")
     metrics = runner.test()

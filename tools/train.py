@@ -6,7 +6,7 @@ import argparse
 
 import bev
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
-from bev.engine.runner import build_runner
+from bev.engine.runner import build_runner, start_from
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,7 +45,7 @@ def main() -> None:
     if args.resume and args.resume != "auto":
         config.load_from = args.resume
     elif args.load_from:
-        config.custom_hooks.append({"type": "InitialWeightsHook", "checkpoint": args.load_from})
+        start_from(config, args.load_from)
     build_runner(config, args.launcher).train()
 
 

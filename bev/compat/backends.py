@@ -16,6 +16,7 @@ from bev.compat.packages import Finding, Severity
 # What the stand-in's ops are made of, by the name that mmcv gives the op.
 STAND_IN_BACKENDS = {
     "nms": "torchvision",
+    "softnms": "NumPy",
     "roi_align": "torchvision",
     "deform_conv": "torchvision",
     "modulated_deform_conv": "torchvision",

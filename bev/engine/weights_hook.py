@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -14,19 +16,26 @@ class InitialWeightsHook(Hook):
     """Loads weights once the model is initialised; what the file lacks keeps its initial values.
 
     Args:
-        checkpoint: File in any layout that `load_weights` reads.
+        checkpoint: File in any layout that `load_weights` reads, which `tools/train.py --load-from` names. None for a
+            model that is meant to start from one: a run without it logs a warning.
+        ignore: Beginnings of the model's keys that keep their initial values, such as those of class layers.
 
     Raises:
         CheckpointError: If a key has another shape, or none fits.
     """
 
-    def __init__(self, checkpoint: str) -> None:
+    def __init__(self, checkpoint: str | None, ignore: Sequence[str] = ()) -> None:
         self.checkpoint = checkpoint
+        self.ignore = ignore
 
     def before_train(self, runner: Runner) -> None:
         """Load the weights, unless the run continues an earlier one, and log what became of each key."""
-        if not runner._resume:
-            runner.logger.info(str(load_weights(runner.model, self.checkpoint)))
+        if runner._resume:
+            return
+        if self.checkpoint is None:
+            runner.logger.warning("this config is meant to start from trained weights: give them with --load-from")
+        else:
+            runner.logger.info(str(load_weights(runner.model, self.checkpoint, ignore=self.ignore)))
 
 
 @HOOKS.register_module()

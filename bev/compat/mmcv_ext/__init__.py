@@ -16,6 +16,7 @@ SERVED_OPS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         boxes.nms,
+        boxes.softnms,
         roi_align.roi_align_forward,
         roi_align.roi_align_backward,
         deform_conv.deform_conv_forward,

@@ -1,5 +1,5 @@
 """Image backbones."""
 
-from bev.models.backbones.internimage import InternImage, build_internimage
+from bev.models.backbones.internimage import CompositeInternImage, InternImage, build_internimage
 
-__all__ = ["InternImage", "build_internimage"]
+__all__ = ["CompositeInternImage", "InternImage", "build_internimage"]

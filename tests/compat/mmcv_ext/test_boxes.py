@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from mmcv.ops import batched_nms, nms
+from mmcv.ops import batched_nms, nms, soft_nms
 from torch import Tensor
 
 
@@ -86,3 +88,40 @@ def test_class_agnostic_batched_nms_ignores_classes(rng: torch.Generator) -> Non
     config = {"type": "nms", "iou_threshold": 0.3, "class_agnostic": True}
     _, kept = batched_nms(boxes, scores, torch.arange(60), config)
     assert kept.tolist() == greedy_nms(boxes, scores, 0.3, 0)
+
+
+def one_by_one_soft_nms(boxes: Tensor, scores: Tensor, method: str, offset: int) -> list[tuple[int, float]]:
+    """The paper's figure 2 with IoU threshold 0.3, sigma 0.5 and least score 0.05: indices and lowered scores."""
+    left, kept = dict(enumerate(scores.tolist())), []
+    while left:
+        best = max(left, key=lambda index: left[index])
+        kept.append((best, left.pop(best)))
+        for index in list(left):
+            iou = overlap(boxes[best], boxes[index], offset)
+            if method == "gaussian":
+                left[index] *= math.exp(-(iou**2) / 0.5)
+            elif iou >= 0.3:
+                left[index] *= 1 - iou if method == "linear" else 0
+            if left[index] < 0.05:
+                del left[index]
+    return kept
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("method", ["naive", "linear", "gaussian"])
+def test_soft_nms_lowers_the_scores_that_the_definition_lowers(method: str, offset: int, rng: torch.Generator) -> None:
+    boxes, scores = random_boxes(60, rng)
+    before = boxes.clone()
+    settings = {"iou_threshold": 0.3, "sigma": 0.5, "min_score": 0.05, "method": method, "offset": offset}
+    detections, kept = soft_nms(boxes, scores, **settings)
+    expected = one_by_one_soft_nms(boxes, scores, method, offset)
+    assert kept.tolist() == [index for index, _ in expected]
+    torch.testing.assert_close(detections[:, 4], torch.tensor([score for _, score in expected]))
+    torch.testing.assert_close(detections[:, :4], before[kept], rtol=0, atol=0)
+    torch.testing.assert_close(boxes, before, rtol=0, atol=0)
+
+
+def test_soft_nms_of_nothing() -> None:
+    detections, kept = soft_nms(torch.zeros(0, 4), torch.zeros(0))
+    assert detections.shape == (0, 5)
+    assert kept.shape == (0,)

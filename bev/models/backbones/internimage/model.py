@@ -116,11 +116,22 @@ class InternImage(BaseModule):
         Args:
             images: Normalised images (B, 3, H, W).
         """
-        x = self.patch_embed(images)
+        return self.forward_levels(self.patch_embed(images))
+
+    def forward_levels(self, x: torch.Tensor, added: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
+        """What follows the stem.
+
+        Args:
+            x: The stem's map (B, ceil(H / 4), ceil(W / 4), C_0).
+            added: A map for each stage, added to what goes into it.
+
+        Returns:
+            Maps of all stages that are needed, as of `forward_stages`.
+        """
         maps = []
         for index in range(self.last_stage + 1):
             stage = self.levels[index]
-            x = stage(x)
+            x = stage(x if added is None else x + added[index])
             maps.append(x)
             if index < self.last_stage and stage.downsample is not None:
                 x = stage.downsample(x)
