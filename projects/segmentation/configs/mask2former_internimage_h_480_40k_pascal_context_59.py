@@ -12,3 +12,12 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=0.95),
 )
 train_dataloader = dict(batch_size=1)
+
+count_size = (480, 480)
+published = dict(
+    parameters=1.07e9,
+    multiply_adds=867e9,
+    result="69.7 / 70.3 mIoU",
+    source="segmentation/README.md of OpenGVLab/InternImage",
+    note="the authors give 1094 M for the same model on Cityscapes",
+)

@@ -8,3 +8,11 @@ model = dict(
     decode_head=dict(in_channels=[112, 224, 448, 896]),
     auxiliary_head=dict(in_channels=448),
 )
+
+count_size = (512, 2048)
+published = dict(
+    parameters=128e6,
+    multiply_adds=1185e9,
+    result="50.8 / 51.3 mIoU",
+    source="segmentation/README.md of OpenGVLab/InternImage",
+)

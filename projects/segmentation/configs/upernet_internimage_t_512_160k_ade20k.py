@@ -8,3 +8,11 @@ model = dict(
     decode_head=dict(in_channels=[64, 128, 256, 512]),
     auxiliary_head=dict(in_channels=256),
 )
+
+count_size = (512, 2048)
+published = dict(
+    parameters=59e6,
+    multiply_adds=944e9,
+    result="47.9 / 48.1 mIoU",
+    source="segmentation/README.md of OpenGVLab/InternImage",
+)

@@ -13,3 +13,10 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=0.94),
     clip_grad=dict(max_norm=0.1, norm_type=2),
 )
+
+count_size = (1024, 2048)
+published = dict(
+    parameters=368e6,
+    multiply_adds=4022e9,
+    source="segmentation/README.md of OpenGVLab/InternImage",
+)

@@ -13,3 +13,11 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=0.94),
     clip_grad=dict(max_norm=0.1, norm_type=2),
 )
+
+count_size = (640, 2560)
+published = dict(
+    parameters=368e6,
+    multiply_adds=3142e9,
+    result="55.0 / 55.3 mIoU",
+    source="segmentation/README.md of OpenGVLab/InternImage",
+)

@@ -3,6 +3,7 @@
 _base_ = ["../../../../configs/_base_/default_runtime.py"]
 
 default_scope = "mmseg"
+custom_imports = dict(imports=["projects.segmentation.transforms"])
 
 default_hooks = dict(
     logger=dict(log_metric_by_epoch=False),
