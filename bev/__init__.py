@@ -16,12 +16,17 @@ compat.install()
 
 __all__ = ["__version__", "register_all"]
 
+NEEDS_EXTRA = ("bev.models.backbones.huggingface",)  # of optional packages, imported by who wants it
+
 
 def register_all() -> None:
     """Imports every module of `bev`, so that mmengine's registries know all our models, datasets, hooks and metrics.
+
+    Only what serves an optional package is left out.
 
     Raises:
         ImportError: whatever a module raises on import; nothing is skipped.
     """
     for module in pkgutil.walk_packages(__path__, prefix=f"{__name__}."):
-        importlib.import_module(module.name)
+        if module.name not in NEEDS_EXTRA:
+            importlib.import_module(module.name)

@@ -3,6 +3,7 @@
 
 tools/convert_checkpoint.py bevformerv2 bevformerv2-r50-t2.pth work_dirs/bevformerv2_r50_t2.pth
 tools/convert_checkpoint.py bevformerv2 work_dirs/train/final.pth official.pth --export
+tools/convert_checkpoint.py internimage dino_4scale_internimage_l_1x_coco.pth work_dirs/dino_internimage_l.pth
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "family",
-        choices=("bevformer", "bevformerv2", "occupancy", "openlane"),
-        help="BEVFormer v1 or v2, its pretraining, or the occupancy or lane baseline",
+        choices=("bevformer", "bevformerv2", "occupancy", "openlane", "internimage"),
+        help="BEVFormer v1 or v2, its pretraining, the occupancy or lane baseline, or an image model with InternImage",
     )
     parser.add_argument("checkpoint", type=Path, help="file to convert")
     parser.add_argument("out", type=Path, help="file to write")

@@ -44,6 +44,7 @@ __all__ = [
 PLAIN_ENTRIES = ("state_dict", "model", "module")
 EMA_ENTRIES = ("model_ema", "state_dict_ema", "ema_state_dict")
 WRAPPER_PREFIX = "module."
+SAFETENSORS = ".safetensors"
 EMA_COUNTER = "steps"  # kept by mmengine's averaged models beside the weights
 LISTED_KEYS = 20
 DAMAGE = re.compile(r"PytorchStreamReader|corrupted|wrong byte size|[Ii]nvalid magic number|unexpected EOF")
@@ -101,7 +102,7 @@ def safe_load(path: str | Path, map_location: MapLocation = "cpu", allow: Iterab
     """Read a checkpoint without running code from it.
 
     Args:
-        path: A local file written by `torch.save`.
+        path: A local file written by `torch.save`, or a `.safetensors` file.
         map_location: Where tensors go, as in `torch.load`.
         allow: Classes to accept beside the usual ones (see `bev.engine.safe_globals`).
 
@@ -112,6 +113,8 @@ def safe_load(path: str | Path, map_location: MapLocation = "cpu", allow: Iterab
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint {path} doesn't exist")
+    if path.suffix == SAFETENSORS:
+        return _load_safetensors(path, map_location)
     try:
         with allow_safe_globals(allow):
             return torch.load(path, map_location=map_location, weights_only=True)
@@ -224,6 +227,21 @@ class SafePretrained:
         print_log(str(load_weights(module, self.checkpoint, **self.settings)), logger="current")
         if hasattr(module, "_params_init_info"):
             update_init_info(module, init_info=f"SafePretrained: {self.checkpoint}")
+
+
+def _load_safetensors(path: Path, map_location: MapLocation) -> dict[str, torch.Tensor]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise CheckpointError(f"checkpoint {path} needs the package safetensors: pip install safetensors") from error
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"checkpoint {path} is damaged, or no safetensors file ({error})") from error
+    if map_location is None or callable(map_location) or isinstance(map_location, Mapping):
+        return weights
+    return {key: value.to(map_location) for key, value in weights.items()}
 
 
 def _is_about_content(error: Exception) -> bool:

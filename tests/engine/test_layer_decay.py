@@ -162,3 +162,57 @@ def test_wrong_settings_are_refused() -> None:
         build_optim_wrapper(
             nano(), {"optimizer": {"type": "AdamW", "lr": LR}, "constructor": "LayerDecayOptimWrapperConstructor"}
         )
+
+
+# Distance of each part of the backbone from what follows it, counted on paper from the depths in the paper's table 1.
+# T: 4 + 4 + 18 + 4 = 30 blocks, so the stem is 31 steps away; XL: 5 + 5 + 24 + 5 = 39 blocks, 40 steps.
+STEPS = {
+    "t": {
+        "patch_embed.": [31],
+        "levels.0.blocks.": [30, 29, 28, 27],
+        "levels.0.downsample.": [26],
+        "levels.0.norm.": [26],
+        "levels.1.blocks.": [26, 25, 24, 23],
+        "levels.1.downsample.": [22],
+        "levels.1.norm.": [22],
+        "levels.2.blocks.": [22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5],
+        "levels.2.downsample.": [4],
+        "levels.2.norm.": [4],
+        "levels.3.blocks.": [4, 3, 2, 1],
+        "levels.3.norm.": [4],
+    },
+    "xl": {
+        "patch_embed.": [40],
+        "levels.0.blocks.": [39, 38, 37, 36, 35],
+        "levels.0.downsample.": [34],
+        "levels.1.blocks.": [34, 33, 32, 31, 30],
+        "levels.1.downsample.": [29],
+        "levels.2.blocks.": [
+            29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6,
+        ],
+        "levels.2.downsample.": [5],
+        "levels.3.blocks.": [5, 4, 3, 2, 1],
+    },
+}
+# Classification starts with 0 at the last block, and the stem learns like the first one.
+CLASSIFICATION = {"t": {"patch_embed.": 29, "levels.3.norm.": 0}, "xl": {"patch_embed.": 38}}
+
+
+@pytest.mark.parametrize(("variant", "rate"), [("t", 0.9), ("xl", 0.94)])
+@pytest.mark.parametrize("recipe", ["detection", "classification"])
+def test_published_decay_of_every_parameter(variant: str, rate: float, recipe: str) -> None:
+    classifier = recipe == "classification"
+    with torch.device("meta"):
+        backbone = build_internimage(variant, num_classes=1000 if classifier else None)
+    model = Detector(backbone)
+    own = settings_by_name(model, build(model, layer_decay_rate=rate, recipe=recipe))
+    expected = {}
+    for part, steps in STEPS[variant].items():
+        for index, step in enumerate(steps):
+            prefix = f"backbone.{part}{index}." if len(steps) > 1 else f"backbone.{part}"
+            distance = CLASSIFICATION[variant].get(part, step - 1) if classifier else step
+            expected |= {name: LR * rate**distance for name in own if name.startswith(prefix)}
+    backbone_names = {name for name in own if name.startswith(("backbone.patch_embed.", "backbone.levels."))}
+    assert set(expected) == backbone_names
+    assert {name: own[name][1] for name in expected} == pytest.approx(expected, rel=1e-9)
+    assert {lr for name, (_, lr) in own.items() if name not in expected} == {LR}

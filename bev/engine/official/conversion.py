@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from bev.engine.official import bevformer, openlane
+from bev.engine.official import bevformer, internimage, openlane
 from bev.engine.official.names import Vocabulary
 
 _VOCABULARIES = {
@@ -16,7 +16,7 @@ _VOCABULARIES = {
     "occupancy": bevformer.VOCABULARY,
     "openlane": openlane.VOCABULARY,
 }
-FAMILIES = tuple(_VOCABULARIES)
+FAMILIES = (*_VOCABULARIES, "internimage")
 
 
 class ConversionError(RuntimeError):
@@ -54,17 +54,19 @@ def convert_official(
 
     Args:
         state_dict: Official keys and tensors, without the prefix of a data-parallel wrapper.
-        family: "bevformer" (v1), "bevformerv2", "occupancy" or "openlane" (the CVPR 2023 challenges' baselines).
+        family: "bevformer" (v1), "bevformerv2", "occupancy" or "openlane" (the CVPR 2023 challenges' baselines), or
+            "internimage" (a classifier, a detector of mmdet 2 or a segmentor of mmseg 0).
         legacy_boxes: Whether the model was trained with the boxes of mmdet3d < 1.0, as all published ones were.
 
     Returns:
         The state dict for a `BEVPerceptor` whose heads are called `detection`, `perspective`, `occupancy` and `lanes`,
-        and the report, in which every key of `state_dict` appears exactly once.
+        or for a model of mmpretrain, mmdet 3 or mmseg 1, and the report, in which every key of `state_dict` appears
+        exactly once.
 
     Raises:
         ConversionError: If the family is unknown, or keys belong to no part of it.
     """
-    vocabulary = _vocabulary(family)
+    vocabulary = _vocabulary(family, state_dict)
     report, own, unknown = ConversionReport(), {}, []
     for key in state_dict:
         reason, name = vocabulary.reason_to_ignore(key), vocabulary.to_own(key)
@@ -88,14 +90,15 @@ def export_official(state_dict: Mapping[str, Tensor], family: str, legacy_boxes:
     """Our weights under the official names: the inverse of `convert_official`, but for what that ignores.
 
     Args:
-        state_dict: Of a `BEVPerceptor` whose heads are called `detection`, `perspective`, `occupancy` and `lanes`.
+        state_dict: Of a `BEVPerceptor` whose heads are called `detection`, `perspective`, `occupancy` and `lanes`, or
+            of an image model.
         family: As for `convert_official`.
         legacy_boxes: Whether the other side expects the boxes of mmdet3d < 1.0, as the official code does.
 
     Raises:
         ConversionError: If the family is unknown, or it has no counterpart of a key.
     """
-    vocabulary = _vocabulary(family)
+    vocabulary = _vocabulary(family, state_dict)
     box_layers = bevformer.last_box_layers(list(state_dict))
     official = {}
     for key, value in state_dict.items():
@@ -128,10 +131,10 @@ def _fold(own: dict[str, Tensor], report: ConversionReport, official: Mapping[st
         del report.mapped[key]
 
 
-def _vocabulary(family: str) -> Vocabulary:
+def _vocabulary(family: str, keys: Iterable[str]) -> Vocabulary:
     if family not in FAMILIES:
         raise ConversionError(f"unknown family {family!r}; there are {', '.join(FAMILIES)}")
-    return _VOCABULARIES[family]
+    return internimage.vocabulary(keys) if family == "internimage" else _VOCABULARIES[family]
 
 
 def _more(keys: list[str]) -> str:

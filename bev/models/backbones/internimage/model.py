@@ -107,7 +107,7 @@ class InternImage(BaseModule):
         """
         maps = self.forward_stages(images)
         if self.out_indices is None:
-            return self._classify(maps)
+            return self.head(self.pool(maps))
         return tuple(maps[index].permute(0, 3, 1, 2) for index in self.out_indices)
 
     def forward_stages(self, images: torch.Tensor) -> list[torch.Tensor]:
@@ -151,11 +151,12 @@ class InternImage(BaseModule):
         self.conv_head = nn.Sequential(nn.Conv2d(channels, hidden, 1, bias=False), norm, nn.GELU())
         self.head = nn.Linear(hidden, num_classes)
 
-    def _classify(self, maps: list[torch.Tensor]) -> torch.Tensor:
+    def pool(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        """What a classifier's last layer sees (B, D), from the maps of `forward_stages`."""
         if self.arch.use_clip_projector:
-            return self.head(self.fc_norm(self.clip_projector(self._clip_embedding(*maps[-2:]))))
+            return self.fc_norm(self.clip_projector(self._clip_embedding(*maps[-2:])))
         features = self.conv_head(maps[-1].permute(0, 3, 1, 2))
-        return self.head(features.mean((2, 3)))
+        return features.mean((2, 3))
 
     def _clip_embedding(self, third: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
         """Sum of the third stage's map and the upsampled last one, as (B, P, EMBEDDING_CHANNELS)."""
