@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 import bev
 from bev.engine.checkpoint import CheckpointError
 from bev.engine.config import ConfigError, scope
+from projects.segment_anything import segment
 from projects.segment_anything.coco import CocoFileError, CocoImages
 from projects.segment_anything.detector import Detector, class_names, from_memory
 
@@ -69,6 +70,14 @@ def test_boxes_are_in_pixels_of_the_image(config: Config, checkpoint: Path) -> N
     limits = found.boxes.reshape(-1, 2).max(0)
     assert (limits <= [41.01, 30.01]).all() and (limits > [40, 29]).all()
     assert (np.diff(found.scores) <= 0).all()
+
+
+def test_the_tool_takes_config_and_weights(config: Config, checkpoint: Path, tmp_path: Path) -> None:
+    config.dump(tmp_path / "detector.py")
+    files = ("--config", str(tmp_path / "detector.py"), "--checkpoint", str(checkpoint), "--device", "cpu")
+    others = [word for name in ("--sam", "--annotations", "--images") for word in (name, str(tmp_path))]
+    found = segment.box_source(segment.parse_args([*others, *files]), COCO)(0, np.zeros((30, 41, 3), np.uint8))
+    assert found.boxes.shape == (100, 4)
 
 
 def test_classes_keep_their_names(config: Config) -> None:

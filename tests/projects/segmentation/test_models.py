@@ -14,6 +14,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 import bev
+from bev.engine.checkpoint import convert_official, export_official
 from bev.engine.config import load_config, scope
 from bev.engine.image_model_size import measure_image_model
 from bev.engine.runner import fit_to_cpu
@@ -125,3 +126,17 @@ def test_a_wide_image_is_looked_at_in_windows(mask2former: nn.Module) -> None:
     torch.testing.assert_close(whole[..., :32], left[..., :32])
     torch.testing.assert_close(whole[..., 32:64], (left[..., 32:] + right[..., :32]) / 2)
     torch.testing.assert_close(whole[..., 64:], right[..., 32:])
+
+
+def test_official_names_of_its_layers(mask2former: nn.Module) -> None:
+    weights = mask2former.state_dict()
+    official = export_official(weights, "internimage")
+    decoder = "decode_head.transformer_decoder.layers.1"
+    # mmdet 2 numbers a layer's attentions in the order of their use, and this decoder looks at the image first.
+    same = {"cross_attn": "attentions.0", "self_attn": "attentions.1", "ffn": "ffns.0"}
+    for ours, theirs in same.items():
+        inner = next(key for key in weights if key.startswith(f"{decoder}.{ours}.")).removeprefix(f"{decoder}.{ours}")
+        assert torch.equal(official[f"{decoder}.{theirs}{inner}"], weights[f"{decoder}.{ours}{inner}"])
+    assert "decode_head.pixel_decoder.encoder.layers.0.attentions.0.sampling_offsets.weight" in official
+    back, _ = convert_official(official, "internimage")
+    assert set(back) == set(weights) and all(torch.equal(back[key], weights[key]) for key in weights)
