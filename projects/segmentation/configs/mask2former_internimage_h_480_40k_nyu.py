@@ -19,5 +19,5 @@ published = dict(
     multiply_adds=867e9,
     result="67.1 / 68.1 mIoU",
     source="segmentation/README.md of OpenGVLab/InternImage",
-    note="the authors give 1094 M for the same model on Cityscapes; their front page has 69.7 mIoU",
+    note="the authors give 1094 M for the same model on Cityscapes",
 )

@@ -14,3 +14,5 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.1, norm_type=2),
 )
 train_dataloader = dict(batch_size=1)
+
+count_size = (896, 896)
