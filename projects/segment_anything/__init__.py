@@ -1,0 +1,1 @@
+"""Zero-shot instance segmentation: boxes of a detector prompt Segment Anything."""

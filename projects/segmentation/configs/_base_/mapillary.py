@@ -1,0 +1,34 @@
+"""Mapillary Vistas v1.2 with the classes of Cityscapes, to start trainings on Cityscapes from; tested on Cityscapes.
+
+Training and validation images are both trained on.
+"""
+
+_base_ = ["cityscapes.py"]
+
+# Cityscapes' classes in order, each as numbers of Mapillary's 66; all others are ignored.
+groups = (
+    (13, 24, 41), (2, 15), (17,), (6,), (3,), (45, 47), (48,), (50,), (30,), (29,),
+    (27,), (19,), (20, 21, 22), (55,), (61,), (54,), (58,), (57,), (52,),
+)  # fmt: skip
+load_merged_labels = [_base_.load_labels, dict(type="MergeLabels", groups=groups)]
+train_pipeline = [
+    _base_.load_image,
+    *load_merged_labels,
+    dict(type="RandomResize", scale=(2048, 1024), ratio_range=(0.5, 1.0), keep_ratio=True),
+    *_base_.train_pipeline[3:],
+]
+train_parts = [
+    dict(
+        type="MapillaryDataset_v1",
+        data_root="data/mapillary",
+        data_prefix=dict(img_path=f"{split}/images", seg_map_path=f"{split}/labels"),
+    )
+    for split in ("training", "validation")
+]
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type="ConcatDataset",
+        datasets=[dict(pipeline=train_pipeline, **part) for part in train_parts],
+    )
+)

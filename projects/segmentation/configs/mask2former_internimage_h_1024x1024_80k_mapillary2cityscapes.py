@@ -1,0 +1,23 @@
+"""Mask2Former with InternImage-H on Cityscapes with coarse labels, from the weights of the Mapillary training."""
+
+_base_ = ["_base_/mask2former.py", "_base_/cityscapes_1024.py", "_base_/schedule_80k.py"]
+
+num_classes = 19
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    decode_head=dict(num_classes=num_classes, loss_cls=dict(class_weight=[1.0] * num_classes + [0.1])),
+    test_cfg=dict(mode="slide", crop_size=_base_.crop_size, stride=(512, 512)),
+)
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-5),
+    paramwise_cfg=dict(layer_decay_rate=0.95),
+    clip_grad=dict(max_norm=0.1, norm_type=2),
+)
+
+count_size = (1024, 2048)
+published = dict(
+    parameters=1094e6,
+    multiply_adds=7878e9,
+    result="86.37 / 86.96 mIoU",
+    source="segmentation/README.md of OpenGVLab/InternImage",
+)
