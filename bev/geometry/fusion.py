@@ -50,7 +50,7 @@ class BoxFusion:
     fused box one member at most. Detectors without suppression of their own often list an object twice, and a second
     vote of theirs would pull its score down; and so any number of equal sources gives back what each of them said.
 
-    "nms": the strongest boxes, without those that overlap with a stronger one of their class by more than the threshold.
+    "nms": the strongest boxes, without those that overlap more than the threshold with a stronger one of their class.
     Scores are multiplied by the source's weight, relative to the largest.
 
     Headings half a turn apart are one direction of travel seen two ways: the axis is averaged, and the stronger side
@@ -122,16 +122,16 @@ def _suppress(boxes, labels, thresholds, order):
         row = order[i]
         for j in range(i):
             other = order[j]
-            if kept[j] and labels[other] == labels[row]:
-                if box_iou(boxes[other], boxes[row], True, points, scratch) > thresholds[labels[row]]:
-                    kept[i] = False
-                    break
+            candidate = kept[j] and labels[other] == labels[row]
+            if candidate and box_iou(boxes[other], boxes[row], True, points, scratch) > thresholds[labels[row]]:
+                kept[i] = False
+                break
     return kept
 
 
 @jit
 def _join(boxes, scores, labels, sources, weights, thresholds, order, fused, means, leaders):
-    """Fills `fused` (N, D), `means` and `leaders` (N,) with the fused boxes in the order of their founders; how many."""
+    """Fills `fused` (N, D), `means` and `leaders` (N,) with fused boxes in the order of their founders; how many."""
     points, scratch = np.empty((16, 2)), np.empty((16, 2))
     number, width = boxes.shape
     strengths, shares, votes = np.empty(number), np.empty(number), np.empty(number)

@@ -103,7 +103,7 @@ def test_copies_of_one_source_give_it_back(seed: int, copies: int, threshold: fl
 def test_suppression_takes_the_strongest() -> None:
     rows = [(car(0), 0.5, 0, 0), (car(1), 0.9, 0, 1), (car(1), 0.2, 1, 1), (car(2), 0.3, 0, 0)]
     found = fuse(BoxFusion((2.0, 1.0), 0.5, "nms"), rows)
-    assert found.leaders.tolist() == [0, 3, 2]  # 0.5 before 0.45, which the first suppresses, 0.3 and 0.1
+    assert found.leaders.tolist() == [0, 3, 2]  # 1 suppresses 0.9; then 0.6 and 0.2
     assert found.scores == pytest.approx([0.5, 0.3, 0.1])
     np.testing.assert_array_equal(found.boxes, [car(0), car(2), car(1)])
 
