@@ -1,4 +1,7 @@
-"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT`; keeps metrics and predictions in the work dir."""
+"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT`; keeps metrics and predictions in the work dir.
+
+`--tta` looks at each sample as it is and mirrored, or as the config's `tta_pipeline` says, and merges what is found.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from mmengine.dist import is_main_process
 
 import bev
 from bev.datasets.atomic import atomic_write
+from bev.engine.augmented_test import augment_test
 from bev.engine.checkpoint import load_weights
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
 from bev.engine.config import accepted_arguments
@@ -17,10 +21,11 @@ from bev.engine.runner import build_runner
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", nargs="?", help="checkpoint; without it the untrained model is evaluated")
     parser.add_argument("--out", help="metrics as a JSON file; WORK_DIR/test_metrics.json without it")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation of detection")
     add_experiment_arguments(parser)
     return parser.parse_args()
 
@@ -30,6 +35,8 @@ def main() -> None:
     args = parse_args()
     bev.register_all()
     config = load_experiment(args)
+    if args.tta:
+        augment_test(config)
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     for evaluator in evaluators:
         if "output_dir" in (accepted_arguments(evaluator) or ()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ CONSUMED_KEYS = {
     "type", "_scope_", "_delete_", "priority", "init_cfg", "constructor", "paramwise_cfg", "clip_grad", "loss_scale",
     "accumulative_counts", "dtype", "requires_grad",
 }  # fmt: skip
+
+
+DATA_KEYS = [f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")]
+"""Entries of a config that name folders of data."""
 
 
 class ConfigError(ValueError):
@@ -52,19 +57,42 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     return config
 
 
-def set_data_root(node: Any, root: str | Path) -> None:
-    """Point every `data_root` of a config, of datasets and of metrics, at another folder, in place."""
-    if isinstance(node, Config):
-        node = node._cfg_dict
-    if isinstance(node, Mapping):
-        for key in node:
-            if key == "data_root":
-                node[key] = str(root)  # type: ignore[index]
-            else:
-                set_data_root(node[key], root)
+def set_data_root(config: Config, root: str | Path) -> None:
+    """Point every `data_root` of a config, of datasets and of metrics, at another folder, in place.
+
+    Where the config reads several data sets, from data/a and data/b, the folder stands for what these have in common:
+    they become ROOT/a and ROOT/b.
+    """
+    roots = {
+        owner["data_root"] for key in DATA_KEYS if key in config for owner in _data_owners(config._cfg_dict[key])
+    }
+    common = os.path.commonpath(roots) if len(roots) > 1 else None
+    for owner in _data_owners(config._cfg_dict):
+        if common is None:
+            owner["data_root"] = str(root)
+        elif owner["data_root"] in roots:
+            owner["data_root"] = str(Path(root, os.path.relpath(owner["data_root"], common)))
+
+
+def test_dataset(config: Config) -> Any:
+    """Config of the data set that is evaluated; of the first one where there are several."""
+    dataset = config.test_dataloader.dataset
+    return dataset.datasets[0] if "datasets" in dataset else dataset
+
+
+test_dataset.__test__ = False  # type: ignore[attr-defined]  # a function about evaluation, no test
+
+
+def _data_owners(node: Any) -> Iterator[dict]:
+    """All dicts below a node that have a `data_root`."""
+    if isinstance(node, dict):
+        if "data_root" in node:
+            yield node
+        for value in node.values():
+            yield from _data_owners(value)
     elif isinstance(node, (list, tuple)):
         for value in node:
-            set_data_root(value, root)
+            yield from _data_owners(value)
 
 
 def unknown_override(config: Config, key: str) -> str | None:
