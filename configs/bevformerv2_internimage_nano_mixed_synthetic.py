@@ -17,7 +17,7 @@ class_mapping = dict(
     motorcycle="vehicle",
     bicycle="cyclist",
 )
-crop = dict(type="ResizeCropFlipImages", crop=(0, 66, 352, 198), size=(96, 256))
+nuscenes_images = dict(type="ResizeCropFlipImages", crop=(0, 66, 352, 198), size=(96, 256))
 nuscenes = dict(
     type="NuScenesClipDataset",
     data_root=nuscenes_root,
@@ -39,7 +39,7 @@ train_dataloader = dict(
                 ann_file="nuscenes_infos_train.pkl",
                 pipeline=[
                     dict(type="LoadMultiCameraImages"),
-                    crop,
+                    nuscenes_images,
                     dict(type="BoxRangeFilter", radius=_base_.detection_range),
                     dict(type="PackClip"),
                 ],
@@ -56,7 +56,11 @@ val_dataloader = dict(
         datasets=[
             dict(
                 ann_file="nuscenes_infos_val.pkl",
-                pipeline=[dict(type="LoadMultiCameraImages"), dict(crop, training=False), dict(type="PackClip")],
+                pipeline=[
+                    dict(type="LoadMultiCameraImages"),
+                    dict(nuscenes_images, training=False),
+                    dict(type="PackClip"),
+                ],
                 test_mode=True,
                 **nuscenes,
             ),
