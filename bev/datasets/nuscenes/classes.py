@@ -98,17 +98,8 @@ def label_mapping(
     Returns:
         (labels + 1,) int64: entry i for label i, and a last entry, which label -1 reaches, of -1. Classes not wanted
         give -1.
-
-    Raises:
-        ValueError: the mapping has a class that the index has not, or no class of the index gets one of the names.
     """
-    categories, called = metainfo["categories"], dict(class_mapping or {})
-    unknown = sorted(set(called) - set(categories))
-    if unknown:
-        raise ValueError(f"class_mapping: the index has no class {', '.join(unknown)}")
-    missing = sorted(set(classes) - {called.get(name, name) for name in categories})
-    if missing:
-        raise ValueError(f"the index has no class {', '.join(missing)}; it has {', '.join(categories)}")
+    categories, called = metainfo["categories"], class_mapping or {}
     mapping = np.full(max(categories.values()) + 2, -1, dtype=np.int64)
     for name, label in categories.items():
         if label >= 0 and called.get(name, name) in classes:

@@ -67,10 +67,12 @@ class NuScenesClipDataset(ClipDataset):
         super().__init__(ann_file, data_root, **kwargs)
 
     def _box_filter(self, metainfo: Mapping[str, Any]) -> BoxFilter:
-        try:
-            mapping = label_mapping(metainfo, self.classes, self.class_mapping)
-        except ValueError as error:
-            raise ValueError(f"{self.ann_file}: {error}") from error
+        called = self.class_mapping or {}
+        unknown = set(called) - set(metainfo["categories"])
+        unknown |= set(self.classes) - {called.get(name, name) for name in metainfo["categories"]}
+        if unknown:
+            raise ValueError(f"{self.ann_file}: the index has no class {', '.join(sorted(unknown))}")
+        mapping = label_mapping(metainfo, self.classes, self.class_mapping)
         return BoxFilter(mapping, self.min_lidar_points, self.min_visibility, ATTRIBUTE_STATES)
 
     def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:
