@@ -30,7 +30,9 @@ class MixedClipDataset(ConcatDataset):
     """
 
     def __init__(self, datasets: Sequence[BaseDataset | Mapping[str, Any]], lazy_init: bool = False) -> None:
-        built = [DATASETS.build(dataset) if isinstance(dataset, dict) else dataset for dataset in datasets]
+        built: list[BaseDataset] = [
+            dataset if isinstance(dataset, BaseDataset) else DATASETS.build(dataset) for dataset in datasets
+        ]
         names = [dataset.metainfo["dataset"] for dataset in built]
         for key in SHARED:
             first, *others = (dataset.metainfo[key] for dataset in built)

@@ -72,7 +72,7 @@ def measure_size(config: Config) -> ModelSize:
 def test_size(config: Config) -> tuple[int, int]:
     """Padded height and width that the images of a moment (or the config's crop of them) share in evaluation."""
     steps = test_dataset(config).pipeline
-    resize = next((step for step in steps if step["type"] == "ResizeCropFlipImages"), {})
+    resize: Mapping[str, Any] = next((step for step in steps if step["type"] == "ResizeCropFlipImages"), {})
     sizes = [_resized(size, resize) for size in _image_files(config)]
     divisor = config.model.data_preprocessor.get("pad_divisor", 32)
     height, width = (-(-max(side) // divisor) * divisor for side in zip(*sizes, strict=True))

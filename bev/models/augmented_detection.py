@@ -53,7 +53,7 @@ class AugmentedDetection(BaseTTAModel):
                 "a model in video_test_mode remembers one view of a scene and can't look at several in turn; set "
                 "model.video_test_mode=False and give the data set frame_offsets with history"
             )
-        predicted = {head.predicts for head in getattr(inner, "heads", nn.ModuleDict()).values()}
+        predicted: set[Any] = {head.predicts for head in getattr(inner, "heads", nn.ModuleDict()).values()}
         others = predicted - {None, "pred_instances_3d"}
         if others:
             raise ValueError(f"test-time augmentation merges boxes alone, but the model makes {', '.join(others)}")

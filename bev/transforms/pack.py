@@ -90,7 +90,7 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
     sample = Det3DDataSample(
         metainfo={
             **{key: clip[key] for key in ("sample_token", "scene_token", "timestamp", "global_T_bev", "lidar_path")},
-            **{key: clip[key] for key in ("dataset", "aug_T_bev") if key in clip},
+            **_present(clip, ("dataset", "aug_T_bev")),
             "camera_names": list(clip["camera_names"]),
             "image_paths": [camera and camera["path"] for camera in cameras],
             "file_pix_T_bev": np.stack(
@@ -112,6 +112,10 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
         sample.gt_lanes = _pack_arrays(seen, LANE_ARRAYS)
         sample.gt_lanes.set_metainfo({"token": lanes.token})
     return sample
+
+
+def _present(clip: Clip, keys: Sequence[str]) -> dict[str, Any]:
+    return {key: clip[key] for key in keys if key in clip}
 
 
 def _pack_arrays(labels: Any, names: Sequence[str]) -> BaseDataElement:

@@ -23,7 +23,7 @@ SMALL = {
     "model.heads.detection.decoder.num_layers": 1,
     "model.heads.detection.decoder.queries.num_queries": 20,
     "train_cfg.max_epochs": 1,
-    "train_cfg.val_interval": 1,
+    "train_cfg.val_interval": 2,
     "param_scheduler.1.T_max": 1,
     "train_dataloader.batch_size": 2,
     **{
