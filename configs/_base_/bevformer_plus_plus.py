@@ -1,4 +1,4 @@
-"""BEVFormer++ (arXiv 2209.05324, section 5): BEVFormer on Waymo; backbones come on top.
+"""BEVFormer++ (arXiv 2209.05324, table 5): BEVFormer on Waymo; backbones come on top.
 
 Published and here: BEV of 300 x 220 cells of 0.5 m, three encoder layers, 900 queries, four frames, 12 epochs of AdamW
 2e-4 at 8 samples per step; multi-scale images and flips (`_base_/waymo.py`), smooth L1 loss, a loss on the image

@@ -18,7 +18,7 @@ train_frames = dict(frame_offsets=(-20, -15, -10, -5, 0), drop_history=1)
 test_frames = dict(frame_offsets=(-15, -10, -5, 0))
 
 train_pipeline = [
-    dict(type="LoadMultiCameraImages", num_threads=2, min_decode_scale=1.1),
+    dict(type="LoadMultiCameraImages", num_threads=2),
     dict(type="UndistortImages"),
     dict(type="PhotometricDistortion"),
     dict(type="ResizeCropFlipImages", scales=(0.9, 1.1)),

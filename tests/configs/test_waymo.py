@@ -79,6 +79,20 @@ def test_a_step_of_the_large_models_in_small(path: Path, root: Path) -> None:
     assert not still, f"parameters without gradient: {still[:5]}"
 
 
+def test_the_views_of_test_time_augmentation(root: Path) -> None:
+    config = load_config(CONFIGS / "bevformer_plus_plus_r101_waymo.py", {"val_dataloader.dataset.interval": 1})
+    set_data_root(config, root)
+    dataset = DATASETS.build({**config.val_dataloader.dataset, "pipeline": config.tta_pipeline})
+    batch = FUNCTIONS.get("collate_clips")([dataset[2]])
+    assert [clip.padded_size for clip in batch["inputs"]] == [(115, 173)] * 2 + [(128, 192)] * 2 + [(141, 211)] * 2
+    assert [samples[0].metainfo.get("aug_T_bev") is None for samples in batch["data_samples"]] == [True, False] * 3
+    plain, mirrored = batch["inputs"][2:4]
+    left, right = (list(dataset.metainfo["camera_names"]).index(f"SIDE_{side}") for side in ("LEFT", "RIGHT"))
+    height, width = plain.image_sizes[0, -1, left].tolist()
+    seen = mirrored.images[0, -1, right, :, :height, :width]
+    assert torch.equal(seen, plain.images[0, -1, left, :, :height, :width].flip(-1))
+
+
 @pytest.mark.parametrize("path", PLUS_PLUS, ids=lambda path: path.stem)
 def test_the_large_models_in_full_size(path: Path) -> None:
     """Range, cells, classes and queue of the published baseline."""
