@@ -1,4 +1,7 @@
-"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT`; keeps metrics and predictions in the work dir."""
+"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT`; keeps metrics and predictions in the work dir.
+
+`--tta` looks at each sample as it is and mirrored, or as the config's `tta_pipeline` says, and merges what is found.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,19 @@ from mmengine.model import is_model_wrapper
 
 import bev
 from bev.datasets.atomic import atomic_write
+from bev.engine.augmented_test import augment_test
 from bev.engine.checkpoint import load_weights
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
 from bev.engine.config import accepted_arguments, scope_of
-from bev.engine.runner import build_runner, use_test_time_augmentation
+from bev.engine.runner import build_runner
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", nargs="?", help="checkpoint; without it the untrained model is evaluated")
     parser.add_argument("--out", help="metrics as a JSON file; WORK_DIR/test_metrics.json without it")
-    parser.add_argument("--tta", action="store_true", help="merge what several views of an image show (config's tta_*)")
+    parser.add_argument("--tta", action="store_true", help="merge what several views of a sample show (config's tta_*)")
     add_experiment_arguments(parser)
     return parser.parse_args()
 
@@ -33,7 +37,7 @@ def main() -> None:
     bev.register_all()
     config = load_experiment(args)
     if args.tta:
-        use_test_time_augmentation(config)
+        augment_test(config)
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     for evaluator in evaluators:
         if "output_dir" in (accepted_arguments(evaluator, scope_of(config)) or ()):
@@ -41,8 +45,7 @@ def main() -> None:
     runner = build_runner(config, args.launcher)
     if args.checkpoint:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        tested = model.module if args.tta else model
-        runner.logger.info(str(load_weights(tested, args.checkpoint, strict=True)))
+        runner.logger.info(str(load_weights(model, args.checkpoint, strict=True)))
     else:
         runner.logger.warning("no checkpoint given: the model is evaluated as initialised")
     metrics = runner.test()

@@ -135,6 +135,7 @@ class ClipDataset(BaseDataset):
         table, row = self._table, entry["row"]
         lidar_path = table.lidar_paths[row].decode()
         return {
+            "dataset": self.METAINFO["dataset"],
             "sample_idx": entry["sample_idx"],
             "sample_token": table.tokens[row].decode(),
             "scene_token": table.scenes[row].decode(),

@@ -16,7 +16,10 @@ from bev.engine.config import load_config, set_data_root
 def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what training and evaluation take alike; the config itself comes first."""
     parser.add_argument("--work-dir", help="where everything is written; work_dirs/CONFIG_NAME without it")
-    parser.add_argument("--data-root", help="where the data lies; the config's data_root without it")
+    parser.add_argument(
+        "--data-root",
+        help="where the data lies, or, of several data sets, what holds all their folders; as in the config without it",
+    )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value")
     parser.add_argument("--launcher", choices=("none", "pytorch", "slurm", "mpi"), default="none")
     parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)

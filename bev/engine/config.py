@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -32,6 +33,10 @@ CONSUMED_KEYS = {
 ROOT_SCOPE = "mmengine"  # where this project's classes are registered
 PACKAGES = ("mmdet", "mmdet3d", "mmseg", "mmpretrain")  # whose configs may be used
 PROJECTS = "projects"
+
+
+DATA_KEYS = [f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")]
+"""Entries of a config that name folders of data."""
 
 
 class ConfigError(ValueError):
@@ -82,27 +87,44 @@ def scope(config: Config) -> AbstractContextManager[None]:
     return DefaultScope.overwrite_default_scope(scope_of(config))
 
 
-def set_data_root(node: Any, root: str | Path) -> None:
+def set_data_root(config: Config, root: str | Path) -> None:
     """Point a config at another data folder, in place.
 
     Args:
-        node: A config, or a part of it.
-        root: Becomes every `data_root`, of datasets and of metrics, and takes its place in paths that start with one,
-            such as a metric's `ann_file`.
+        config: A whole experiment, or what defines its data.
+        root: Becomes every `data_root`, of data sets and of metrics, and takes its place in paths that start with one,
+            such as a metric's `ann_file`. Where the config reads several data sets, from data/a and data/b, it stands
+            for what these have in common: they become ROOT/a and ROOT/b.
     """
-    if isinstance(node, Config):
-        node = node._cfg_dict
-    starts = sorted({f"{old.rstrip('/')}/" for old in _data_roots(node)}, key=len, reverse=True)
-    for owner, key, value in _strings(node):
-        start = next((start for start in starts if value.startswith(start)), None)
+    data = {key: config._cfg_dict[key] for key in DATA_KEYS if key in config}
+    roots = _data_roots(data) or _data_roots(config._cfg_dict)
+    base = os.path.commonpath(roots) if len(roots) > 1 else None
+    root = str(root).rstrip("/") or "/"  # may be an address: no path arithmetic on it
+    for owner, key, value in _strings(config._cfg_dict):
         if key == "data_root":
-            owner[key] = str(root)
-        elif start is not None:
-            owner[key] = f"{str(root).rstrip('/')}/{value.removeprefix(start)}"  # the root may be an address
+            old, rest = value.rstrip("/"), ""
+        else:
+            old = next((old for old in roots if value.startswith(f"{old}/")), "")
+            rest = value[len(old) :]
+        if old in roots:
+            owner[key] = (root if base is None else f"{root}/{os.path.relpath(old, base)}") + rest
+        elif key == "data_root" and base is None:
+            owner[key] = root
 
 
-def _data_roots(node: Any) -> set[str]:
-    return {value for _, key, value in _strings(node) if key == "data_root" and value.strip("/.")}
+def test_dataset(config: Config) -> Any:
+    """Config of the data set that is evaluated; of the first one where there are several."""
+    dataset = config.test_dataloader.dataset
+    return dataset.datasets[0] if "datasets" in dataset else dataset
+
+
+test_dataset.__test__ = False  # type: ignore[attr-defined]  # a function about evaluation, no test
+
+
+def _data_roots(node: Any) -> list[str]:
+    """All data roots below a node, without a slash at the end; the longest first, which may lie inside others."""
+    roots = {value.rstrip("/") for _, key, value in _strings(node) if key == "data_root" and value.strip("/.")}
+    return sorted(roots, key=len, reverse=True)
 
 
 def _strings(node: Any) -> Iterator[tuple[Any, Any, str]]:

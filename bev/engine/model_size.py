@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,9 +13,14 @@ from mmengine.registry import MODELS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bev.engine.config import test_dataset
 from bev.structures import BEVFeatures, Proposals
 
-NUM_CAMERAS = 6
+IMAGE_FILES = {
+    "NuScenesClipDataset": ((900, 1600),) * 6,
+    "WaymoClipDataset": ((1280, 1920),) * 3 + ((886, 1920),) * 2,
+}
+"""Height and width of the images of one moment, by data set."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class ModelSize:
     Attributes:
         parameters: Of everything, heads for training alone included.
         backbone_parameters: Of the backbone.
+        cameras: Images of one moment.
         image_size: Height and width of the images in evaluation, padded.
         frames: Frames that are looked at.
         multiply_adds: Of matrix products and convolutions for one sample: all frames through backbone, neck and
@@ -34,6 +40,7 @@ class ModelSize:
 
     parameters: int
     backbone_parameters: int
+    cameras: int
     image_size: tuple[int, int]
     frames: int
     multiply_adds: int
@@ -45,49 +52,64 @@ def measure_size(config: Config) -> ModelSize:
     with torch.device("meta"):
         model = MODELS.build(config.model).eval().requires_grad_(False)
     height, width = test_size(config)
-    frames = len(config.test_dataloader.dataset.frame_offsets)
-    images = torch.zeros(NUM_CAMERAS, 3, height, width, device="meta")
+    frames, cameras = len(test_dataset(config).frame_offsets), len(_image_files(config))
+    images = torch.zeros(cameras, 3, height, width, device="meta")
     image_cost, levels = count(lambda: model.neck(model.backbone(images)))
-    encoder_cost, bev_map = _count_encoder(model, [tuple(level.shape[1:]) for level in levels], (height, width))
+    encoder_cost, bev_map = _count_encoder(model, [tuple(level.shape) for level in levels], (height, width))
     top_cost = _count_top(model, bev_map, frames) + _count_proposals(model, levels)
-    encoded = 1 if model.recurrent else frames  # a recurrent model encodes the newest frame alone
     return ModelSize(
         parameters=sum(value.numel() for value in model.parameters()),
         backbone_parameters=sum(value.numel() for value in model.backbone.parameters()),
+        cameras=cameras,
         image_size=(height, width),
         frames=frames,
-        multiply_adds=encoded * (image_cost + encoder_cost) + top_cost,
-        live_multiply_adds=image_cost + encoded * encoder_cost + top_cost,
+        multiply_adds=frames * (image_cost + encoder_cost) + top_cost,
+        # Live, a recurrent model encodes the newest frame alone.
+        live_multiply_adds=image_cost + (1 if model.recurrent else frames) * encoder_cost + top_cost,
     )
 
 
 def test_size(config: Config) -> tuple[int, int]:
-    """Padded height and width of nuScenes' images (or the config's crop of them) in evaluation."""
-    resize: dict[str, Any] = next(
-        step for step in config.test_dataloader.dataset.pipeline if step["type"] == "ResizeCropFlipImages"
-    )
-    left, top, right, bottom = resize.get("crop") or (0, 0, 1600, 900)
-    if resize.get("size"):
-        height, width = resize["size"]
-    else:
-        heights = sorted(resize["heights"])
-        height = heights[len(heights) // 2]
-        width = round((right - left) * height / (bottom - top))
+    """Padded height and width that the images of a moment (or the config's crop of them) share in evaluation."""
+    steps = test_dataset(config).pipeline
+    resize: Mapping[str, Any] = next((step for step in steps if step["type"] == "ResizeCropFlipImages"), {})
+    sizes = [_resized(size, resize) for size in _image_files(config)]
     divisor = config.model.data_preprocessor.get("pad_divisor", 32)
-    return -(-height // divisor) * divisor, -(-width // divisor) * divisor
+    height, width = (-(-max(side) // divisor) * divisor for side in zip(*sizes, strict=True))
+    return height, width
 
 
 test_size.__test__ = False  # type: ignore[attr-defined]  # a function about evaluation, no test
 
 
+def _image_files(config: Config) -> Sequence[tuple[int, int]]:
+    """Height and width of each image of a moment."""
+    dataset = test_dataset(config)
+    files = IMAGE_FILES[dataset.type]
+    return files[: len(dataset.cameras)] if dataset.get("cameras") else files
+
+
+def _resized(size: tuple[int, int], resize: Mapping[str, Any]) -> tuple[int, int]:
+    """Size of an image after the pipeline's resizing step."""
+    left, top, right, bottom = resize.get("crop") or (0, 0, size[1], size[0])
+    if resize.get("size"):
+        height, width = resize["size"]
+        return height, width
+    heights = sorted(resize.get("heights") or [bottom - top])
+    height = heights[len(heights) // 2]
+    return height, round((right - left) * height / (bottom - top))
+
+
 def _count_encoder(model: Any, shapes: list[tuple[int, ...]], size: tuple[int, int]) -> tuple[int, torch.Tensor]:
-    """Cost of encoding one frame, on the CPU, since which pillars are seen depends on values; and the map."""
+    """Cost of encoding one frame with levels of these shapes (N, C, h_i, w_i), on the CPU, since which pillars are seen
+    depends on values; and the map."""
     encoder = on_cpu(model.encoder)
-    levels = [torch.zeros(1, NUM_CAMERAS, *shape) for shape in shapes]
-    projections = torch.eye(4).repeat(1, NUM_CAMERAS, 1, 1)
-    sizes = torch.tensor(size).expand(1, NUM_CAMERAS, 2)
+    cameras = shapes[0][0]
+    levels = [torch.zeros(1, *shape) for shape in shapes]
+    projections = torch.eye(4).repeat(1, cameras, 1, 1)
+    sizes = torch.tensor(size).expand(1, cameras, 2)
     can_bus = torch.zeros(1, 18) if encoder.can_bus_mlp is not None else None
-    mask = torch.ones(1, NUM_CAMERAS, dtype=torch.bool)
+    mask = torch.ones(1, cameras, dtype=torch.bool)
     return count(lambda: encoder(levels, projections, sizes, size, mask, None, can_bus))
 
 

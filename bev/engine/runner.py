@@ -49,21 +49,6 @@ def start_from(config: Config, checkpoint: str) -> None:
         config.custom_hooks.append({"type": "InitialWeightsHook", "checkpoint": checkpoint})
 
 
-def use_test_time_augmentation(config: Config) -> None:
-    """Let a test see several views of each image, as the config's `tta_model` and `tta_pipeline` say, in place.
-
-    The model of the built runner is then the `module` of one that merges what is found in the views.
-
-    Raises:
-        ValueError: If the config doesn't say.
-    """
-    missing = [key for key in ("tta_model", "tta_pipeline") if not config.get(key)]
-    if missing:
-        raise ValueError(f"{config.filename} has no {' and no '.join(missing)}: see projects/README.md")
-    config.model = {**config.tta_model, "module": config.model}
-    config.test_dataloader.dataset.pipeline = config.tta_pipeline
-
-
 def is_sharded(config: Config) -> bool:
     """Whether the config asks for a model whose parameters are dealt out to all processes."""
     return (config.get("model_wrapper_cfg") or {}).get("type") == FullyShardedModel.__name__

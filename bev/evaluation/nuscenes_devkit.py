@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from nuscenes.eval.common.config import config_factory
 from nuscenes.eval.common.data_classes import EvalBoxes
 from nuscenes.eval.common.loaders import (
@@ -85,16 +86,32 @@ def summarise(metrics: DetectionMetrics) -> dict:
     """
     summary = {"NDS": metrics.nd_score, "mAP": metrics.mean_ap}
     summary |= {f"m{short}": metrics.tp_errors[name] for name, short in TRUE_POSITIVE_ERRORS.items()}
+    summary["per_class"] = _per_class(metrics, CLASSES)
+    return summary
+
+
+def summarise_classes(metrics: DetectionMetrics, classes: Sequence[str]) -> dict:
+    """As `summarise`, with the classes given alone, and means and NDS over these by the devkit's formulas."""
+    rows = _per_class(metrics, classes)
+    summary = {"mAP": float(np.mean([row["AP"] for row in rows.values()]))}
+    errors = {short: [row[short] for row in rows.values()] for short in TRUE_POSITIVE_ERRORS.values()}
+    # A class without such an error (cones have no velocity) does not count; where all are such, the worst one does.
+    summary |= {f"m{short}": float(np.nanmean(row)) if np.isfinite(row).any() else 1.0 for short, row in errors.items()}
+    weight = metrics.cfg.mean_ap_weight
+    scores = [max(0.0, 1.0 - summary[f"m{short}"]) for short in errors]
+    return {"NDS": (weight * summary["mAP"] + sum(scores)) / (weight + len(scores)), **summary, "per_class": rows}
+
+
+def _per_class(metrics: DetectionMetrics, classes: Sequence[str]) -> dict[str, dict]:
     mean_aps = metrics.mean_dist_aps
-    summary["per_class"] = {
+    return {
         name: {
             "AP": float(mean_aps[name]),
             **{short: float(metrics.get_label_tp(name, error)) for error, short in TRUE_POSITIVE_ERRORS.items()},
             "AP_dist": {str(d): float(metrics.get_label_ap(name, d)) for d in metrics.cfg.dist_ths},
         }
-        for name in CLASSES
+        for name in classes
     }
-    return summary
 
 
 def flatten(summary: dict) -> dict[str, float]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from mmengine.dist import get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
@@ -33,6 +35,8 @@ class NuScenesNDS(BaseMetric):
         ann_file: index file, where `split` is not given.
         splits_file: custom splits, where they are not in `splits.json` beside the tables.
         class_range_cap: cuts each class's official range (50, 40 or 30 m) at this many metres.
+        classes: nuScenes' class by class of the model, {"vehicle": "car"}; other classes are left out, and means are
+            those over the classes named. Without it, the model's names are nuScenes'.
         output_dir: where `results_nusc.json` goes; a temporary folder by default.
         format_only: write the file and evaluate nothing, for splits without annotations.
         only_predicted: evaluate the samples that were predicted and ignore the others of the split.
@@ -51,6 +55,7 @@ class NuScenesNDS(BaseMetric):
         ann_file: str | None = None,
         splits_file: str | None = None,
         class_range_cap: float | None = None,
+        classes: Mapping[str, str] | None = None,
         output_dir: str | None = None,
         format_only: bool = False,
         only_predicted: bool = False,
@@ -66,6 +71,11 @@ class NuScenesNDS(BaseMetric):
         self.data_root = data_root
         self.version, self.split, self.splits_file, self.ann_file = version, split, splits_file, ann_file
         self.class_range_cap = class_range_cap
+        unknown = set((classes or {}).values()) - set(CLASSES)
+        if unknown:
+            wrong = ", ".join(sorted(unknown))
+            raise ValueError(f"classes: nuScenes has no class {wrong}; it has {', '.join(CLASSES)}")
+        self.classes = dict(classes) if classes else None
         self.output_dir = output_dir
         self.format_only, self.only_predicted = format_only, only_predicted
         self.modality = modality
@@ -79,18 +89,24 @@ class NuScenesNDS(BaseMetric):
                 where the model predicts them, attributes), `sample_token` and `global_T_bev`. Samples of other data
                 sets are passed over.
         """
+        names = (self.dataset_meta or {}).get("classes", CLASSES)
+        if self.classes is not None:
+            names = [self.classes.get(name) for name in names]
+        known = np.array([name is not None for name in names])
         for sample in data_samples:
             if sample.get("dataset", "nuscenes") != "nuscenes":
                 continue
             predictions = sample["pred_instances_3d"]
+            labels, attributes = predictions["labels_3d"].cpu(), predictions.get("attributes")
+            kept = torch.from_numpy(np.flatnonzero(known[labels.numpy()]))
             records = format_boxes(
-                predictions["bboxes_3d"].to("cpu"),
-                predictions["scores_3d"].cpu(),
-                predictions["labels_3d"].cpu(),
+                predictions["bboxes_3d"].to("cpu")[kept],
+                predictions["scores_3d"].cpu()[kept],
+                labels[kept],
                 sample["global_T_bev"],
                 sample["sample_token"],
-                attributes=predictions.get("attributes"),
-                classes=(self.dataset_meta or {}).get("classes", CLASSES),
+                attributes=None if attributes is None else [attributes[row] for row in kept.tolist()],
+                classes=names,
             )
             self.results.append((sample["sample_token"], records))
 
@@ -123,7 +139,8 @@ class NuScenesNDS(BaseMetric):
                 MMLogger.get_current_instance().info(f"{path}: {len(tokens)} samples, {boxes} boxes")
                 return {}
             nusc = open_tables(self.data_root, version)
-            summary = evaluate_results(path, nusc, samples=tokens, class_range_cap=self.class_range_cap)
+            kept = None if self.classes is None else sorted(set(self.classes.values()))
+            summary = evaluate_results(path, nusc, samples=tokens, class_range_cap=self.class_range_cap, classes=kept)
         from bev.evaluation.nuscenes_devkit import flatten
 
         return flatten(summary)
@@ -143,6 +160,7 @@ def evaluate_results(
     splits_file: str | os.PathLike | None = None,
     samples: Collection[str] | None = None,
     class_range_cap: float | None = None,
+    classes: Sequence[str] | None = None,
 ) -> dict:
     """Evaluates a submission file.
 
@@ -153,6 +171,7 @@ def evaluate_results(
         splits_file: custom splits, where they are not in `splits.json` beside the tables.
         samples: the sample tokens themselves, in place of a split.
         class_range_cap: cuts each class's official range at this many metres.
+        classes: those to report and to take means over; all by default, which gives the official numbers.
 
     Returns:
         NDS, mAP, mATE, mASE, mAOE, mAVE, mAAE and `per_class`, as `nuscenes_devkit.summarise` describes.
@@ -177,7 +196,7 @@ def evaluate_results(
             "then tools/submit.py nuscenes)"
         )
     # The devkit's evaluation draws curves with matplotlib and takes seconds to import.
-    from bev.evaluation.nuscenes_devkit import SampleSetEval, detection_config, summarise
+    from bev.evaluation.nuscenes_devkit import SampleSetEval, detection_config, summarise, summarise_classes
 
     metrics, _ = SampleSetEval(nusc, detection_config(class_range_cap), results_path, list(tokens)).evaluate()
-    return summarise(metrics)
+    return summarise(metrics) if classes is None else summarise_classes(metrics, classes)

@@ -6,6 +6,7 @@ from bev.geometry.boxes import (
     encode_boxes,
     inverse_transform_boxes,
     legacy_to_current,
+    scale_transform_boxes,
     transform_boxes,
     wrap_angle,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "pose_matrix",
     "project",
     "rotation_z",
+    "scale_transform_boxes",
     "split_projection",
     "transform_boxes",
     "wrap_angle",

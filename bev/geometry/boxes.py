@@ -82,6 +82,13 @@ def transform_boxes(boxes: np.ndarray, dst_T_src: np.ndarray) -> np.ndarray:
     return moved
 
 
+def scale_transform_boxes(boxes: np.ndarray, dst_T_src: np.ndarray) -> np.ndarray:
+    """As `transform_boxes`, for a transform (4, 4) that may also scale all axes alike: sizes are scaled, too."""
+    moved = transform_boxes(boxes, dst_T_src)
+    moved[..., 3:6] *= np.cbrt(abs(np.linalg.det(dst_T_src[:3, :3])))
+    return moved
+
+
 def inverse_transform_boxes(boxes: np.ndarray, dst_T_src: np.ndarray) -> np.ndarray:
     """Undoes `transform_boxes(..., dst_T_src)`: gravity boxes (..., 9) in frame dst back to frame src, (4, 4).
 

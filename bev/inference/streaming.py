@@ -16,7 +16,7 @@ from mmengine.registry import MODELS
 
 import bev
 from bev.engine.checkpoint import load_weights
-from bev.engine.config import load_config
+from bev.engine.config import load_config, test_dataset
 from bev.geometry import check_pose, invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.inference.detections import Detections
@@ -95,7 +95,7 @@ class StreamingPerceptor:
         self.model: BEVPerceptor = MODELS.build(config.model).to(self.device).eval()
         if checkpoint is not None:
             load_weights(self.model, checkpoint, strict=True)
-        dataset = config.test_dataloader.dataset
+        dataset = test_dataset(config)
         self.classes = tuple(dataset.get("classes", config.get("classes", ())))
         self._builder = FrameBuilder(dataset.pipeline, cameras, colour)
         self._history = History(_seconds(dataset, interval, self.model.recurrent), tolerance)

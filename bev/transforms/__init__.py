@@ -4,6 +4,7 @@ from bev.transforms.bev import BoxRangeFilter, RandomBEVTransform
 from bev.transforms.grid_mask import GridMask
 from bev.transforms.image_files import ImageReadError
 from bev.transforms.loading import LoadMultiCameraImages
+from bev.transforms.mirror import MirrorScene
 from bev.transforms.normalize import NormalizeImages, PadImages
 from bev.transforms.occupancy import LoadOccupancy
 from bev.transforms.pack import PackClip
@@ -18,6 +19,7 @@ __all__ = [
     "Lens",
     "LoadMultiCameraImages",
     "LoadOccupancy",
+    "MirrorScene",
     "NormalizeImages",
     "PackClip",
     "PadImages",

@@ -10,11 +10,37 @@ import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.registry import TRANSFORMS
 
-from bev.geometry import rotation_z, transform_boxes
+from bev.geometry import rotation_z, scale_transform_boxes
 from bev.transforms.clip import Clip, cameras_of
 
 # mmdet3d's boxes have their origin at the bottom; ours are built from the gravity centre.
 GRAVITY_ORIGIN = (0.5, 0.5, 0.5)
+MODES = ("features", "cameras")
+
+
+def transform_bev(clip: Clip, aug_T_bev: np.ndarray, mode: str) -> None:
+    """Take a clip's ground truth to another bev frame, and note in `aug_T_bev` how.
+
+    Args:
+        clip: Changed in place.
+        aug_T_bev: (4, 4) rotation about z, mirroring and scale, about the origin.
+        mode: 'features' asks the model to resample its BEV features (`bev_augmentation`), 'cameras' moves the cameras.
+    """
+    if clip.get("gt_boxes") is not None:
+        clip["gt_boxes"] = _transform_scaled(clip["gt_boxes"], aug_T_bev)
+    for labels in ("gt_occupancy", "gt_lanes"):
+        if clip.get(labels) is not None:
+            clip[labels] = clip[labels].transformed(aug_T_bev)
+    clip["aug_T_bev"] = aug_T_bev @ clip.get("aug_T_bev", np.eye(4))
+    if mode == "features":
+        clip["bev_augmentation"] = aug_T_bev @ clip["bev_augmentation"]
+        return
+    bev_T_aug = np.linalg.inv(aug_T_bev)
+    for camera in cameras_of(clip):
+        camera["pix_T_bev"] = camera["pix_T_bev"] @ bev_T_aug
+    for frame in clip["frames"]:
+        if frame.get("global_T_bev") is not None:
+            frame["global_T_bev"] = frame["global_T_bev"] @ bev_T_aug
 
 
 @TRANSFORMS.register_module()
@@ -43,7 +69,7 @@ class RandomBEVTransform:
         flip_y: float = 0.5,
         mode: str = "features",
     ) -> None:
-        if mode not in ("features", "cameras"):
+        if mode not in MODES:
             raise ValueError(f"mode must be 'features' or 'cameras', not {mode!r}")
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f"scale must be 0 < low <= high, not {scale}")
@@ -55,38 +81,23 @@ class RandomBEVTransform:
 
     def __call__(self, clip: Clip) -> Clip:
         """Update the ground truth and, by mode, `bev_augmentation` or every `pix_T_bev`."""
-        aug_T_bev, scale = self._draw()
-        if clip.get("gt_boxes") is not None:
-            clip["gt_boxes"] = _transform_scaled(clip["gt_boxes"], aug_T_bev, scale)
-        for labels in ("gt_occupancy", "gt_lanes"):
-            if clip.get(labels) is not None:
-                clip[labels] = clip[labels].transformed(aug_T_bev)
-        if self.mode == "features":
-            clip["bev_augmentation"] = aug_T_bev @ clip["bev_augmentation"]
-        else:
-            bev_T_aug = np.linalg.inv(aug_T_bev)
-            for camera in cameras_of(clip):
-                camera["pix_T_bev"] = camera["pix_T_bev"] @ bev_T_aug
-            for frame in clip["frames"]:
-                if frame.get("global_T_bev") is not None:
-                    frame["global_T_bev"] = frame["global_T_bev"] @ bev_T_aug
+        transform_bev(clip, self._draw(), self.mode)
         return clip
 
-    def _draw(self) -> tuple[np.ndarray, float]:
-        """A random (4, 4) `aug_T_bev` and the scale in it."""
+    def _draw(self) -> np.ndarray:
+        """A random (4, 4) `aug_T_bev`."""
         angle = np.radians(random.uniform(-self.rotation_degrees, self.rotation_degrees))
         scale = float(random.uniform(*self.scale))
         sign_x = -1.0 if random.random() < self.flip_x else 1.0
         sign_y = -1.0 if random.random() < self.flip_y else 1.0
-        return np.diag([sign_x * scale, sign_y * scale, scale, 1.0]) @ rotation_z(angle), scale
+        return np.diag([sign_x * scale, sign_y * scale, scale, 1.0]) @ rotation_z(angle)
 
 
-def _transform_scaled(boxes: LiDARInstance3DBoxes, aug_T_bev: np.ndarray, scale: float) -> LiDARInstance3DBoxes:
-    """Move boxes by a transform that scales by `scale`: centres and velocities scale with the matrix, sizes here."""
+def _transform_scaled(boxes: LiDARInstance3DBoxes, aug_T_bev: np.ndarray) -> LiDARInstance3DBoxes:
+    """Move boxes by a transform that may scale."""
     gravity = boxes.tensor.numpy().astype(np.float64)
     gravity[:, :3] = boxes.gravity_center.numpy()
-    moved = transform_boxes(gravity, aug_T_bev)
-    moved[:, 3:6] *= scale
+    moved = scale_transform_boxes(gravity, aug_T_bev)
     return LiDARInstance3DBoxes(torch.from_numpy(moved).float(), box_dim=9, origin=GRAVITY_ORIGIN)
 
 

@@ -8,9 +8,10 @@ A dataset creates it and `PackClip` ends it:
     camera_names: list of str, the slots of the camera axis; a frame may lack some of them
     current: int, index of the current frame in `frames`
     lidar_path: str or None
-    dataset: str, where several data sets are mixed: which one it comes from
+    dataset: str, which data set it comes from
     on_error: 'raise' or 'skip-frame', what to do about an unreadable image
     bev_augmentation: (4, 4) float64, `aug_T_bev` that is left to the model
+    aug_T_bev: (4, 4) float64, all that augmentations did to the bev frame; missing where they did nothing
     gt_boxes: LiDARInstance3DBoxes (M boxes, 9 numbers), gt_labels: (M,) int64, in the augmented bev frame
     gt_fields: name to (M,) array, what else is known about these boxes: attributes, speeds, num_points
     occupancy_path: file of the occupancy labels, or None; gt_occupancy: OccupancyLabels, once loaded

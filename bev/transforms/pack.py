@@ -29,8 +29,8 @@ class PackClip:
     gt_fields), `gt_occupancy` (semantics (X, Y, Z) uint8, mask_lidar and mask_camera (X, Y, Z) bool), `gt_lanes` (see
     `bev.models.heads.lanes.targets`; without traffic elements where the front image is missing; its metainfo `token` is
     the annotated frame) and, as metainfo:
-    sample_token, scene_token, timestamp, global_T_bev, lidar_path, camera_names, `dataset` where the clip says which it
-    comes from, and for the current frame `image_paths` and `file_pix_T_bev` ((N, 4, 4) float64, projections into the
+    sample_token, scene_token, timestamp, global_T_bev, lidar_path, camera_names, `dataset` and `aug_T_bev` where the
+    clip has them, and for the current frame `image_paths` and `file_pix_T_bev` ((N, 4, 4) float64, projections into the
     image files from the bev frame without augmentation), in the order of camera_names, with None and the identity for
     missing cameras.
     """
@@ -90,7 +90,7 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
     sample = Det3DDataSample(
         metainfo={
             **{key: clip[key] for key in ("sample_token", "scene_token", "timestamp", "global_T_bev", "lidar_path")},
-            **({"dataset": clip["dataset"]} if "dataset" in clip else {}),
+            **_present(clip, ("dataset", "aug_T_bev")),
             "camera_names": list(clip["camera_names"]),
             "image_paths": [camera and camera["path"] for camera in cameras],
             "file_pix_T_bev": np.stack(
@@ -112,6 +112,10 @@ def _pack_sample(clip: Clip) -> Det3DDataSample:
         sample.gt_lanes = _pack_arrays(seen, LANE_ARRAYS)
         sample.gt_lanes.set_metainfo({"token": lanes.token})
     return sample
+
+
+def _present(clip: Clip, keys: Sequence[str]) -> dict[str, Any]:
+    return {key: clip[key] for key in keys if key in clip}
 
 
 def _pack_arrays(labels: Any, names: Sequence[str]) -> BaseDataElement:

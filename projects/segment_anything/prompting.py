@@ -5,7 +5,9 @@ Shapes: N boxes, H W height and width of the image, S side of the square that th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ class BoxPrompter:
     """
 
     def __init__(self, sam: SamModel, prompts_per_step: int = 32) -> None:
-        side = sam.config.vision_config.image_size
+        side: int = sam.config.vision_config.image_size  # type: ignore[union-attr]  # the class attribute's type is wider
         self.sam = sam
         self.prompts_per_step = prompts_per_step
         self.padded = {"height": side, "width": side}
@@ -43,7 +45,9 @@ class BoxPrompter:
         """
         if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
             raise SamFolderError(f"{folder} has no config.json and model.safetensors of a Segment Anything model")
-        sam, loaded = SamModel.from_pretrained(
+        sam: SamModel
+        loaded: dict[str, Any]
+        sam, loaded = SamModel.from_pretrained(  # type: ignore[misc]  # its type leaves `output_loading_info` out
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
         # These two are one tensor, which is stored once.
@@ -51,7 +55,7 @@ class BoxPrompter:
         if missing or loaded["mismatched_keys"]:
             wrong = ", ".join([*missing, *map(str, loaded["mismatched_keys"])][:3])
             raise SamFolderError(f"the weights in {folder} are not those of a Segment Anything model: {wrong}, ...")
-        return cls(sam.to(device).eval(), prompts_per_step)
+        return cls(sam.eval().to(torch.device(device)), prompts_per_step)
 
     @torch.no_grad()
     def masks(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -68,12 +72,12 @@ class BoxPrompter:
         embedding = self.sam.get_image_embeddings(inputs["pixel_values"])
         return np.concatenate([self._decode(embedding, part, inputs) for part in scaled.split(self.prompts_per_step)])
 
-    def _scale(self, boxes: np.ndarray, inputs: dict) -> torch.Tensor:
+    def _scale(self, boxes: np.ndarray, inputs: Mapping[str, Any]) -> torch.Tensor:
         """Boxes (N, 4) in pixels of the resized image."""
         height, width = (inputs["reshaped_input_sizes"][0].cpu() / inputs["original_sizes"][0].cpu()).tolist()
         return torch.as_tensor(boxes, dtype=torch.float32) * torch.tensor([width, height, width, height])
 
-    def _decode(self, embedding: torch.Tensor, boxes: torch.Tensor, inputs: dict) -> np.ndarray:
+    def _decode(self, embedding: torch.Tensor, boxes: torch.Tensor, inputs: Mapping[str, Any]) -> np.ndarray:
         output = self.sam(image_embeddings=embedding, input_boxes=boxes[None], multimask_output=False)
         masks = self.processor.post_process_masks(
             output.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], pad_size=self.padded

@@ -24,7 +24,9 @@ from bev.models.perceptor import BEVPerceptor
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OPENLANE = sorted(path for path in CONFIGS.glob("openlane_*.py") if "nano" not in path.stem)
-PUBLISHED = sorted(path for path in set(CONFIGS.glob("*.py")) - set(OPENLANE) if "waymo" not in path.stem)
+PUBLISHED = sorted(
+    path for path in set(CONFIGS.glob("*.py")) - set(OPENLANE) if "waymo" not in path.stem and "mixed" not in path.stem
+)
 
 # What a user would pass with --cfg-options to see a big config run on a laptop.
 SMALL = {

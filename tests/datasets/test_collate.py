@@ -28,5 +28,15 @@ def test_clips_are_stacked_and_samples_listed():
     assert [sample.sample_token for sample in batch["data_samples"]] == ["a", "b"]
 
 
+def test_views_stay_apart():
+    items = [
+        {key: [one[key], two[key]] for key in one}
+        for one, two in ((make_item(2, 4, f"{name}0"), make_item(2, 6, f"{name}1")) for name in "ab")
+    ]
+    batch = collate_clips(items)
+    assert [clip.images.shape for clip in batch["inputs"]] == [(2, 1, 2, 3, 4, 8), (2, 1, 2, 3, 6, 8)]
+    assert [[sample.sample_token for sample in view] for view in batch["data_samples"]] == [["a0", "b0"], ["a1", "b1"]]
+
+
 def test_configs_find_it_by_name():
     assert FUNCTIONS.get("collate_clips") is collate_clips

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 import bev
-from bev.engine.config import ConfigError, find_registered, load_config, set_data_root
+from bev.engine.config import ConfigError, find_registered, load_config, set_data_root, test_dataset
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_synthetic.py"
@@ -55,6 +55,21 @@ def test_unknown_argument_in_a_file_is_found_with_its_place(tmp_path):
     path.write_text("model = dict(type='BEVPerceptor', heads=dict(a=dict(type='ImagePlaneHead', num_clases=10)))")
     with pytest.raises(ConfigError, match=r"model\.heads\.a\.num_clases.*did you mean num_classes"):
         load_config(path)
+
+
+def test_a_data_root_for_all_parts():
+    config = load_config(NANO)
+    set_data_root(config, "elsewhere")
+    assert config.train_dataloader.dataset.data_root == config.val_evaluator.data_root == "elsewhere"
+
+
+def test_data_sets_keep_their_folders_under_another_root():
+    config = load_config(CONFIGS / "bevformerv2_internimage_nano_mixed_synthetic.py")
+    set_data_root(config, "elsewhere")
+    for members in (config.train_dataloader.dataset.datasets, config.val_dataloader.dataset.datasets):
+        assert [member.data_root for member in members] == ["elsewhere/synthetic", "elsewhere/synthetic_waymo"]
+    assert [part.data_root for part in config.test_evaluator] == ["elsewhere/synthetic", "elsewhere/synthetic_waymo"]
+    assert test_dataset(config).data_root == "elsewhere/synthetic"
 
 
 def test_missing_file(tmp_path):

@@ -30,6 +30,17 @@ def test_parameters_and_frames() -> None:
     assert one.live_multiply_adds < three.live_multiply_adds < three.multiply_adds
 
 
+def test_recurrent_models_encode_the_history_of_their_clips_offline_alone() -> None:
+    config = load_config(CONFIGS / "bevformerv2_internimage_nano_waymo_synthetic.py")
+    one = measure_size(config)
+    assert (one.cameras, one.frames) == (5, 1)
+    config.model.temporal = dict(type="RecurrentBEV", grid=config.model.encoder.grid)
+    config.test_dataloader.dataset.frame_offsets = (-5, 0)
+    two = measure_size(config)
+    assert one.multiply_adds == two.live_multiply_adds
+    assert 1.5 * one.multiply_adds < two.multiply_adds < 2 * one.multiply_adds
+
+
 def test_a_convolution_is_counted_as_one_expects() -> None:
     from bev.engine.model_size import count
 
@@ -40,7 +51,14 @@ def test_a_convolution_is_counted_as_one_expects() -> None:
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("bevformer_base", (928, 1600)), ("bevformer_tiny", (480, 800)), ("bevformerv2_internimage_t", (640, 1600))],
+    [
+        ("bevformer_base", (928, 1600)),
+        ("bevformer_tiny", (480, 800)),
+        ("bevformerv2_internimage_t", (640, 1600)),
+        ("bevformer_plus_plus_r101_waymo", (1280, 1920)),
+        ("bevformerv2_internimage_nano_waymo_synthetic", (128, 256)),
+        ("bevformerv2_internimage_nano_mixed_synthetic", (96, 256)),
+    ],
 )
 def test_image_sizes(name: str, size: tuple[int, int]) -> None:
     assert test_size(load_config(CONFIGS / f"{name}.py")) == size

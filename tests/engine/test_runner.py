@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from bev.engine.runner import fit_schedule, start_from, use_test_time_augmentation
+from bev.engine.runner import fit_schedule, start_from
 
 
 def experiment(batch_size: int, enable: bool = True, launcher: str = "pytorch") -> Config:
@@ -58,14 +58,3 @@ def test_first_weights_need_no_hook_in_a_config() -> None:
     config = Config(dict(custom_hooks=[dict(type="RandomStateHook")]))
     start_from(config, "first.pth")
     assert config.custom_hooks[1:] == [dict(type="InitialWeightsHook", checkpoint="first.pth")]
-
-
-def test_augmentation_wraps_the_model_and_replaces_the_pipeline() -> None:
-    model, views = dict(type="DINO"), [dict(type="TestTimeAug")]
-    config = Config(dict(model=model, test_dataloader=dict(dataset=dict(pipeline=[])), tta_pipeline=views))
-    with pytest.raises(ValueError, match="has no tta_model:"):
-        use_test_time_augmentation(config)
-    config.tta_model = dict(type="DetTTAModel")
-    use_test_time_augmentation(config)
-    assert config.model == dict(type="DetTTAModel", module=model)
-    assert config.test_dataloader.dataset.pipeline == views

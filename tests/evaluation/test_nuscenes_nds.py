@@ -99,6 +99,30 @@ def test_ground_truth_of_a_tiny_world_from_its_index(tiny: Path):
     assert set(values) >= {f"nuscenes/{key}" for key in ("NDS", "mATE", "mASE", "mAOE", "mAVE", "mAAE")}
 
 
+def test_a_model_with_other_classes(tiny: Path):
+    """Its means are over the classes that it has; all classes under their own names give the official numbers."""
+    index = tiny / "nuscenes_infos_mini_val.pkl"
+    samples = _data_samples(index)
+    official = _evaluate(NuScenesNDS(str(tiny), ann_file=str(index)), samples)
+    same = NuScenesNDS(str(tiny), ann_file=str(index), classes={name: name for name in CLASSES})
+    assert _evaluate(same, samples) == pytest.approx(official)
+    own = ("vehicle", "rock", "pedestrian")
+    for sample in samples:
+        found = sample.pred_instances_3d
+        names = [CLASSES[label] for label in found.labels_3d]
+        found.labels_3d = torch.tensor([{"car": 0, "pedestrian": 2}.get(name, 1) for name in names])
+    metric = NuScenesNDS(str(tiny), ann_file=str(index), classes={"vehicle": "car", "pedestrian": "pedestrian"})
+    evaluator = Evaluator(metric)
+    evaluator.dataset_meta = {"classes": own}
+    evaluator.process(data_samples=[*samples, Det3DDataSample(metainfo={"dataset": "waymo"})], data_batch={})
+    values = evaluator.evaluate(size=len(samples))
+    assert values["nuscenes/mAP"] == pytest.approx(1.0)
+    assert values["nuscenes/mATE"] == pytest.approx(0.0, abs=1e-5)
+    assert {name.split("/")[1].split("_")[0] for name in values if "_" in name} == {"car", "pedestrian"}
+    with pytest.raises(ValueError, match="no class van"):
+        NuScenesNDS(str(tiny), ann_file=str(index), classes={"vehicle": "van"})
+
+
 def test_the_range_cap_drops_what_is_farther(tiny: Path):
     index = tiny / "nuscenes_infos_mini_val.pkl"
     samples = _data_samples(index)

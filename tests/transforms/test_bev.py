@@ -51,6 +51,9 @@ def test_modes_put_the_transform_where_they_promise(make_clip, mode):
     camera_moved = not np.allclose(camera["pix_T_bev"], camera["file_pix_T_bev"])
     assert camera_moved == (mode == "cameras")
     assert np.allclose(clip["bev_augmentation"], np.eye(4)) == (mode == "cameras")
+    moved = camera["file_pix_T_bev"] @ np.linalg.inv(clip["aug_T_bev"])
+    np.testing.assert_allclose(camera["pix_T_bev"] @ np.linalg.inv(clip["bev_augmentation"]), moved, atol=1e-9)
+    assert not np.allclose(clip["aug_T_bev"], np.eye(4))
 
 
 @pytest.mark.parametrize(("flip_x", "flip_y"), [(0, 0), (1, 0), (0, 1), (1, 1)])

@@ -85,22 +85,25 @@ _CYCLES = ("bicycle", "motorcycle")
 _WITHOUT_ATTRIBUTE = ("barrier", "traffic_cone")
 
 
-def label_mapping(metainfo: Mapping, classes: tuple[str, ...] = CLASSES) -> np.ndarray:
+def label_mapping(
+    metainfo: Mapping, classes: tuple[str, ...] = CLASSES, class_mapping: Mapping[str, str] | None = None
+) -> np.ndarray:
     """Table from the labels of an index to positions in `classes`.
 
     Args:
         metainfo: the index's metainfo; its `categories` map names to labels, -1 for what is not a class.
         classes: the names wanted.
+        class_mapping: what a model calls the index's classes, {"truck": "vehicle"}; others keep their names.
 
     Returns:
         (labels + 1,) int64: entry i for label i, and a last entry, which label -1 reaches, of -1. Classes not wanted
         give -1.
     """
-    categories = metainfo["categories"]
+    categories, called = metainfo["categories"], class_mapping or {}
     mapping = np.full(max(categories.values()) + 2, -1, dtype=np.int64)
     for name, label in categories.items():
-        if label >= 0 and name in classes:
-            mapping[label] = classes.index(name)
+        if label >= 0 and called.get(name, name) in classes:
+            mapping[label] = classes.index(called.get(name, name))
     return mapping
 
 

@@ -28,6 +28,8 @@ class NuScenesClipDataset(ClipDataset):
         min_lidar_points: Boxes with fewer LiDAR points are no ground truth.
         min_visibility: Lowest nuScenes visibility level (1 to 4) of ground truth; None for no limit.
         classes: Names whose positions are the labels.
+        class_mapping: What the model calls nuScenes' classes, such as {"truck": "vehicle", "bicycle": "cyclist"};
+            others keep their names.
         occupancy: Whether samples have Occ3D's labels, under `gts` in `data_root`, and clips their `occupancy_path`.
         lanes: Index of OpenLane-V2's annotations (subset B) of these samples, relative to `data_root`; None for none.
         **kwargs: Further arguments of `ClipDataset`. The camera axis has nuScenes' six first.
@@ -47,6 +49,7 @@ class NuScenesClipDataset(ClipDataset):
         min_lidar_points: int = 1,
         min_visibility: int | None = None,
         classes: Sequence[str] = CLASSES,
+        class_mapping: Mapping[str, str] | None = None,
         occupancy: bool = False,
         lanes: str | None = None,
         **kwargs: Any,
@@ -56,7 +59,7 @@ class NuScenesClipDataset(ClipDataset):
                 raise ValueError(f"{name} are in the ego frame: set bev_frame='ego'")
         self.min_lidar_points = min_lidar_points
         self.min_visibility = min_visibility
-        self.classes = tuple(classes)
+        self.classes, self.class_mapping = tuple(classes), class_mapping
         self.occupancy = occupancy
         self.lanes = lanes
         self._lane_table: LaneTable | None = None
@@ -64,10 +67,12 @@ class NuScenesClipDataset(ClipDataset):
         super().__init__(ann_file, data_root, **kwargs)
 
     def _box_filter(self, metainfo: Mapping[str, Any]) -> BoxFilter:
-        unknown = set(self.classes) - set(metainfo["categories"])
+        called = self.class_mapping or {}
+        unknown = set(called) - set(metainfo["categories"])
+        unknown |= set(self.classes) - {called.get(name, name) for name in metainfo["categories"]}
         if unknown:
             raise ValueError(f"{self.ann_file}: the index has no class {', '.join(sorted(unknown))}")
-        mapping = label_mapping(metainfo, self.classes)
+        mapping = label_mapping(metainfo, self.classes, self.class_mapping)
         return BoxFilter(mapping, self.min_lidar_points, self.min_visibility, ATTRIBUTE_STATES)
 
     def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:

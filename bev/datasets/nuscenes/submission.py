@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
-from pyquaternion import Quaternion
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
@@ -61,36 +60,38 @@ def format_boxes(
     level = inverse_transform_boxes(gravity, invert_pose(np.asarray(global_T_bev, dtype=np.float64)))
     records = []
     for i in np.argsort(-scores, kind="stable")[:MAX_BOXES_PER_SAMPLE]:
-        x, y, z, length, width, height, yaw, vx, vy = level[i].tolist()
         name = classes[int(labels[i])]
-        attribute = default_attribute(name, math.hypot(vx, vy)) if attributes is None else attributes[i]
-        records.append(
-            {
-                "sample_token": sample_token,
-                "translation": [x, y, z],
-                "size": [width, length, height],
-                "rotation": [math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)],
-                "velocity": [vx, vy],
-                "detection_name": name,
-                "detection_score": float(scores[i]),
-                "attribute_name": attribute,
-            }
-        )
+        attribute = default_attribute(name, math.hypot(*level[i, 7:])) if attributes is None else attributes[i]
+        records.append(box_record(level[i], float(scores[i]), name, attribute, sample_token))
     return records
 
 
+def box_record(box: np.ndarray, score: float, name: str, attribute: str, sample_token: str) -> dict:
+    """A submission record of a gravity box (9,) in the global frame."""
+    x, y, z, length, width, height, yaw, vx, vy = box.tolist()
+    return {
+        "sample_token": sample_token,
+        "translation": [x, y, z],
+        "size": [width, length, height],
+        "rotation": [math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)],
+        "velocity": [vx, vy],
+        "detection_name": name,
+        "detection_score": score,
+        "attribute_name": attribute,
+    }
+
+
 def boxes_of_records(records: Sequence[Mapping]) -> np.ndarray:
-    """Gravity boxes (M, 9) in the global frame of the records of one sample."""
-    rows = [
-        [
-            *record["translation"],
-            *(record["size"][i] for i in (1, 0, 2)),
-            Quaternion(record["rotation"]).yaw_pitch_roll[0],
-            *record["velocity"],
-        ]
-        for record in records
-    ]
-    return np.array(rows, dtype=np.float64).reshape(-1, 9)
+    """Gravity boxes (M, 9) in the global frame of the records of one sample; headings are those seen from above."""
+    columns = {key: np.array([record[key] for record in records], np.float64) for key in _VECTOR_LENGTHS}
+    boxes = np.zeros((len(records), 9))
+    if len(records):
+        w, x, y, z = columns["rotation"].T
+        boxes[:, :3] = columns["translation"]
+        boxes[:, 3:6] = columns["size"][:, [1, 0, 2]]
+        boxes[:, 6] = np.arctan2(2 * (x * y + w * z), w * w + x * x - y * y - z * z)
+        boxes[:, 7:] = columns["velocity"]
+    return boxes
 
 
 def write_submission(

@@ -116,10 +116,6 @@ class WaymoClipDataset(ClipDataset):
         rows = [start + np.arange(0, n, self.interval) for start, n in zip(starts, lengths, strict=False)]
         return [{"row": int(row)} for row in np.concatenate(rows)]
 
-    def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The clip around a sample, images not loaded."""
-        return {**super().get_data_info(idx), "dataset": "waymo"}
-
     def _cameras(self, row: int, global_T_bev: np.ndarray) -> dict[str, Camera]:
         cameras = super()._cameras(row, global_T_bev)
         first, waymo = int(self._table.first_camera[row]), self._waymo

@@ -53,6 +53,11 @@ class FrameCodes:
     def __len__(self) -> int:
         return len(self._codes)
 
+    @property
+    def keys(self) -> list[tuple[str, int, int]]:
+        """Segment, camera and time in microseconds of each frame, in the order of the numbers."""
+        return list(self._codes)
+
     def of(self, objects: Sequence[Any]) -> np.ndarray:
         """(N,) int64 number of each object's frame."""
         keys = ((entry.context_name, entry.camera_name, entry.frame_timestamp_micros) for entry in objects)

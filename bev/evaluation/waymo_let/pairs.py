@@ -13,7 +13,7 @@ import numpy as np
 
 from bev.evaluation.waymo_let.config import Alignment, LetConfig, MetricConfig
 from bev.evaluation.waymo_let.frames import Frame
-from bev.evaluation.waymo_let.overlap import iou_matrix
+from bev.geometry.overlap import iou_matrix
 
 TINY = 1e-6
 """Distances and their squares are at least this."""

@@ -30,6 +30,8 @@ def test_label_mapping_goes_by_name():
     assert mapping.tolist() == [CLASSES.index("car"), CLASSES.index("barrier"), -1]
     assert mapping[-1] == -1
     np.testing.assert_array_equal(label_mapping({"categories": {"car": 0, "bus": 1}}, ("bus",)), [-1, 0, -1])
+    called = label_mapping({"categories": {"car": 0, "bus": 1, "barrier": 2}}, ("vehicle",), {"car": "vehicle"})
+    np.testing.assert_array_equal(called, [0, -1, -1, -1])
 
 
 @pytest.mark.parametrize("name", CLASSES)

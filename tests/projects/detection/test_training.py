@@ -109,7 +109,7 @@ def test_dino_trains_and_is_evaluated_with_and_without_augmentation(
 
 
 def test_augmentation_needs_to_be_configured(tool: Tool, images: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has no tta_model and no tta_pipeline"):
+    with pytest.raises(ValueError, match="has no tta_pipeline and no tta_model"):
         tool("test", MASK_RCNN, "--data-root", images, "--work-dir", tmp_path, "--tta")
 
 

@@ -105,7 +105,7 @@ def test_pictures_and_labels_are_found(name: str, tmp_path: Path) -> None:
 
 def test_mapillary_gets_the_classes_of_cityscapes(tmp_path: Path) -> None:
     folders = [(f"{split}/images", f"{split}/labels") for split in ("training", "validation")]
-    write_pictures(tmp_path, folders, ("a.jpg", "a.png"), 55)
+    write_pictures(tmp_path / "mapillary", folders, ("a.jpg", "a.png"), 55)
     config = load_config(CONFIGS / "segformer_internimage_l_512x1024_80k_mapillary.py")
     set_data_root(config, tmp_path)
     training = build(config, "train_dataloader")

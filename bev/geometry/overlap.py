@@ -1,4 +1,4 @@
-"""IoU of upright boxes, compiled.
+"""IoU of upright boxes, compiled, with the limits of Waymo's official implementation.
 
 A box is x, y, z of the centre, length, width, height, heading: metres, radians. The second rectangle of a pair is
 clipped by the four sides of the first, in the first one's own frame.
@@ -73,7 +73,8 @@ def _ground_overlap(first, second, points, kept):
 
 
 @jit
-def _iou(first, second, planar, points, kept):
+def box_iou(first, second, planar, points, kept):
+    """IoU of two boxes (7 or more numbers each), for other compiled loops; `points` and `kept` are (16, 2) scratch."""
     for k in range(3, 6):
         thin = min(first[k], second[k]) <= MIN_SIZE and not (planar and k == 5)
         if thin or max(first[k], second[k]) >= MAX_SIZE:
@@ -98,7 +99,7 @@ def _iou_matrix(boxes, centres, truth, wanted, planar, iou):
         for j in range(len(truth)):
             if wanted[i, j]:
                 moved[:3] = centres[i, j]
-                iou[i, j] = _iou(moved, truth[j], planar, points, kept)
+                iou[i, j] = box_iou(moved, truth[j], planar, points, kept)
 
 
 def iou_matrix(
