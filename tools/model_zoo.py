@@ -2,10 +2,13 @@
 """Prints the table of docs/model_zoo.md: every config's size, computed here, beside the accuracy its authors published.
 
 tools/model_zoo.py > table.md
+tools/model_zoo.py 'openlane_*' 'occupancy_*'
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from bev.engine.cli import run_main
@@ -18,46 +21,58 @@ COLUMNS = (
     "frames",
     "multiply-adds, G",
     "of a live step, G",
-    "published val NDS / mAP",
+    "published, val",
     "trained here",
 )
-V1, V2 = "2203.17270", "its repository"
-# nuScenes val NDS, mAP and where they are published; None where nothing is.
-PUBLISHED: dict[str, tuple[float, float, str]] = {
-    "bevformer_tiny": (35.4, 25.2, V1),
-    "bevformer_small": (47.9, 37.0, V1),
-    "bevformer_base": (51.7, 41.6, V1),
-    "bevformerv2_r50_t1_base": (42.6, 35.1, V2),
-    "bevformerv2_r50_t1": (45.3, 38.1, V2),
-    "bevformerv2_r50_t2": (51.8, 42.0, V2),
-    "bevformerv2_r50_t8": (55.3, 46.0, V2),
+V1, V2, OWN = "2203.17270", "its repository", "InternImage's repository"
+# What was published and where. Boxes: nuScenes NDS / mAP. Occupancy: Occ3D-nuScenes mIoU in the camera mask. Lanes: OLS
+# of subset A, version 1.0 of the metric.
+PUBLISHED = {
+    "bevformer_tiny": f"35.4 / 25.2 ({V1})",
+    "bevformer_small": f"47.9 / 37.0 ({V1})",
+    "bevformer_base": f"51.7 / 41.6 ({V1})",
+    "bevformerv2_r50_t1_base": f"42.6 / 35.1 ({V2})",
+    "bevformerv2_r50_t1": f"45.3 / 38.1 ({V2})",
+    "bevformerv2_r50_t2": f"51.8 / 42.0 ({V2})",
+    "bevformerv2_r50_t8": f"55.3 / 46.0 ({V2})",
+    "occupancy_bevformer_base": f"mIoU 23.67 ({OWN})",
+    "occupancy_bevformer_internimage_s": f"mIoU 25.11 ({OWN})",
+    "openlane_r50": f"OLS .292 ({OWN})",
+    "openlane_internimage_s": f"OLS .325 ({OWN})",
 }
 
 
-def main() -> None:
-    """Measures all configs."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=["*"], help="patterns of the configs' names; all without them")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures the configs that the arguments name."""
     import bev
 
+    names = parse_arguments(arguments).names
     bev.register_all()
     from bev.engine.config import load_config
     from bev.engine.model_size import measure_size
 
     print(f"| {' | '.join(COLUMNS)} |")
     print("|---" * len(COLUMNS) + "|")
-    for path in sorted(CONFIGS.glob("*.py")):
+    for path in sorted({path for name in names for path in CONFIGS.glob(f"{name}.py")}):
         config = load_config(path)
         if "test_dataloader" not in config:  # a model alone has no test resolution
             continue
         size = measure_size(config)
-        looks_ahead = max(config.test_dataloader.dataset.frame_offsets) > 0
+        looks_ahead = max(config.test_dataloader.dataset.get("frame_offsets", (0,))) > 0
         live = "impossible" if looks_ahead else f"{size.live_multiply_adds / 1e9:.1f}"
-        published = PUBLISHED.get(path.stem)
-        accuracy = "none" if published is None else f"{published[0]} / {published[1]} ({published[2]})"
+        published = PUBLISHED.get(path.stem, "none")
         trained = "on the synthetic world" if "nano" in path.stem else "no"
         print(
             f"| {path.stem} | {size.parameters / 1e6:.1f} ({size.backbone_parameters / 1e6:.1f}) "
-            f"| 6 x {size.image_size[0]} x {size.image_size[1]} | {size.frames} | {size.multiply_adds / 1e9:.1f} "
-            f"| {live} | {accuracy} | {trained} |",
+            f"| {size.cameras} x {size.image_size[0]} x {size.image_size[1]} "
+            f"| {size.frames} | {size.multiply_adds / 1e9:.1f} | {live} | {published} | {trained} |",
             flush=True,
         )
 

@@ -13,9 +13,7 @@ from mmengine.registry import MODELS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bev.structures import BEVFeatures, Proposals
-
-NUM_CAMERAS = 6
+from bev.structures import BEVFeatures, CameraClip, ClipFeatures, ImageFeatures, Proposals
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,9 @@ class ModelSize:
         backbone_parameters: Of the backbone.
         image_size: Height and width of the images in evaluation, padded.
         frames: Frames that are looked at.
+        cameras: Images per frame.
         multiply_adds: Of matrix products and convolutions for one sample: all frames through backbone, neck and
-            encoder, then fusion and detection head. Sampling, norms and activations are not counted.
+            encoder, then fusion and the heads that predict. Sampling, norms and activations are not counted.
         live_multiply_adds: The same for a live step, which sends the newest frame alone through backbone and neck.
     """
 
@@ -36,6 +35,7 @@ class ModelSize:
     backbone_parameters: int
     image_size: tuple[int, int]
     frames: int
+    cameras: int
     multiply_adds: int
     live_multiply_adds: int
 
@@ -45,17 +45,19 @@ def measure_size(config: Config) -> ModelSize:
     with torch.device("meta"):
         model = MODELS.build(config.model).eval().requires_grad_(False)
     height, width = test_size(config)
-    frames = len(config.test_dataloader.dataset.frame_offsets)
-    images = torch.zeros(NUM_CAMERAS, 3, height, width, device="meta")
+    frames = len(config.test_dataloader.dataset.get("frame_offsets", (0,)))
+    cameras = len(model.encoder.camera_embeds)
+    images = torch.zeros(cameras, 3, height, width, device="meta")
     image_cost, levels = _count(lambda: model.neck(model.backbone(images)))
     encoder_cost, bev_map = _count_encoder(model, [tuple(level.shape[1:]) for level in levels], (height, width))
-    top_cost = _count_top(model, bev_map, frames) + _count_proposals(model, levels)
+    top_cost = _count_top(model, bev_map, levels, (height, width), frames) + _count_proposals(model, levels)
     encoded = 1 if model.recurrent else frames  # a recurrent model encodes the newest frame alone
     return ModelSize(
         parameters=sum(value.numel() for value in model.parameters()),
         backbone_parameters=sum(value.numel() for value in model.backbone.parameters()),
         image_size=(height, width),
         frames=frames,
+        cameras=cameras,
         multiply_adds=encoded * (image_cost + encoder_cost) + top_cost,
         live_multiply_adds=image_cost + encoded * encoder_cost + top_cost,
     )
@@ -83,25 +85,44 @@ test_size.__test__ = False  # type: ignore[attr-defined]  # a function about eva
 def _count_encoder(model: Any, shapes: list[tuple[int, ...]], size: tuple[int, int]) -> tuple[int, torch.Tensor]:
     """Cost of encoding one frame, on the CPU, since which pillars are seen depends on values; and the map."""
     encoder = _on_cpu(model.encoder)
-    levels = [torch.zeros(1, NUM_CAMERAS, *shape) for shape in shapes]
-    projections = torch.eye(4).repeat(1, NUM_CAMERAS, 1, 1)
-    sizes = torch.tensor(size).expand(1, NUM_CAMERAS, 2)
+    cameras = len(encoder.camera_embeds)
+    levels = [torch.zeros(1, cameras, *shape) for shape in shapes]
+    projections = torch.eye(4).repeat(1, cameras, 1, 1)
+    sizes = torch.tensor(size).expand(1, cameras, 2)
     can_bus = torch.zeros(1, 18) if encoder.can_bus_mlp is not None else None
-    mask = torch.ones(1, NUM_CAMERAS, dtype=torch.bool)
+    mask = torch.ones(1, cameras, dtype=torch.bool)
     return _count(lambda: encoder(levels, projections, sizes, size, mask, None, can_bus))
 
 
-def _count_top(model: Any, bev_map: torch.Tensor, frames: int) -> int:
-    """Cost of fusion and detection head."""
+def _count_top(
+    model: Any, bev_map: torch.Tensor, levels: Sequence[torch.Tensor], size: tuple[int, int], frames: int
+) -> int:
+    """Cost of fusion and of the heads that predict."""
     cost = 0
     if model.temporal is not None and not model.recurrent:
         fusion = _on_cpu(model.temporal)
         maps, mask = [bev_map] * frames, torch.ones(1, frames, dtype=torch.bool)
         fusion_cost, bev_map = _count(lambda: fusion(maps, mask, frames - 1))
         cost += fusion_cost
-    head = _on_cpu(model.heads["detection"])
-    features = BEVFeatures(bev_map, model.encoder.grid, _no_proposals(model))
-    return cost + _count(lambda: head(features))[0]
+    bev = BEVFeatures(bev_map, model.encoder.grid, _no_proposals(model))
+    clip = _empty_clip(len(levels[0]), size)
+    images = ImageFeatures(tuple(torch.zeros(1, 1, *level.shape) for level in levels), clip)
+    sources = {"bev": bev, "both": ClipFeatures(bev, images)}
+    heads = [_on_cpu(head) for head in model.heads.values() if head.predicts]
+    return cost + sum(_count(partial(head, sources[head.source]))[0] for head in heads)
+
+
+def _empty_clip(cameras: int, size: tuple[int, int]) -> CameraClip:
+    """One frame without padding; its images take no memory."""
+    return CameraClip(
+        images=torch.zeros(1).expand(1, 1, cameras, 3, *size),
+        image_sizes=torch.tensor(size).repeat(1, 1, cameras, 1),
+        pix_T_bev=torch.eye(4).repeat(1, 1, cameras, 1, 1),
+        camera_mask=torch.ones(1, 1, cameras, dtype=torch.bool),
+        times=torch.zeros(1, 1),
+        current=0,
+        bev_augmentation=torch.eye(4)[None],
+    )
 
 
 def _count_proposals(model: Any, levels: Sequence[torch.Tensor]) -> int:
