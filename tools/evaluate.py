@@ -5,6 +5,7 @@ tools/evaluate.py waymo --predictions predictions.bin --ground-truth ground_trut
 tools/evaluate.py occupancy --root data/nuscenes --index data/nuscenes/nuscenes_infos_val.pkl --predictions DIR
 tools/evaluate.py occupancy --root ROOT --index VAL_INDEX --most-frequent TRAIN_INDEX
 tools/evaluate.py occupancy-labels --labels generated/gts --truth data/synthetic/gts
+tools/evaluate.py openlane_v2 --predictions lanes.pkl --index data/openlane_v2/openlane_v2_A_infos_val.pkl
 """
 
 from __future__ import annotations
@@ -58,6 +59,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     labels.add_argument("--truth", required=True, metavar="DIR", help="another one; its masks count")
     labels.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     labels.set_defaults(run=compare_labels)
+    lanes = datasets.add_parser("openlane_v2", help="OpenLane-V2: OLS of centrelines and their topology")
+    lanes.add_argument("--predictions", required=True, metavar="FILE", help="lanes.pkl of a test, or a submission")
+    lanes.add_argument("--index", required=True, metavar="FILE", help="index with the annotations to judge by")
+    lanes.add_argument("--version", choices=("v1.0", "v1.1"), default="v1.1", help="of the metric (%(default)s)")
+    lanes.add_argument(
+        "--geometric-topology",
+        type=float,
+        nargs="*",
+        metavar="SCALE",
+        help="beside it, score the same lanes linked by exp(-gap / SCALE) of their ends, in metres (2): a floor",
+    )
+    lanes.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
+    lanes.set_defaults(run=evaluate_lanes)
     return parser.parse_args(arguments)
 
 
@@ -133,6 +147,26 @@ def compare_labels(options: argparse.Namespace) -> None:
     print(counts.table())
     print(f"{counts.samples} samples; same camera mask: {100 * camera:.2f} %, same LiDAR mask: {100 * lidar:.2f} %")
     _write(options.out, {**counts.summary(), "camera_mask": float(camera), "lidar_mask": float(lidar)})
+
+
+def evaluate_lanes(options: argparse.Namespace) -> None:
+    """Prints a line per part of the OLS, with a column for the predicted topology and one per geometric one."""
+    from bev.evaluation.openlane.files import read_frames
+    from bev.evaluation.openlane.geometric import SCALE, with_geometric_topology
+    from bev.evaluation.openlane_ols import evaluate
+
+    truths, predictions = read_frames(options.index, options.predictions)
+    columns = {"predicted": evaluate(truths, predictions, options.version)}
+    scales = options.geometric_topology
+    for scale in [] if scales is None else scales or [SCALE]:
+        linked = {token: with_geometric_topology(found, token, scale) for token, found in predictions.items()}
+        columns[f"geometric {scale:g} m"] = evaluate(truths, linked, options.version)
+    print(f"{len(truths)} frames, metric {options.version}, in percent")
+    print(f"{'topology':16}" + "".join(f"{name:>16}" for name in columns))
+    for name in columns["predicted"]:
+        if "/" not in name:
+            print(f"{name:16}" + "".join(f"{100 * scores[name]:16.2f}" for scores in columns.values()))
+    _write(options.out, columns)
 
 
 def _write(path: str | None, values: dict) -> None:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints the table of docs/model_zoo.md: detectors' sizes, computed here, beside the accuracy their authors published.
+"""Prints the table of docs/model_zoo.md: every config's size, computed here, beside the accuracy its authors published.
 
 tools/model_zoo.py > table.md
-tools/model_zoo.py bevformer_plus_plus_r101_waymo
+tools/model_zoo.py bevformer_plus_plus_r101_waymo 'openlane_*'
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ COLUMNS = (
     "frames",
     "multiply-adds, G",
     "of a live step, G",
-    "published val NDS / mAP",
+    "published, val",
     "trained here",
 )
-V1, V2 = "2203.17270", "its repository"
-# nuScenes NDS and mAP, or what is said, and where it is published; configs left out have no published accuracy.
+V1, V2, OWN = "2203.17270", "its repository", "InternImage's repository"
+# What was published and where. Boxes: nuScenes NDS / mAP. Occupancy: Occ3D-nuScenes mIoU in the camera mask. Lanes: OLS
+# of subset A, version 1.0 of the metric.
 PUBLISHED = {
     "bevformer_tiny": f"35.4 / 25.2 ({V1})",
     "bevformer_small": f"47.9 / 37.0 ({V1})",
@@ -35,36 +36,44 @@ PUBLISHED = {
     "bevformerv2_r50_t2": f"51.8 / 42.0 ({V2})",
     "bevformerv2_r50_t8": f"55.3 / 46.0 ({V2})",
     "bevformer_plus_plus_r101_waymo": "LET-3D-APL 34.6 without the improvements (2209.05324)",
+    "occupancy_bevformer_base": f"mIoU 23.67 ({OWN})",
+    "occupancy_bevformer_internimage_s": f"mIoU 25.11 ({OWN})",
+    "openlane_r50": f"OLS .292 ({OWN})",
+    "openlane_internimage_s": f"OLS .325 ({OWN})",
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures configs."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="CONFIG", help="names in configs/; all detectors without them")
-    names = parser.parse_args(arguments).names
+    parser.add_argument("names", nargs="*", default=["*"], help="patterns of the configs' names; all without them")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures the configs that the arguments name."""
     import bev
 
+    names = parse_arguments(arguments).names
     bev.register_all()
     from bev.engine.config import load_config, test_dataset
     from bev.engine.model_size import measure_size
 
     print(f"| {' | '.join(COLUMNS)} |")
     print("|---" * len(COLUMNS) + "|")
-    for path in [CONFIGS / f"{name}.py" for name in names] or sorted(CONFIGS.glob("*.py")):
+    for path in sorted({path for name in names for path in CONFIGS.glob(f"{name}.py")}):
         config = load_config(path)
-        # A model alone has no test resolution.
-        if "test_dataloader" not in config or "detection" not in config.model.heads:
+        if "test_dataloader" not in config:  # a model alone has no test resolution
             continue
         size = measure_size(config)
-        looks_ahead = max(test_dataset(config).frame_offsets) > 0
+        looks_ahead = max(test_dataset(config).get("frame_offsets", (0,))) > 0
         live = "impossible" if looks_ahead else f"{size.live_multiply_adds / 1e9:.1f}"
-        accuracy = PUBLISHED.get(path.stem, "none")
+        published = PUBLISHED.get(path.stem, "none")
         trained = "on the synthetic world" if "nano" in path.stem else "no"
         print(
             f"| {path.stem} | {size.parameters / 1e6:.1f} ({size.backbone_parameters / 1e6:.1f}) "
-            f"| {size.cameras} x {size.image_size[0]} x {size.image_size[1]} | {size.frames} "
-            f"| {size.multiply_adds / 1e9:.1f} | {live} | {accuracy} | {trained} |",
+            f"| {size.cameras} x {size.image_size[0]} x {size.image_size[1]} "
+            f"| {size.frames} | {size.multiply_adds / 1e9:.1f} | {live} | {published} | {trained} |",
             flush=True,
         )
 

@@ -14,10 +14,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bev.engine.config import test_dataset
-from bev.structures import BEVFeatures, Proposals
+from bev.structures import BEVFeatures, CameraClip, ClipFeatures, ImageFeatures, Proposals
 
 IMAGE_FILES = {
     "NuScenesClipDataset": ((900, 1600),) * 6,
+    "OpenLaneClipDataset": ((1550, 2048),) * 7,  # of subset A, the front one as the official pipeline resizes it
     "WaymoClipDataset": ((1280, 1920),) * 3 + ((886, 1920),) * 2,
 }
 """Height and width of the images of one moment, by data set."""
@@ -34,7 +35,7 @@ class ModelSize:
         image_size: Height and width of the images in evaluation, padded.
         frames: Frames that are looked at.
         multiply_adds: Of matrix products and convolutions for one sample: all frames through backbone, neck and
-            encoder, then fusion and detection head. Sampling, norms and activations are not counted.
+            encoder, then fusion and the heads that predict. Sampling, norms and activations are not counted.
         live_multiply_adds: The same for a live step, which sends the newest frame alone through backbone and neck.
     """
 
@@ -52,11 +53,11 @@ def measure_size(config: Config) -> ModelSize:
     with torch.device("meta"):
         model = MODELS.build(config.model).eval().requires_grad_(False)
     height, width = test_size(config)
-    frames, cameras = len(test_dataset(config).frame_offsets), len(_image_files(config))
+    frames, cameras = len(test_dataset(config).get("frame_offsets", (0,))), len(_image_files(config))
     images = torch.zeros(cameras, 3, height, width, device="meta")
     image_cost, levels = count(lambda: model.neck(model.backbone(images)))
     encoder_cost, bev_map = _count_encoder(model, [tuple(level.shape) for level in levels], (height, width))
-    top_cost = _count_top(model, bev_map, frames) + _count_proposals(model, levels)
+    top_cost = _count_top(model, bev_map, levels, (height, width), frames) + _count_proposals(model, levels)
     return ModelSize(
         parameters=sum(value.numel() for value in model.parameters()),
         backbone_parameters=sum(value.numel() for value in model.backbone.parameters()),
@@ -113,17 +114,35 @@ def _count_encoder(model: Any, shapes: list[tuple[int, ...]], size: tuple[int, i
     return count(lambda: encoder(levels, projections, sizes, size, mask, None, can_bus))
 
 
-def _count_top(model: Any, bev_map: torch.Tensor, frames: int) -> int:
-    """Cost of fusion and detection head."""
+def _count_top(
+    model: Any, bev_map: torch.Tensor, levels: Sequence[torch.Tensor], size: tuple[int, int], frames: int
+) -> int:
+    """Cost of fusion and of the heads that predict."""
     cost = 0
     if model.temporal is not None and not model.recurrent:
         fusion = on_cpu(model.temporal)
         maps, mask = [bev_map] * frames, torch.ones(1, frames, dtype=torch.bool)
         fusion_cost, bev_map = count(lambda: fusion(maps, mask, frames - 1))
         cost += fusion_cost
-    head = on_cpu(model.heads["detection"])
-    features = BEVFeatures(bev_map, model.encoder.grid, _no_proposals(model))
-    return cost + count(lambda: head(features))[0]
+    bev = BEVFeatures(bev_map, model.encoder.grid, _no_proposals(model))
+    clip = _empty_clip(len(levels[0]), size)
+    images = ImageFeatures(tuple(torch.zeros(1, 1, *level.shape) for level in levels), clip)
+    sources: dict[str, Any] = {"bev": bev, "both": ClipFeatures(bev, images)}
+    heads: list[Any] = [on_cpu(head) for head in model.heads.values() if head.predicts]
+    return cost + sum(count(partial(head, sources[head.source]))[0] for head in heads)
+
+
+def _empty_clip(cameras: int, size: tuple[int, int]) -> CameraClip:
+    """One frame without padding; its images take no memory."""
+    return CameraClip(
+        images=torch.zeros(1).expand(1, 1, cameras, 3, *size),
+        image_sizes=torch.tensor(size).repeat(1, 1, cameras, 1),
+        pix_T_bev=torch.eye(4).repeat(1, 1, cameras, 1, 1),
+        camera_mask=torch.ones(1, 1, cameras, dtype=torch.bool),
+        times=torch.zeros(1, 1),
+        current=0,
+        bev_augmentation=torch.eye(4)[None],
+    )
 
 
 def _count_proposals(model: Any, levels: Sequence[torch.Tensor]) -> int:

@@ -13,6 +13,10 @@ import numpy as np
 import torch
 from transformers import SamImageProcessor, SamModel
 
+from bev.compat.device_contexts import settle_device_contexts
+
+settle_device_contexts()
+
 
 class SamFolderError(ValueError):
     """A folder that holds no Segment Anything model."""

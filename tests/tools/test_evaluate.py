@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import pickle
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_openlane import write_openlane
 
-from bev.datasets.index_io import write_index
+from bev.datasets.index_io import IndexFormatError, read_index, write_index
 from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError, OccupancyLabels, label_path, write_labels
 from bev.datasets.occ3d.submission import write_prediction
+from bev.datasets.openlane_v2.devkit_format import annotation_of
+from bev.datasets.openlane_v2.index_build import build_indexes
+from bev.datasets.openlane_v2.submission import SubmissionError
 from bev.datasets.waymo.objects import objects_from_arrays
 from bev.evaluation.waymo_let import ConfigError
 from bev.evaluation.waymo_let.benchmark import synthetic_objects
@@ -112,3 +117,60 @@ def test_labels_are_compared_with_the_truth(occupancy: Path, capsys: pytest.Capt
     assert "2 samples; same camera mask: 50.00 %, same LiDAR mask: 100.00 %" in capsys.readouterr().out
     with pytest.raises(OccupancyLabelError, match="no labels"):
         runpy.run_path(str(TOOL))["main"](["occupancy-labels", "--labels", str(occupancy / "none"), *folders[2:]])
+
+
+@pytest.fixture
+def lanes(tmp_path: Path) -> tuple[str, str]:
+    """Index, and predictions of its frames: the true lanes and elements, all in doubt, with no relation of lanes."""
+    root = write_openlane(tmp_path / "openlane", images=True)
+    build_indexes(root, "A")
+    index, predictions = root / "openlane_v2_A_infos_train.pkl", {}
+    for record in read_index(index)["data_list"]:
+        found = annotation_of(record["lane_topology"])
+        for instance in (*found["lane_centerline"], *found["traffic_element"]):
+            instance["confidence"] = 0.5
+        predictions[record["token"]] = {**found, "topology_lclc": np.zeros_like(found["topology_lclc"])}
+    (root / "lanes.pkl").write_bytes(pickle.dumps(predictions, protocol=4))
+    return str(index), str(root / "lanes.pkl")
+
+
+def test_predicted_and_geometric_topology_side_by_side(
+    lanes: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    main, out = runpy.run_path(str(TOOL))["main"], tmp_path / "scores.json"
+    given = ["openlane_v2", "--index", lanes[0], "--predictions", lanes[1]]
+    main([*given, "--geometric-topology", "--out", str(out)])
+    scores = json.loads(out.read_text())
+    assert list(scores) == ["predicted", "geometric 2 m"]
+    predicted, geometric = scores.values()
+    same = set(predicted) - {"OLS", "TOP_ll"}
+    assert {name: predicted[name] for name in same} == {name: geometric[name] for name in same}
+    assert predicted["DET_l"] == 1
+    # Of three lanes, the first leads into the two others: edges are missing in a row and two columns of six.
+    assert predicted["TOP_ll"] == pytest.approx(3 / 6)
+    assert geometric["TOP_ll"] == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "5 frames, metric v1.1, in percent"
+    assert printed[1].split("  ")[-1].strip() == "geometric 2 m"
+    assert next(line for line in printed if line.startswith("TOP_ll")).split() == ["TOP_ll", "50.00", "100.00"]
+    main([*given, "--geometric-topology", "0.5", "4", "--version", "v1.0", "--out", str(out)])
+    assert list(json.loads(out.read_text())) == ["predicted", "geometric 0.5 m", "geometric 4 m"]
+    main([*given, "--out", str(out)])
+    assert list(json.loads(out.read_text())) == ["predicted"]
+
+
+def test_lanes_that_cannot_be_evaluated(lanes: tuple[str, str], occupancy: Path) -> None:
+    index, file = lanes
+    main = runpy.run_path(str(TOOL))["main"]
+    with pytest.raises(IndexFormatError, match=r"val\.pkl: not an index of OpenLane-V2's centrelines"):
+        main(["openlane_v2", "--index", str(occupancy / "val.pkl"), "--predictions", file])
+    content = read_index(Path(index))
+    content["data_list"][1]["lane_topology"] = None
+    write_index(Path(index).with_name("bare.pkl"), content["metainfo"], content["data_list"])
+    with pytest.raises(IndexFormatError, match=r"1 frames have no annotation to judge by, such as train/00000/"):
+        main(["openlane_v2", "--index", str(Path(index).with_name("bare.pkl")), "--predictions", file])
+    predictions = pickle.loads(Path(file).read_bytes())
+    del predictions[content["data_list"][2]["token"]]
+    Path(file).write_bytes(pickle.dumps(predictions))
+    with pytest.raises(SubmissionError, match=r"no prediction for 1 of 5 frames of .* such as train/00000/"):
+        main(["openlane_v2", "--index", index, "--predictions", file])

@@ -102,8 +102,14 @@ class DeformableSampling(nn.Module):
 
         Returns:
             (B, Q, C).
+
+        Raises:
+            ValueError: The points of a head cannot be dealt out evenly.
         """
-        steps = self.offsets(query).unflatten(4, (-1, reference_points.shape[-2]))
+        places = reference_points.shape[-2]
+        if self.num_points % places:
+            raise ValueError(f"num_points {self.num_points} is no multiple of the {places} places that a query reads")
+        steps = self.offsets(query).unflatten(4, (-1, places))
         if extents is None:
             sizes = [(width, height) for height, width in spatial_shapes]
             cells = torch.tensor(sizes, dtype=reference_points.dtype, device=query.device)
@@ -168,7 +174,7 @@ class DeformableAttention(nn.Module):
             query: (B, Q, C).
             values: (B, S, C), levels one after the other, rows first; a BEV map is one level of (H, W).
             reference_points: (B, Q, 2) x and y in fractions of the map, 0 at the left or top edge; (B, Q, L, 2) where
-                the levels have places of their own.
+                the levels have places of their own, (B, Q, L, Z, 2) where a query reads around several.
             spatial_shapes: Height and width of each level.
             query_position: (B, Q, C) or (Q, C), added to the query where it decides what to read.
             extents: As for `DeformableSampling`.
@@ -181,7 +187,8 @@ class DeformableAttention(nn.Module):
         projected = self.sampling.project_values(values)
         if padding is not None:
             projected = projected.masked_fill(padding[..., None, None], 0.0)
-        read = self.sampling(placed, projected, reference_points.unsqueeze(-2), spatial_shapes, extents)
+        points = reference_points if reference_points.dim() == 5 else reference_points.unsqueeze(-2)
+        read = self.sampling(placed, projected, points, spatial_shapes, extents)
         return query + self.dropout(self.output_proj(read))
 
 

@@ -26,8 +26,11 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, ImageClassifierOutputWithNoAttention
 
+from bev.compat.device_contexts import settle_device_contexts
 from bev.models.backbones.internimage import InternImage, architecture
 from bev.models.backbones.internimage.settings import MODEL_TYPE, from_settings, to_settings
+
+settle_device_contexts()
 
 
 class InternImageConfig(PretrainedConfig):

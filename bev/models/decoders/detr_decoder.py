@@ -2,7 +2,7 @@
 
 The features are a BEV map or, in Deformable DETR (arXiv 2010.04159), the pyramid of an image.
 
-Shapes: B batch, G query groups, Q queries per group, C channels, L feature levels.
+Shapes: B batch, G query groups, Q queries per group, C channels, L feature levels, Z places that a query reads around.
 """
 
 from __future__ import annotations
@@ -28,16 +28,18 @@ class DETRDecoder(nn.Module):
     """A stack of decoder layers, and the initialisation of its queries.
 
     Args:
-        queries: Config of the initialisation: `LearnedQueries` or `HeatmapQueries`.
+        queries: Config of the initialisation: `LearnedQueries`, `HeatmapQueries` or `CurveQueries`.
         num_layers: Decoder layers.
         embed_dims: C.
         num_heads: Heads of both attentions.
-        num_points: Places that a head of the cross-attention reads.
+        num_points: Places that a head of the cross-attention reads. Where references are curves, the points are dealt
+            out to the control points in turn, and their number must be a multiple of them.
         feedforward_channels: Hidden channels of the feed-forward blocks.
         dropout: Probability in attention weights, attention outputs and feed-forward blocks.
         num_levels: L, 1 for a BEV map.
         refine: Whether each layer reads around what the one before it predicted. Otherwise all layers read around the
             initial reference points, which all of them train.
+        initial_step: Of the cross-attention, as for `DeformableSampling`.
     """
 
     def __init__(
@@ -51,12 +53,15 @@ class DETRDecoder(nn.Module):
         dropout: float = 0.1,
         num_levels: int = 1,
         refine: bool = True,
+        initial_step: float = 1.0,
     ) -> None:
         super().__init__()
         self.embed_dims, self.refine = embed_dims, refine
         self.queries = MODELS.build(queries)
         self.layers = nn.ModuleList(
-            DETRDecoderLayer(embed_dims, num_heads, num_points, feedforward_channels, dropout, num_levels)
+            DETRDecoderLayer(
+                embed_dims, num_heads, num_points, feedforward_channels, dropout, num_levels, initial_step
+            )
             for _ in range(num_layers)
         )
 
@@ -74,8 +79,8 @@ class DETRDecoder(nn.Module):
             features: Map (B, C, H, W), or the tokens of a pyramid.
             predict: Called after each layer with the layer's index, the queries' states (B, G * Q, C) and their
                 references (B, G * Q, D); returns what the layer predicts and the references of the next layer, points
-                (D = 2 or 3) or boxes (D = 4) as in `Queries`. No gradient flows from a layer to the references that
-                another one gave it.
+                (D = 2 or 3), boxes (D = 4) or curves (D = 3 Z) as in `Queries`. No gradient flows from a layer to the
+                references that another one gave it.
             exchange: Called before `predict` with the layer's index and the states; returns the states to go on with.
 
         Returns:
@@ -108,10 +113,13 @@ class DETRDecoderLayer(nn.Module):
         feedforward_channels: int,
         dropout: float,
         num_levels: int = 1,
+        initial_step: float = 1.0,
     ) -> None:
         super().__init__()
         self.self_attention = GroupSelfAttention(embed_dims, num_heads, dropout)
-        self.cross_attention = DeformableAttention(embed_dims, num_heads, num_levels, num_points, dropout)
+        self.cross_attention = DeformableAttention(
+            embed_dims, num_heads, num_levels, num_points, dropout, initial_step
+        )
         self.ffn = FeedForward(embed_dims, feedforward_channels, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(embed_dims) for _ in range(3))
 
@@ -128,7 +136,7 @@ class DETRDecoderLayer(nn.Module):
         Args:
             states: (B, G * Q, C).
             position: (B, G * Q, C).
-            reference: (B, G * Q, D) points or boxes as in `Queries`.
+            reference: (B, G * Q, D) points, boxes or curves as in `Queries`.
             tokens: What is read.
             num_groups: G.
 
@@ -136,11 +144,19 @@ class DETRDecoderLayer(nn.Module):
             (B, G * Q, C).
         """
         states = self.norms[0](self.self_attention(states, position, num_groups))
-        places = tokens.on_levels(reference[..., :2])
+        places = _places(reference, tokens)
         extents = tokens.on_levels(reference[..., 2:]) if reference.shape[-1] == BOX_SIZE else None
         read = self.cross_attention(states, tokens.values, places, tokens.shapes, position, extents, tokens.padding)
         states = self.norms[1](read)
         return self.norms[2](self.ffn(states))
+
+
+def _places(reference: Tensor, tokens: FeatureTokens) -> Tensor:
+    """Where queries with references (B, Q, D) read: (B, Q, L, Z, 2) in fractions of each level."""
+    if reference.shape[-1] <= BOX_SIZE:
+        return tokens.on_levels(reference[..., :2])[..., None, :]
+    control = reference.unflatten(-1, (-1, 3))[..., :2]
+    return tokens.on_levels(control.flatten(1, 2)).unflatten(1, control.shape[1:3]).transpose(2, 3)
 
 
 class GroupSelfAttention(nn.Module):

@@ -111,8 +111,8 @@ class HeatmapQueries(nn.Module):
         self.heatmap_weight, self.box_weight = heatmap_weight, box_weight
         self.register_buffer("code_weights", torch.tensor(code_weights), persistent=False)
         # Two branches: with a shared 3x3 convolution both learn visibly slower.
-        self.heatmap_branch = _dense_branch(embed_dims, num_classes, bias=PRIOR_LOGIT)
-        self.box_branch = _dense_branch(embed_dims, CODE_SIZE, bias=0.0)
+        self.heatmap_branch = dense_branch(embed_dims, num_classes, bias=PRIOR_LOGIT)
+        self.box_branch = dense_branch(embed_dims, CODE_SIZE, bias=0.0)
         self.content = nn.Linear(embed_dims, embed_dims)
         self.class_embedding = nn.Embedding(num_classes, embed_dims)
         self.position = nn.Sequential(
@@ -156,7 +156,7 @@ class HeatmapQueries(nn.Module):
             ValueError: The queries come from another initialisation.
         """
         proposals = queries.proposals
-        if proposals is None:
+        if not isinstance(proposals, HeatmapProposals):
             raise ValueError("these queries have no proposals: they were not made by HeatmapQueries")
         num_classes = proposals.logits.shape[1]
         target = heatmap_targets(targets, proposals.grid, num_classes, self.gaussian_radius)
@@ -173,16 +173,7 @@ class HeatmapQueries(nn.Module):
 
     @torch.no_grad()
     def _select(self, proposals: HeatmapProposals) -> Seeds:
-        logits = proposals.logits.float()
-        height, width = logits.shape[-2:]
-        if logits[0].numel() < self.num_queries:
-            raise ValueError(
-                f"{self.num_queries} queries need as many (class, cell) pairs, but {logits.shape[1]} classes on a "
-                f"{height} x {width} map have {logits[0].numel()}; lower num_queries"
-            )
-        peak = F.max_pool2d(logits, kernel_size=3, stride=1, padding=1) == logits
-        scores, order = (logits - self.neighbour_penalty * ~peak).flatten(1).topk(self.num_queries)
-        cells, labels = order % (height * width), order // (height * width)
+        scores, cells, labels = best_peaks(proposals.logits.float(), self.num_queries, self.neighbour_penalty)
         local = proposals.codes.float().flatten(2).gather(2, cells[:, None].expand(-1, CODE_SIZE, -1)).transpose(1, 2)
         return Seeds(cells, labels, scores, absolute_codes(local, cells, proposals.grid))
 
@@ -194,6 +185,32 @@ class HeatmapQueries(nn.Module):
         others += (2 * torch.rand_like(others) - 1) * self.jitter * cell
         # A reference exactly on the border would have an infinite logit, which no correction could move.
         return grid.normalise(centres).clamp(0.001, 0.999)
+
+
+@torch.no_grad()
+def best_peaks(logits: Tensor, count: int, neighbour_penalty: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The highest (class, cell) pairs of each sample, best first.
+
+    Args:
+        logits: (B, K, H, W) float32.
+        count: Q.
+        neighbour_penalty: What a cell that is no local maximum among its eight neighbours loses.
+
+    Returns:
+        Scores (B, Q), logits less the penalty, and flattened cells and classes (B, Q) int64.
+
+    Raises:
+        ValueError: There are fewer pairs than `count`.
+    """
+    height, width = logits.shape[-2:]
+    if logits[0].numel() < count:
+        raise ValueError(
+            f"{count} queries need as many (class, cell) pairs, but {logits.shape[1]} classes on a "
+            f"{height} x {width} map have {logits[0].numel()}; lower num_queries"
+        )
+    peak = F.max_pool2d(logits, kernel_size=3, stride=1, padding=1) == logits
+    scores, order = (logits - neighbour_penalty * ~peak).flatten(1).topk(count)
+    return scores, order % (height * width), order // (height * width)
 
 
 def encode_position(fractions: Tensor) -> Tensor:
@@ -209,7 +226,7 @@ def _class_prior(seeds: Seeds, num_classes: int) -> Tensor:
     return prior.scatter_(2, seeds.labels[..., None], seeds.scores[..., None] - PRIOR_LOGIT)
 
 
-def _dense_branch(channels: int, outputs: int, bias: float) -> nn.Sequential:
+def dense_branch(channels: int, outputs: int, bias: float) -> nn.Sequential:
     """Convolutions that start out nearly constant, at `bias`."""
     output = nn.Conv2d(channels, outputs, kernel_size=1)
     nn.init.normal_(output.weight, std=0.01)

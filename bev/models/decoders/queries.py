@@ -15,6 +15,7 @@ from bev.models.attention.tokens import FeatureTokens
 from bev.structures import BEVFeatures
 
 if TYPE_CHECKING:
+    from bev.models.decoders.curve_queries import CurveProposals
     from bev.models.decoders.heatmap_queries import HeatmapProposals
     from bev.models.heads.detection_targets import DetectionTarget
 
@@ -41,7 +42,7 @@ class Queries:
     num_groups: int
     code_prior: Tensor | None = None
     class_prior: Tensor | None = None
-    proposals: HeatmapProposals | None = None
+    proposals: HeatmapProposals | CurveProposals | None = None
 
 
 @MODELS.register_module()

@@ -190,6 +190,10 @@ BROKEN = [
         _set(ANNOTATION, "traffic_element", 1, "points", [[48, 24], [40, 33]]),
         r"traffic_element\[1\]: 'points' must be the top left",
     ),
+    (_set(ANNOTATION, "lane_centerline", {}), "'lane_centerline' must be a list, found dict"),
+    (_set(ANNOTATION, "traffic_element", 0, 7), r"traffic_element\[0\]: expected an object, found int"),
+    (_set(ANNOTATION, "traffic_element", 0, "category", 9), r"traffic_element\[0\]: 'category' must lie in"),
+    (_set(ANNOTATION, "topology_lcte", None), "'topology_lcte' is missing"),
     (_set(ANNOTATION, "topology_lclc", [[0, 1], [1, 0]]), r"'topology_lclc' must have shape \(3, 3\)"),
     (_set(ANNOTATION, "topology_lcte", [[2, 0], [0, 0], [0, 0]]), "'topology_lcte' must hold zeros and ones"),
     (_set(ANNOTATION, "topology_lclc", [[0, 1, 0], [1], []]), "'topology_lclc' is no array of numbers"),
@@ -205,6 +209,26 @@ def test_a_bad_annotation_is_named_with_file_and_field(tmp_path: Path, edit, mes
     root = write_openlane(tmp_path, edit=second_frame, images=False)
     with pytest.raises(AnnotationError, match=rf"/train/00001/info/\d+\.json: .*{message}"):
         build_indexes(root, "A")
+
+
+BROKEN_SEGMENTS = [
+    (_set(ANNOTATION, "lane_segment", 0, "left_laneline", None), r"lane_segment\[0\]: 'left_laneline' is missing"),
+    (_set(ANNOTATION, "lane_segment", 1, "centerline", []), r"lane_segment\[1\]: 'centerline' must have shape"),
+    (_set(ANNOTATION, "lane_segment", 2, "right_laneline_type", 5), r"\[2\]: 'right_laneline_type' must lie in 0..2"),
+    (_set(ANNOTATION, "area", 0, "category", 0), r"area\[0\]: 'category' must lie in 1..2, found 0"),
+    (_set(ANNOTATION, "topology_lsls", [[0]]), r"'topology_lsls' must have shape \(3, 3\), found \(1, 1\)"),
+]
+
+
+@pytest.mark.parametrize(("edit", "message"), BROKEN_SEGMENTS, ids=[str(i) for i in range(len(BROKEN_SEGMENTS))])
+def test_a_bad_lane_segment_is_named_with_file_and_field(tmp_path: Path, edit, message: str) -> None:
+    def second_segment(frame: dict, identifier: str) -> None:
+        if identifier.startswith("train/00001/") and identifier.endswith("-ls"):
+            edit(frame)
+
+    root = write_openlane(tmp_path, edit=second_segment, images=False)
+    with pytest.raises(AnnotationError, match=rf"/train/00001/info/\d+-ls\.json: .*{message}"):
+        build_indexes(root, "A", layout="segment")
 
 
 def test_a_mirrored_pose_is_named(tmp_path: Path) -> None:

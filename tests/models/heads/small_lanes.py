@@ -22,17 +22,26 @@ PADDED = (32, 64)
 STRIDES = (8, 16)
 
 
-def small_config(graph: bool = False, end_gap: bool = False, refine: bool = False, **code: Any) -> dict[str, Any]:
+def small_config(
+    graph: bool = False,
+    end_gap: bool = False,
+    end_joint: bool = False,
+    refine: bool = False,
+    proposals: bool = False,
+    **code: Any,
+) -> dict[str, Any]:
     """Config of a head with 6 lane and 5 traffic element queries; `code` goes to `CurveCode`."""
     attention = {"embed_dims": DIMS, "num_heads": 2, "feedforward_channels": DIMS, "dropout": 0.0}
     queries = {"type": "LearnedQueries", "embed_dims": DIMS}
     decoder = {"type": "DETRDecoder", "num_layers": 2, **attention}
+    seeds = {"type": "CurveQueries", "embed_dims": DIMS, "code": code} if proposals else queries
+    points = {"num_points": code.get("num_control", 5)} if proposals else {}
     relation = {"embed_dims": DIMS, "hidden_dims": 8}
     return {
         "type": "LaneTopologyHead",
         "lanes": {
             "type": "CentrelineDetector",
-            "decoder": {**decoder, "queries": {**queries, "num_queries": 6}, "refine": refine},
+            "decoder": {**decoder, "queries": {**seeds, "num_queries": 6}, "refine": refine, **points},
             "code": code,
         },
         "traffic": {
@@ -40,17 +49,17 @@ def small_config(graph: bool = False, end_gap: bool = False, refine: bool = Fals
             "encoder": {"type": "PyramidEncoder", "num_layers": 1, "num_levels": 2, **attention},
             "decoder": {**decoder, "queries": {**queries, "num_queries": 5, "reference_dims": 2}, "num_levels": 2},
         },
-        "lane_lane": {"type": "PairRelation", "end_gap": end_gap, **relation},
+        "lane_lane": {"type": "PairRelation", "end_gap": end_gap, "end_joint": end_joint, **relation},
         "lane_traffic": {"type": "PairRelation", **relation},
         "graph": {"type": "LaneGraphLayer", "embed_dims": DIMS, "dropout": 0.0} if graph else None,
     }
 
 
-def small_head(graph: bool = False, end_gap: bool = False, refine: bool = False, **code: Any) -> LaneTopologyHead:
-    """A head with random weights, those that start as zero included."""
+def small_head(**options: Any) -> LaneTopologyHead:
+    """A head of `small_config(**options)` with random weights, those that start as zero included."""
     bev.register_all()
     torch.manual_seed(0)
-    config = small_config(graph, end_gap, refine, **code)
+    config = small_config(**options)
     head = LaneTopologyHead(**{key: value for key, value in config.items() if key != "type"})
     with torch.no_grad():
         for name, parameter in head.named_parameters():

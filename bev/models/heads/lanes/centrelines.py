@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bev.geometry.curves import CurveCode
 from bev.geometry.grid import BEVGrid
 from bev.models.assigners import HungarianAssigner
+from bev.models.decoders.queries import Queries
 from bev.models.heads.branches import class_branch, regression_branch
 from bev.models.heads.detection_targets import DetectionTarget, QueryTargets, match_queries
 from bev.models.heads.layer_losses import name_layers
@@ -31,11 +32,13 @@ class CentrelineOutputs:
         logits: (L, B, Q, 1).
         codes: (L, B, Q, D) codes of the curves, metres in the map's bev frame.
         states: (B, Q, C) of the last layer, which relations are told from.
+        queries: What the decoder started from, with its proposals where the initialisation makes some.
     """
 
     logits: Tensor
     codes: Tensor
     states: Tensor
+    queries: Queries
 
 
 @MODELS.register_module()
@@ -43,7 +46,8 @@ class CentrelineDetector(nn.Module):
     """DETR detector of curves: each decoder layer says which queries are lanes and where they run.
 
     Args:
-        decoder: Config of a `DETRDecoder`. With its `refine`, the next layer reads around the middle between the ends.
+        decoder: Config of a `DETRDecoder`. With its `refine`, the next layer reads around the middle between the ends;
+            with `CurveQueries`, it reads around all control points and corrects them.
         code: Arguments of `CurveCode`: 5 Bezier control points as published, or ordered points.
         num_fcs: Hidden layers of the class and curve branches.
         class_loss: Arguments of `FocalLoss`, which is also the class cost of the assignment.
@@ -74,16 +78,20 @@ class CentrelineDetector(nn.Module):
         self, features: BEVFeatures, exchange: Callable[[int, Tensor], Tensor] | None = None
     ) -> CentrelineOutputs:
         """Finds lanes on a map (B, C, H, W); `exchange` is handed on to the decoder."""
+        queries = self.decoder.queries(features)
 
         def predict(
             layer: int, states: Tensor, reference: Tensor
         ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-            codes, middle = self._predict_curves(layer, states, reference, features.grid)
-            return (self.cls_branches[layer](states), codes, states), middle
+            codes, refined = self._predict_curves(layer, states, reference, features.grid)
+            logits = self.cls_branches[layer](states)
+            if queries.class_prior is not None:
+                logits = logits + queries.class_prior
+            return (logits, codes, states), refined
 
-        layers = self.decoder(self.decoder.queries(features), features, predict, exchange)
+        layers = self.decoder(queries, features, predict, exchange)
         logits, codes, states = zip(*layers, strict=True)
-        return CentrelineOutputs(torch.stack(logits), torch.stack(codes), states[-1])
+        return CentrelineOutputs(torch.stack(logits), torch.stack(codes), states[-1], queries)
 
     def loss(
         self, outputs: CentrelineOutputs, targets: Sequence[DetectionTarget]
@@ -96,23 +104,27 @@ class CentrelineDetector(nn.Module):
 
         Returns:
             `loss_cls` and `loss_curve` of the last layer, `d0.loss_cls`, ... of the others, each a sum over queries
-            divided by the number of lanes, meaned over ranks; and the assignment.
+            divided by the number of lanes, meaned over ranks, and what `CurveQueries.loss` names; and the assignment.
         """
         logits, codes = outputs.logits.float(), outputs.codes.float()
         matched = match_queries(self.assigner, targets, logits, codes, num_groups=1)
         normaliser = mean_over_ranks(matched.objects_per_group, logits.device)
         class_losses = self.class_loss(logits, matched.positive).sum((1, 2, 3)) / normaliser
         curve_losses = (self.curve_loss(codes, matched.codes) * matched.weights).sum((1, 2, 3)) / normaliser
-        return name_layers({"loss_cls": class_losses, "loss_curve": curve_losses}), matched
+        losses = name_layers({"loss_cls": class_losses, "loss_curve": curve_losses})
+        return losses | self.decoder.queries.loss(outputs.queries, list(targets)), matched
 
     def _predict_curves(
         self, layer: int, states: Tensor, reference: Tensor, grid: BEVGrid
     ) -> tuple[Tensor, Tensor]:
-        """Codes (B, Q, D) in metres, and the middles between the ends (B, Q, 3) in fractions of the grid.
+        """Codes (B, Q, D) in metres, and references like those given, in fractions of the grid.
 
-        Every control point is a step from the reference point in logit space, so that it stays on the grid.
+        Every control point is a step in logit space, so that it stays on the grid, from the reference point (B, Q, 3)
+        or from itself in the reference curve (B, Q, D); the new reference is the middle between the ends or the curve.
         """
         steps = self.reg_branches[layer](states).float().unflatten(-1, (self.code.num_control, 3))
-        placed = steps + reference.float().logit(eps=1e-5).unsqueeze(-2)
-        middle = ((placed[..., 0, :] + placed[..., -1, :]) / 2).sigmoid()
-        return grid.denormalise(placed.sigmoid()).flatten(-2), middle
+        placed = steps + reference.float().logit(eps=1e-5).unflatten(-1, (-1, 3))
+        codes = grid.denormalise(placed.sigmoid()).flatten(-2)
+        if reference.shape[-1] == self.code.size:
+            return codes, placed.sigmoid().flatten(-2)
+        return codes, ((placed[..., 0, :] + placed[..., -1, :]) / 2).sigmoid()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from bev.models.heads.lanes.centrelines import CentrelineDetector, CentrelineOutputs
 from bev.models.heads.lanes.decoding import decode_lanes, decode_traffic_elements, file_T_pix
-from bev.models.heads.lanes.relations import PairRelation
+from bev.models.heads.lanes.relations import PairRelation, lane_joints
 from bev.models.heads.lanes.targets import lane_targets, relation_targets
 from bev.models.heads.lanes.traffic_elements import TrafficElementDetector, TrafficElementOutputs
 from bev.models.heads.layer_losses import name_layers
@@ -94,7 +94,7 @@ class LaneTopologyHead(nn.Module):
 
         lanes = self.lanes(features.bev, exchange if len(self.graph) else None)
         traffic = self.traffic(features.images)
-        rounds.append(self.lane_lane(lanes.states, lanes.states, _end_gaps(lanes.codes[-1])))
+        rounds.append(self.lane_lane(lanes.states, lanes.states, lane_joints(lanes.codes[-1])))
         lane_traffic = self.lane_traffic(lanes.states, traffic.states)
         return LaneTopologyOutputs(lanes, traffic, torch.stack(rounds), lane_traffic, features.images.clip)
 
@@ -172,9 +172,3 @@ class LaneTopologyHead(nn.Module):
     def _front_sizes(self, clip: CameraClip) -> Tensor:
         """(B, 2) height and width of the front images without padding, pixels."""
         return clip.image_sizes[:, clip.current, self.traffic.front_camera]
-
-
-def _end_gaps(codes: Tensor) -> Tensor:
-    """(B, Q, Q) metres from the row's end to the column's start, of codes (B, Q, D), without gradient."""
-    codes = codes.detach().float()
-    return torch.cdist(codes[..., -3:], codes[..., :3])

@@ -1,0 +1,44 @@
+"""Annotations of an index and the predictions of a file, frame by frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bev.datasets.index_io import IndexFormatError, read_index
+from bev.datasets.openlane_v2.devkit_format import annotation_of
+from bev.datasets.openlane_v2.submission import SubmissionError, identifier_of, read_submission
+
+Frames = dict[str, dict[str, Any]]
+
+
+def read_frames(index: str | Path, predictions: str | Path) -> tuple[Frames, Frames]:
+    """Every frame of an index in the devkit's format, and what was predicted for it; other predictions are left out.
+
+    Args:
+        index: Index of `tools/create_data.py openlane_v2` in the format of 2023.
+        predictions: Predictions by token as `OpenLaneMetric` writes them, or a submission.
+
+    Raises:
+        IndexFormatError: It is no such index, or has frames without annotation.
+        SubmissionError: The other file cannot be read, or lacks frames.
+    """
+    content = read_index(Path(index))
+    metainfo, records = content["metainfo"], content["data_list"]
+    if metainfo.get("dataset") != "openlane_v2" or metainfo.get("layout", "centerline") != "centerline":
+        raise IndexFormatError(
+            f"{index}: not an index of OpenLane-V2's centrelines; make it with tools/create_data.py openlane_v2"
+        )
+    bare = [record["token"] for record in records if record["lane_topology"] is None]
+    if bare:
+        raise IndexFormatError(f"{index}: {len(bare)} frames have no annotation to judge by, such as {bare[0]}")
+    submission = read_submission(predictions)
+    found = {identifier_of(token): frame for token, frame in submission.get("results", submission).items()}
+    missing = [record["token"] for record in records if identifier_of(record["token"]) not in found]
+    if missing:
+        raise SubmissionError(
+            f"{predictions}: no prediction for {len(missing)} of {len(records)} frames of {index}, such as {missing[0]}"
+        )
+    truths = {record["token"]: annotation_of(record["lane_topology"]) for record in records}
+    inner = {token: found[identifier_of(token)] for token in truths}
+    return truths, {token: frame.get("predictions", frame) for token, frame in inner.items()}
