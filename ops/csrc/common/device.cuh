@@ -83,9 +83,21 @@ __device__ inline void write(V* to, const A (&from)[N]) {
   *reinterpret_cast<Pack<V, N>*>(to) = pack;
 }
 
+// Adds to N numbers; `to` is a multiple of 16 bytes where N is more than one. From compute capability 9.0 on, four
+// numbers of float32 are one transaction.
 template <int N, typename A>
 __device__ inline void add(A* to, A factor, const A (&from)[N]) {
-  BEV_CHECK_ADD(to, N * sizeof(A), sizeof(A));
+  BEV_CHECK_ADD(to, N * sizeof(A), N > 1 ? 16 : sizeof(A));
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  if constexpr (std::is_same_v<A, float> && N % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < N; i += 4) {
+      const float4 four{factor * from[i], factor * from[i + 1], factor * from[i + 2], factor * from[i + 3]};
+      atomicAdd(reinterpret_cast<float4*>(to + i), four);
+    }
+    return;
+  }
+#endif
 #pragma unroll
   for (int i = 0; i < N; ++i) atomicAdd(to + i, factor * from[i]);
 }
