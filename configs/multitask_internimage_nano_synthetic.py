@@ -4,7 +4,7 @@ _base_ = ["bevformerv2_internimage_nano_synthetic.py", "_base_/occupancy_nano.py
 
 model = dict(
     encoder=dict(grid=dict(bounds=_base_.ego_bev_bounds)),
-    heads=dict(occupancy=_base_.occupancy_head),
+    heads=dict(occupancy=_base_.shared_occupancy_head),
 )
 dataset = dict(bev_frame="ego", occupancy=True)
 train_dataloader = dict(dataset=dict(pipeline=_base_.occupancy_train_pipeline, **dataset))

@@ -14,7 +14,7 @@ _base_ = [
 shared_bev_bounds = (-51.2, -40.0, -0.5, 51.2, 40.0, 3.0)
 model = dict(
     encoder=dict(grid=dict(bounds=shared_bev_bounds, shape=(50, 64))),
-    heads=dict(occupancy=_base_.occupancy_head, lanes=_base_.lane_head),
+    heads=dict(occupancy=_base_.shared_occupancy_head, lanes=_base_.lane_head),
 )
 shared_train_pipeline = [
     dict(type="LoadMultiCameraImages"),

@@ -8,18 +8,23 @@ says what goes wrong with transformers 5.
 
 from __future__ import annotations
 
-from bev.compat import finder, multimodal
+import sys
+
+from bev.compat.finder import StandInFinder
+from bev.compat.multimodal import SwitchFinder
 
 __all__ = ["install", "uninstall"]
 
 
 def install() -> None:
     """Puts the import hooks in place, once. Imports neither torch nor any OpenMMLab package."""
-    finder.install()
-    multimodal.install()
+    present = {type(finder) for finder in sys.meta_path}
+    if SwitchFinder not in present:
+        sys.meta_path.insert(0, SwitchFinder())  # before the finder of the module that it changes
+    if StandInFinder not in present:
+        sys.meta_path.append(StandInFinder())  # a user's own extension comes first
 
 
 def uninstall() -> None:
     """Takes the hooks out again; what was already imported stays."""
-    finder.uninstall()
-    multimodal.uninstall()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, (StandInFinder, SwitchFinder))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -34,14 +33,3 @@ class StandInFinder(MetaPathFinder):
         if fullname != EXTENSION:
             return None
         return ModuleSpec(fullname, StandInLoader(), origin=STAND_IN)
-
-
-def install() -> None:
-    """Puts the finder at the end of `sys.meta_path`, once. Imports neither torch nor mmcv."""
-    if not any(isinstance(finder, StandInFinder) for finder in sys.meta_path):
-        sys.meta_path.append(StandInFinder())
-
-
-def uninstall() -> None:
-    """Takes the finder out again; an extension that was already imported stays imported."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, StandInFinder)]

@@ -2,14 +2,13 @@
 
 mmpretrain 1.2 imports its language models as soon as transformers is installed, and fails with transformers 5, which
 moved and dropped functions that these models use. mmdet and mmdet3d import mmpretrain where it is installed, so they
-fail with it. With transformers 5, `install()` lets mmpretrain register the placeholders that it has for environments
+fail with it. With transformers 5, `SwitchFinder` lets mmpretrain register the placeholders that it has for environments
 without transformers: only its multimodal models are lost.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -63,14 +62,3 @@ def transformers_is_too_new() -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return release(version)[0] >= FIRST_INCOMPATIBLE
-
-
-def install() -> None:
-    """Puts the finder at the head of `sys.meta_path`, once."""
-    if not any(isinstance(finder, SwitchFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, SwitchFinder())
-
-
-def uninstall() -> None:
-    """Takes the finder out again; what was already imported stays as it is."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, SwitchFinder)]

@@ -12,7 +12,18 @@ occupancy_head = dict(
     decoder=dict(
         type="ChannelToHeight", in_channels=64, heights=16, channels=64, num_layers=2, hidden=128, cell_split=4
     ),
-    losses=[dict(type="VoxelCrossEntropy", mask=occupancy_mask)],
+    losses=[
+        dict(type="VoxelCrossEntropy", mask=occupancy_mask),
+        # Nine in ten voxels are free: the cross-entropy alone learns little of what stands on the ground.
+        dict(type="LovaszSoftmax", mask=occupancy_mask, bins=1024),
+    ],
+)
+# Beside other heads: half the width and half the voxels in each step, so that it costs less than they do.
+shared_occupancy_head = dict(
+    occupancy_head,
+    trained_share=0.125,
+    decoder=dict(occupancy_head["decoder"], num_layers=1, hidden=64),
+    losses=[dict(loss, weight=0.5) for loss in occupancy_head["losses"]],
 )
 occupancy_crop = (0, 66, 352, 198)
 occupancy_train_pipeline = [

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torchvision
 
+from bev.compat import install, uninstall
 from bev.compat.backends import (
     STAND_IN_BACKENDS,
     OpBackend,
@@ -21,7 +22,6 @@ from bev.compat.backends import (
     describe_devices,
     mmcv_op_backends,
 )
-from bev.compat.finder import install, uninstall
 from bev.compat.mmcv_ext import SERVED_OPS
 from bev.compat.packages import Severity
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import bev
-from bev.compat.finder import EXTENSION, StandInFinder, install, uninstall
+from bev.compat import install, uninstall
+from bev.compat.finder import EXTENSION, StandInFinder
+from bev.compat.multimodal import SwitchFinder
 
 ROOT = Path(bev.__file__).parents[1]
 
@@ -55,13 +57,16 @@ def test_answers_for_one_module_only() -> None:
     assert finder.find_spec("mmdet._ext") is None
 
 
-def test_installs_once_and_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if not isinstance(finder, StandInFinder)])
+def test_installs_once_and_undoes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    uninstall()
     before = list(sys.meta_path)
     install()
     install()
-    assert sys.meta_path[:-1] == before
-    assert isinstance(sys.meta_path[-1], StandInFinder)
+    first, *others, last = sys.meta_path
+    assert isinstance(first, SwitchFinder)
+    assert others == before
+    assert isinstance(last, StandInFinder)
     uninstall()
     assert sys.meta_path == before
 

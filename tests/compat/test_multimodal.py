@@ -46,13 +46,3 @@ def test_other_modules_are_left_alone():
 def test_mmpretrain_imports_and_says_what_its_multimodal_models_need():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     assert "requires extra multi-modal dependencies" in done.stdout
-
-
-def test_install_is_idempotent_and_undone(monkeypatch):
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    multimodal.uninstall()
-    multimodal.install()
-    multimodal.install()
-    assert sum(isinstance(finder, multimodal.SwitchFinder) for finder in sys.meta_path) == 1
-    multimodal.uninstall()
-    assert not any(isinstance(finder, multimodal.SwitchFinder) for finder in sys.meta_path)
