@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from bev.engine.official.names import NameMap, Vocabulary
 
 _TRANSFORMER = "bbox_head.transformer"
-_ANY = {"rest": ".+", "leaf": "weight|bias", "branch": "cls|reg", "norm": "norms|norm|post_norm", "i": r"\d+"}
+_ANY = {
+    "rest": ".+", "named": r"(?!\d+\.).+", "leaf": "weight|bias", "branch": "cls|reg",
+    "norm": "norms|norm|post_norm", "i": r"\d+",
+}  # fmt: skip
 
 
 def _layers(own: str, official: str, attentions: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -47,14 +50,17 @@ _MASK2FORMER = (
 )
 _SAME = tuple(
     (f"{part}.{{rest}}", f"{part}.{{rest}}")
-    for part in ("backbone", "neck", "rpn_head", "roi_head", _DECODE, "auxiliary_head")
+    for part in ("backbone", "rpn_head", "roi_head", _DECODE, "auxiliary_head")
 )
+_NECK = (("neck.{named}", "neck.{named}"),)
+# Detectors with a composite backbone were published with a list of one neck.
+_LISTED_NECK = NameMap([("neck.{named}", "neck.0.{named}")], _ANY)
 _CLASSIFIER_PARTS = (
     "patch_embed", "levels", "conv_head", "head",
     "dcnv3_head_x3", "dcnv3_head_x4", "clip_projector", "fc_norm",
 )  # fmt: skip
 
-DENSE = Vocabulary((NameMap((*_DINO, *_MASK2FORMER, *_SAME), _ANY),), {})
+DENSE = Vocabulary((NameMap((*_DINO, *_MASK2FORMER, *_SAME, *_NECK), _ANY), _LISTED_NECK), {})
 CLASSIFIER = Vocabulary(
     (NameMap([(f"backbone.{part}.{{rest}}", f"{part}.{{rest}}") for part in _CLASSIFIER_PARTS], _ANY),), {}
 )

@@ -82,6 +82,15 @@ def test_two_stage_detectors_kept_their_names() -> None:
     assert list(own) == names and list(report.mapped) == names
 
 
+def test_the_only_neck_of_a_list_is_the_neck() -> None:
+    official = numbered({"neck.0.convs.2.gn.weight": 0, "neck.0.extra_convs.0.conv.weight": 1})
+    own, report = convert_official(official, "internimage")
+    assert list(own) == ["neck.convs.2.gn.weight", "neck.extra_convs.0.conv.weight"]
+    assert report.mapped["neck.0.convs.2.gn.weight"] == "neck.convs.2.gn.weight"
+    with pytest.raises(ConversionError, match=r"neck\.1\.convs"):
+        convert_official(numbered({"neck.1.convs.0.conv.weight": 0}), "internimage")
+
+
 def official_dino() -> list[str]:
     """What the official code calls the parts of a DINO with one layer each, read off its classes."""
     transformer = "bbox_head.transformer"
