@@ -64,10 +64,11 @@ def measure_training(config: Config, reference: Config | None, steps: int) -> Tr
             each.close()
     times = times[WARM_UP:]
     peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-    first, *other = np.median(times, axis=0).tolist()
+    medians = np.median(times, axis=0).tolist()
     if reference is None:
-        return TrainingRecord(steps, first, None, None, peak)
-    return TrainingRecord(steps, first, *other, float(np.median(times[:, 0] / times[:, 1])), peak)
+        return TrainingRecord(steps, medians[0], None, None, peak)
+    ratio = float(np.median(times[:, 0] / times[:, 1]))
+    return TrainingRecord(steps, medians[0], medians[1], ratio, peak)
 
 
 def _steps(config: Config, work_dir: str) -> Generator[float, None, None]:
