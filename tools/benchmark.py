@@ -3,7 +3,7 @@
 `python tools/benchmark.py model CONFIG`: parameters and multiply-adds; a table for a folder of image models
 `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
 `python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
-`python tools/benchmark.py training CONFIG --against OTHER --data-root ROOT --threads 2`: training steps of two configs
+`python tools/benchmark.py training CONFIG [--against OTHER] [--amp bfloat16]`: training steps of one config or two
 `python tools/benchmark.py occupancy-pictures --root ROOT --index INDEX --threads 2`: frames of occupancy per second
 `python tools/benchmark.py ray-iou --root ROOT --index INDEX --frames 1000`: RayIoU against rays in Python
 `python tools/benchmark.py openlane-metric`: the OpenLane-V2 score beside the same algorithm pair by pair
@@ -60,17 +60,19 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     streaming.add_argument("--cameras", type=int, default=6)
     streaming.add_argument("--threads", type=int, default=torch.get_num_threads())
     streaming.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    streaming.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     streaming.add_argument("--rounds", type=int, default=3)
     streaming.add_argument(
         "--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value"
     )
     streaming.add_argument("--json", type=Path, help="write the record here, in a list")
     streaming.set_defaults(run=run_streaming)
-    training = commands.add_parser("training", help="a training step, beside the step of another config, in turns")
+    training = commands.add_parser("training", help="a training step; with --against beside that of another, in turns")
     training.add_argument("config")
-    training.add_argument("--against", required=True, metavar="CONFIG", help="the config to compare with")
+    training.add_argument("--against", metavar="CONFIG", help="the config to compare with")
     training.add_argument("--data-root", help="where the data of both lies; the configs' data_root without it")
     training.add_argument("--threads", type=int, default=torch.get_num_threads())
+    training.add_argument("--amp", choices=("bfloat16", "float16"), help="mixed precision, as of tools/train.py")
     training.add_argument("--steps", type=int, default=60, help="steps of each config")
     training.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides of the first")
     training.add_argument("--against-options", nargs="+", action=DictAction, default={}, help="overrides of the other")
@@ -177,35 +179,43 @@ def run_streaming(args: argparse.Namespace) -> dict:
 
     with threads(args.threads):
         config = load_config(args.config, args.cfg_options)
-        measured = measure_streaming(config, tuple(args.size), args.cameras, args.rounds, args.device)
+        measured = measure_streaming(config, tuple(args.size), args.cameras, args.rounds, args.device, args.dtype)
     record = measured.as_json()
     print(
-        f"{Path(args.config).stem}, {args.cameras} x {args.size[0]} x {args.size[1]}, {args.threads} threads, "
+        f"{Path(args.config).stem}, {args.cameras} x {args.size[0]} x {args.size[1]}, {args.device}, {args.dtype}, "
+        f"{args.threads} threads, "
         f"{record['frames']} frames: {record['seconds']:.3f} s a step, {record['reference_seconds']:.3f} s recomputed, "
-        f"x{record['ratio']:.2f}; boxes differ by at most {record['largest_difference']:.1e}"
+        f"x{record['ratio']:.2f}; boxes differ by at most {record['largest_difference']:.1e}" + _peak(record)
     )
     return record
 
 
+def _peak(record: dict) -> str:
+    """A GPU's peak memory in words; nothing where there is no GPU."""
+    return f"; peak memory {record['peak_bytes'] / 2**30:.1f} GiB" if record["peak_bytes"] else ""
+
+
 def run_training(args: argparse.Namespace) -> dict:
-    """Measure training steps of two configs."""
+    """Measure training steps of a config, or of two."""
     import bev
 
     bev.register_all()
     from bev.engine.config import load_config, set_data_root
     from bev.engine.training_benchmark import measure_training
 
-    configs = [load_config(args.config, args.cfg_options), load_config(args.against, args.against_options)]
-    if args.data_root:
-        for config in configs:
-            set_data_root(config, args.data_root)
+    config = load_config(args.config, args.cfg_options)
+    other = load_config(args.against, args.against_options) if args.against else None
+    for each in filter(None, (config, other)):
+        if args.data_root:
+            set_data_root(each, args.data_root)
+        if args.amp:
+            each.optim_wrapper.update(type="AutocastOptimWrapper", dtype=args.amp)
     with threads(args.threads):
-        record = measure_training(*configs, args.steps).as_json()
-    print(
-        f"{Path(args.config).stem}: {record['seconds']:.3f} s a step, {Path(args.against).stem}: "
-        f"{record['reference_seconds']:.3f} s, x{record['ratio']:.3f} (median of {args.steps} pairs), "
-        f"{args.threads} threads"
-    )
+        record = measure_training(config, other, args.steps).as_json()
+    line = f"{Path(args.config).stem}: {record['seconds']:.3f} s a step (median of {args.steps})"
+    if args.against:
+        line += f", {Path(args.against).stem}: {record['reference_seconds']:.3f} s, x{record['ratio']:.3f}"
+    print(f"{line}, {args.threads} threads{_peak(record)}")
     return record
 
 

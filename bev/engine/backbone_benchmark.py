@@ -15,6 +15,7 @@ import torch
 from bev_ops import use_reference
 from bev_ops.benchmarks.measure import Machine, best_milliseconds, peak_bytes
 from torch import nn
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -34,6 +35,7 @@ CONVOLUTIONS = (
     "aten::_slow_conv2d_forward",
     "aten::cudnn_convolution",
     "aten::thnn_conv2d",
+    "aten::_conv_depthwise2d",
 )
 PRODUCTS = ("addmm", "mm", "bmm", "baddbmm")
 
@@ -126,6 +128,8 @@ def parts_of(call: Callable[[], object], device: str) -> dict[str, float]:
         call()
     sums: Counter[str] = Counter()
     for event in profiler.key_averages(group_by_input_shape=True):
+        if event.device_type != DeviceType.CPU:
+            continue  # a kernel: its time is that of the operator that started it, too
         time = event.self_device_time_total if device == "cuda" else event.self_cpu_time_total
         sums[part_of(event.key, event.input_shapes)] += time / 1e3
     return dict(sums.most_common())

@@ -1,4 +1,4 @@
-"""What a training step of one config costs beside a step of another, measured in turns."""
+"""What a training step of one config costs, alone or beside a step of another, measured in turns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
@@ -25,27 +26,29 @@ class TrainingRecord:
     Attributes:
         steps: Counted steps of each config.
         seconds: One step: waiting for its batch, forward, losses, backward, optimizer.
-        reference_seconds: The same with the other config.
+        reference_seconds: The same with the other config, if there is one.
         ratio: Median over pairs of consecutive steps of the first config's time over the other's, which a machine that
             slows down now and then changes less than it changes the quotient of medians.
+        peak_bytes: Most memory that tensors held on the GPU at once, those of both models; None without a GPU.
     """
 
     steps: int
     seconds: float
-    reference_seconds: float
-    ratio: float
+    reference_seconds: float | None
+    ratio: float | None
+    peak_bytes: int | None
 
     def as_json(self) -> dict[str, Any]:
         """All numbers."""
         return asdict(self)
 
 
-def measure_training(config: Config, reference: Config, steps: int) -> TrainingRecord:
-    """Trains two models in turns, one step each, on their own data from the same seed.
+def measure_training(config: Config, reference: Config | None, steps: int) -> TrainingRecord:
+    """Trains a model, or two in turns, one step each, on their own data from the same seed.
 
     Args:
         config: A whole experiment, as from `load_config`.
-        reference: Another.
+        reference: Another, to compare with.
         steps: Steps of each that count.
 
     Raises:
@@ -54,14 +57,18 @@ def measure_training(config: Config, reference: Config, steps: int) -> TrainingR
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     with tempfile.TemporaryDirectory() as folder:
-        both = [_steps(each, f"{folder}/{number}") for number, each in enumerate((config, reference))]
-        times = np.array(
-            [[next(each) for each in both] for _ in tqdm(range(WARM_UP + steps), desc="steps", unit="pair")]
-        )[WARM_UP:]
-        for each in both:
+        configs = [config] if reference is None else [config, reference]
+        trained = [_steps(each, f"{folder}/{number}") for number, each in enumerate(configs)]
+        times = np.array([[next(each) for each in trained] for _ in tqdm(range(WARM_UP + steps), desc="steps")])
+        for each in trained:
             each.close()
-    first, other = np.median(times, axis=0).tolist()
-    return TrainingRecord(steps, first, other, float(np.median(times[:, 0] / times[:, 1])))
+    times = times[WARM_UP:]
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    medians = np.median(times, axis=0).tolist()
+    if reference is None:
+        return TrainingRecord(steps, medians[0], None, None, peak)
+    ratio = float(np.median(times[:, 0] / times[:, 1]))
+    return TrainingRecord(steps, medians[0], medians[1], ratio, peak)
 
 
 def _steps(config: Config, work_dir: str) -> Generator[float, None, None]:
@@ -83,4 +90,6 @@ def _steps(config: Config, work_dir: str) -> Generator[float, None, None]:
             batches = iter(loader)
             batch = next(batches)
         runner.model.train_step(batch, optim_wrapper)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         yield time.perf_counter() - start

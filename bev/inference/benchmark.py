@@ -27,13 +27,17 @@ class StreamingRecord:
         frames: Frames that the model looks at.
         seconds: One step with the features of past frames kept.
         reference_seconds: The same step with all frames sent through the backbone, as in offline evaluation.
-        largest_difference: Between the boxes of the two, metres, radians and metres per second.
+        largest_difference: Between the better half of the boxes and the nearest ones of the other way, metres, radians
+            and metres per second. So the order of boxes whose scores differ by rounding doesn't count.
+        peak_bytes: Most memory that tensors held on the GPU during a step with kept features, weights included; None
+            on the CPU.
     """
 
     frames: int
     seconds: float
     reference_seconds: float
     largest_difference: float
+    peak_bytes: int | None
 
     def as_json(self) -> dict[str, Any]:
         """All numbers, and how many times faster the step with kept features is."""
@@ -41,7 +45,12 @@ class StreamingRecord:
 
 
 def measure_streaming(
-    config: Config, size: tuple[int, int], cameras: int, rounds: int, device: str = "cpu"
+    config: Config,
+    size: tuple[int, int],
+    cameras: int,
+    rounds: int,
+    device: str = "cpu",
+    precision: str = "float32",
 ) -> StreamingRecord:
     """Times steps of a model with random weights on random images, after its history is full.
 
@@ -51,18 +60,19 @@ def measure_streaming(
         cameras: Number of cameras, looking in all directions.
         rounds: Steps of each kind.
         device: Where the model runs.
+        precision: "float32", "bfloat16" or "float16" (autocast).
     """
     config = copy.deepcopy(config)
     dataset = config.test_dataloader.dataset
     dataset.pipeline = [step for step in dataset.pipeline if step["type"] != "ResizeCropFlipImages"]
     torch.manual_seed(0)
-    keeping = StreamingPerceptor(config, device=device)
-    anew = StreamingPerceptor(config, device=device, keep_features=False)
-    anew.model.load_state_dict(keeping.model.state_dict())
+    keeping = StreamingPerceptor(config, device=device, precision=precision)
+    anew = copy.deepcopy(keeping, {id(keeping.model): keeping.model})  # all but the model
+    anew.keep_features = False
     frames = len(dataset.frame_offsets)
-    stream = _Stream(size, cameras)
+    stream, on_gpu = _Stream(size, cameras), torch.device(device).type == "cuda"
     times: dict[StreamingPerceptor, list[float]] = {keeping: [], anew: []}
-    difference = 0.0
+    difference, peak = 0.0, 0
     for step in range(frames - 1 + rounds):
         arguments = stream.step(step * INTERVAL)
         boxes = []
@@ -70,13 +80,25 @@ def measure_streaming(
             if step < frames - 1:
                 perceptor.remember(**arguments)
                 continue
+            if on_gpu:
+                torch.cuda.synchronize()
+                torch.cuda.reset_peak_memory_stats()
             start = time.perf_counter()
             boxes.append(perceptor.step(**arguments).boxes_bev)
             seconds.append(time.perf_counter() - start)
+            if on_gpu and perceptor is keeping:
+                peak = max(peak, torch.cuda.max_memory_allocated())
         if boxes:
-            difference = max(difference, float(np.abs(boxes[0] - boxes[1]).max(initial=0.0)))
+            difference = max(difference, _difference(*boxes))
     kept, recomputed = (float(np.median(seconds)) for seconds in times.values())
-    return StreamingRecord(frames, kept, recomputed, difference)
+    return StreamingRecord(frames, kept, recomputed, difference, peak if on_gpu else None)
+
+
+def _difference(boxes: np.ndarray, others: np.ndarray) -> float:
+    """Largest difference of the better half of (M, 9) boxes, best first, to the nearest of (N, 9) others."""
+    better = boxes[: (len(boxes) + 1) // 2, None]
+    nearest = np.abs(better - others).max(axis=-1).min(axis=1, initial=np.inf)
+    return float(nearest.max(initial=0.0))
 
 
 class _Stream:

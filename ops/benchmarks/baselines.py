@@ -75,17 +75,18 @@ def rebatched_cross_attention(
         attend: deformable attention of single cameras; `mmcv_style_ms_deform_attn` by default.
     """
     attend = attend or mmcv_style_ms_deform_attn
-    samples = torch.repeat_interleave(splits.diff())
+    device = values.device
+    samples = torch.repeat_interleave(splits.diff()).to(device)
     most = int(visible.sum(1).max())
     order = visible.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :most]  # (R, K)
     filled = visible.gather(1, order)
-    rows = torch.arange(len(values))[:, None]
+    rows = torch.arange(len(values), device=device)[:, None]
 
     moved = offsets[samples[:, None], order]  # (R, K, H, L, P, 2)
     anchors = reference_points[rows, order]
-    sizes = torch.tensor([(width, height) for height, width in shapes], dtype=offsets.dtype)
+    sizes = torch.tensor([(width, height) for height, width in shapes], dtype=offsets.dtype, device=device)
     steps = moved.unflatten(4, (-1, anchors.shape[2])) / sizes[:, None, None, :]
-    locations = (anchors[:, :, None, None, None] + steps).flatten(4, 5)
+    locations = (anchors[:, :, None, None, None] + steps).flatten(4, 5).to(values.dtype)
     read = attend(values, shapes, locations, weights[samples[:, None], order])
 
     queries = visible.shape[1]

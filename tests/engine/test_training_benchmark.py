@@ -37,5 +37,8 @@ def test_both_configs_train_and_their_ratio_is_told(tmp_path: Path) -> None:
     assert record.steps == 2
     assert min(record.seconds, record.reference_seconds, record.ratio) > 0
     assert [config.to_dict() for config in configs] == before
+    alone = measure_training(configs[0], None, steps=1)
+    assert alone.seconds > 0
+    assert alone.reference_seconds is None and alone.ratio is None
     with pytest.raises(ValueError, match="steps must be at least 1"):
         measure_training(*configs, steps=0)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import torch
+from bev_ops import reference
 from op_cases import random_bca, random_dcnv3, random_msda
 from torch import Tensor
 
@@ -72,3 +73,17 @@ def call(op: str, module: ModuleType, given: object, maps: Tensor, *rest: Tensor
     shapes, splits, anchors, visible = (tensor.to(maps.device) for tensor in given)  # type: ignore[attr-defined]
     anchors = anchors.to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
     return function(maps, shapes, splits, anchors, visible, *rest)
+
+
+def expected(op: str, given: object, maps: Tensor, raw: Tensor, weights: Tensor) -> Tensor:
+    """The reference in the type that is computed in, rounded to the maps' type."""
+    wide = torch.float64 if maps.dtype == torch.float64 else torch.float32
+    tensors = [tensor.to(wide) for tensor in (maps, raw, weights)]
+    return call(op, reference, given, *tensors).to(maps.dtype)
+
+
+def to_type(tensors: list[Tensor], maps: torch.dtype, coordinates: torch.dtype) -> list[Tensor]:
+    """Tensors in these types, positions between pixels' centres, where the gradient of a position jumps."""
+    first, raw, weights = tensors
+    raw = ((raw * 32).floor() * 2 + 1) / 64 if maps in (torch.bfloat16, torch.float16) else raw
+    return [first.to(maps), raw.to(coordinates), weights.to(coordinates)]

@@ -9,7 +9,7 @@ import torch
 from bev_ops import functional, reference
 from bev_ops._library import is_compiled
 from op_cases import random_bca, random_dcnv3, random_msda, run
-from random_cases import CASES, call
+from random_cases import CASES, call, expected, to_type
 from torch import Tensor
 
 pytestmark = [
@@ -42,6 +42,28 @@ def test_types_and_widths(dtype: torch.dtype, depth: int):
     shapes = [(4, 5), (3, 2)]
     compare("ms_deform_attn", random_msda(2, 5, 2, depth, shapes, 2), shapes, dtype)
     compare("bev_cross_attention", *random_bca([2, 0, 1], 4, 2, depth, shapes, 4, 2), dtype)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 16, 20, 32, 64, 130])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_gradients_in_narrow_types(dtype: torch.dtype, depth: int):
+    """Coordinates in float32. The maps' gradient is added up with atomics of 4 or 16 bytes, as the channels allow."""
+    shapes = [(4, 5), (3, 2)]
+    attention, views = random_msda(2, 5, 2, depth, shapes, 2), random_bca([2, 0, 1], 4, 2, depth, shapes, 4, 2)
+    views[1][2] = (views[1][2] * 32).round() / 32
+    cases = {
+        "dcnv3": random_dcnv3(2, (4, 5), 2, depth, spread=0.8, padding=1),
+        "ms_deform_attn": (attention, shapes),
+        "bev_cross_attention": views,
+    }
+    for op, (tensors, given) in cases.items():
+        inputs = to_type(tensors, dtype, torch.float32)
+        grad = torch.randn(expected(op, given, *inputs).shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+        theirs = run(partial(expected, op, given), inputs, grad)
+        mine = run(partial(call, op, functional, given), [tensor.cuda() for tensor in inputs], grad.cuda())
+        for a, b in zip(mine, theirs, strict=True):
+            tolerance = TOLERANCE[a.dtype]
+            torch.testing.assert_close(a.cpu(), b, atol=tolerance * max(1.0, b.abs().max().item()), rtol=tolerance)
 
 
 @pytest.mark.parametrize("op", list(CASES))

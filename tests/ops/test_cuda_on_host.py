@@ -15,7 +15,7 @@ import torch
 from bev_ops import reference
 from cuda_host import KernelError, build, compiler, run_on_host
 from op_cases import random_bca, random_dcnv3, random_msda, run
-from random_cases import CASES, call
+from random_cases import CASES, expected, to_type
 from torch import Tensor
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
@@ -28,13 +28,6 @@ def library() -> ctypes.CDLL:
     return build(Path(__file__).parents[2] / "build" / "cuda_on_host")
 
 
-def expected(op: str, given: object, maps: Tensor, raw: Tensor, weights: Tensor) -> Tensor:
-    """The reference in the type that is computed in, rounded to the maps' type."""
-    wide = torch.float64 if maps.dtype == torch.float64 else torch.float32
-    tensors = [tensor.to(wide) for tensor in (maps, raw, weights)]
-    return call(op, reference, given, *tensors).to(maps.dtype)
-
-
 def compare(library: ctypes.CDLL, op: str, tensors: list[Tensor], given: object, **sizes: int) -> None:
     """Output and gradients of a kernel against the reference."""
     shape = expected(op, given, *tensors).shape
@@ -45,13 +38,6 @@ def compare(library: ctypes.CDLL, op: str, tensors: list[Tensor], given: object,
         tolerance = TOLERANCE[mine.dtype]
         most = max(1.0, other.abs().max().item()) if other.numel() else 1.0
         torch.testing.assert_close(mine, other, atol=tolerance * most, rtol=tolerance)
-
-
-def to_type(tensors: list[Tensor], maps: torch.dtype, coordinates: torch.dtype) -> list[Tensor]:
-    """Tensors in these types, positions between pixels' centres, where the gradient of a position jumps."""
-    first, raw, weights = tensors
-    raw = ((raw * 32).floor() * 2 + 1) / 64 if maps in (torch.bfloat16, torch.float16) else raw
-    return [first.to(maps), raw.to(coordinates), weights.to(coordinates)]
 
 
 @pytest.mark.parametrize("depth", [1, 3, 16, 20, 32, 64, 130])

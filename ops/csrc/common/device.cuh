@@ -95,11 +95,12 @@ __device__ inline void add(A* to, A factor, const A (&from)[N]) {
       const float4 four{factor * from[i], factor * from[i + 1], factor * from[i + 2], factor * from[i + 3]};
       atomicAdd(reinterpret_cast<float4*>(to + i), four);
     }
-    return;
-  }
+  } else
 #endif
+  {
 #pragma unroll
-  for (int i = 0; i < N; ++i) atomicAdd(to + i, factor * from[i]);
+    for (int i = 0; i < N; ++i) atomicAdd(to + i, factor * from[i]);
+  }
 }
 
 // Division of numbers below 2^63 by one that the host knows, as a product: a division of 64-bit numbers is a function

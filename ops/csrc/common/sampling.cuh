@@ -34,8 +34,8 @@ struct DeviceGradients {
 template <typename A>
 struct Located {
   A weight[4];      // of the corners top left, top right, bottom left, bottom right
-  int64_t pixel;    // top left corner, from the start of the row
-  int64_t width;    // pixels to the corner below
+  int64_t element;  // first one of the group's channels at the top left corner, which may lie outside
+  int64_t below;    // elements to the corner below
   unsigned inside;  // bit per corner that is a pixel
 };
 
@@ -77,8 +77,9 @@ __device__ inline Own<A> own_point(const R* raw, const R* weights, int64_t index
   return own;
 }
 
-template <typename A>
-__device__ inline Located<A> locate(const Placed<A>& placed, A scale, Own<A>* own) {
+template <typename V, typename R, typename A>
+__device__ inline Located<A> locate(const DeviceSampling<V, R>& s, const Placed<A>& placed, int64_t row, int64_t group,
+                                    A scale, Own<A>* own) {
   const A x = own->x * placed.gain_x + placed.bias_x, y = own->y * placed.gain_y + placed.bias_y;
   const A width = static_cast<A>(placed.width), height = static_cast<A>(placed.height);
   Located<A> at{};
@@ -89,37 +90,35 @@ __device__ inline Located<A> locate(const Placed<A>& placed, A scale, Own<A>* ow
   own->fraction_y = y - top;
   own->scale_x = placed.gain_x * own->weight * scale;
   own->scale_y = placed.gain_y * own->weight * scale;
-  const int64_t column = static_cast<int64_t>(left), row = static_cast<int64_t>(top);
+  const int64_t column = static_cast<int64_t>(left), line = static_cast<int64_t>(top);
   const bool is_left = column >= 0, is_right = column < placed.width - 1;
-  const bool is_top = row >= 0, is_bottom = row < placed.height - 1;
+  const bool is_top = line >= 0, is_bottom = line < placed.height - 1;
   at.inside = (is_top && is_left) | (is_top && is_right) << 1 | (is_bottom && is_left) << 2 | (is_bottom && is_right) << 3;
   const A weight = own->weight * scale, lower = weight * own->fraction_y, upper = weight - lower;
   at.weight[1] = upper * own->fraction_x;
   at.weight[0] = upper - at.weight[1];
   at.weight[3] = lower * own->fraction_x;
   at.weight[2] = lower - at.weight[3];
-  at.pixel = placed.first + row * placed.width + column;
-  at.width = placed.width;
+  const int64_t pixel = row * s.pixels + placed.first + line * placed.width + column;
+  at.element = (pixel * s.groups + group) * s.depth;
+  at.below = placed.width * s.groups * s.depth;
   return at;
 }
 
 // First element of a corner's channels of the item's group.
 template <typename V, typename R, typename A>
-__device__ inline int64_t corner_at(const DeviceSampling<V, R>& s, int64_t row, int64_t group, const Located<A>& at,
-                                    int corner) {
-  const int64_t pixel = at.pixel + corner % 2 + (corner >= 2 ? at.width : 0);
-  return ((row * s.pixels + pixel) * s.groups + group) * s.depth;
+__device__ inline int64_t corner_at(const DeviceSampling<V, R>& s, const Located<A>& at, int corner) {
+  return at.element + (corner % 2 ? s.groups * s.depth : 0) + (corner >= 2 ? at.below : 0);
 }
 
 // Adds a point's share to the sums of the thread's channels.
 template <int N, typename V, typename R, typename A>
-__device__ inline void gather(const DeviceSampling<V, R>& s, int64_t row, int64_t group, const Located<A> at,
-                              int64_t channel, A (&sums)[N]) {
+__device__ inline void gather(const DeviceSampling<V, R>& s, const Located<A>& at, int64_t channel, A (&sums)[N]) {
 #pragma unroll
   for (int corner = 0; corner < 4; ++corner) {
     if (!(at.inside >> corner & 1)) continue;
     A numbers[N];
-    read<N>(s.maps + corner_at(s, row, group, at, corner) + channel, numbers);
+    read<N>(s.maps + corner_at(s, at, corner) + channel, numbers);
 #pragma unroll
     for (int k = 0; k < N; ++k) sums[k] += at.weight[corner] * numbers[k];
   }
@@ -147,11 +146,9 @@ __global__ void __launch_bounds__(block_threads, 3)
         for (int64_t row = item.rows.first; row < item.rows.last; ++row) {
           if (!points.sees(row, item.query)) continue;
           team.sync();  // the points before are used up
-          if (exists) *mine = locate(points.place(row, item.query, point), scale, &own);
+          if (exists) *mine = locate(s, points.place(row, item.query, point), row, item.group, scale, &own);
           team.sync();
-          for (int i = 0; i < count && channel < s.depth; ++i) {
-            gather<N>(s, row, item.group, all[i], channel, sums);
-          }
+          for (int i = 0; i < count && channel < s.depth; ++i) gather<N>(s, all[i], channel, sums);
         }
       }
       if (channel < s.depth) write<N>(output + index * s.depth + channel, sums);
@@ -163,14 +160,14 @@ __global__ void __launch_bounds__(block_threads, 3)
 // thread's channels.
 template <int N, typename V, typename R, typename A>
 __device__ inline void scatter(const DeviceSampling<V, R>& s, const DeviceGradients<V, R>& gradients, int64_t index,
-                               int64_t row, int64_t group, const Located<A>& at, const Team& team, A (&products)[4]) {
+                               const Located<A>& at, const Team& team, A (&products)[4]) {
   for (int64_t channel = team.rank * N; channel < s.depth; channel += team.size * N) {
     A grad[N];
     read<N>(gradients.output + index * s.depth + channel, grad);
 #pragma unroll
     for (int corner = 0; corner < 4; ++corner) {
       if (!(at.inside >> corner & 1)) continue;
-      const int64_t element = corner_at(s, row, group, at, corner) + channel;
+      const int64_t element = corner_at(s, at, corner) + channel;
       A numbers[N];
       read<N>(s.maps + element, numbers);
 #pragma unroll
@@ -209,13 +206,13 @@ __global__ void __launch_bounds__(block_threads, 2)
       for (int64_t row = item.rows.first; row < item.rows.last; ++row) {
         if (!points.sees(row, item.query)) continue;
         team.sync();
-        if (exists) *mine = locate(points.place(row, item.query, point), scale, &own);
+        if (exists) *mine = locate(s, points.place(row, item.query, point), row, item.group, scale, &own);
         team.sync();
         for (int i = 0; i < count; ++i) {
           const Located<A> at = all[i];
           if (at.inside == 0) continue;  // the same for the whole team
           A products[4] = {};
-          scatter<N>(s, gradients, index, row, item.group, at, team, products);
+          scatter<N>(s, gradients, index, at, team, products);
 #pragma unroll
           for (int corner = 0; corner < 4; ++corner) products[corner] = team.sum(products[corner]);
           if (i == team.rank) differentiate(products, scale, &own);

@@ -30,3 +30,15 @@ def test_rebatched_cross_attention(function):
     (values, offsets, weights), (_, splits, points, visible) = random_bca([2, 3], 9, 2, 4, SHAPES, 4, 2)
     arguments = (values, SHAPES, splits, points, visible, offsets, weights)
     torch.testing.assert_close(function(*arguments), functional.bev_cross_attention(*arguments))
+
+
+@pytest.mark.parametrize("function", [baselines.rebatched_cross_attention, baselines.rebatched_with_kernel])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_rebatching_in_bfloat16_on_each_device(function, device: str):
+    """Level sizes and splits stay on the CPU, reference points in float32, as in the benchmark."""
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    (values, offsets, weights), (_, splits, points, visible) = random_bca([2, 3], 9, 2, 4, SHAPES, 4, 2)
+    values, offsets, weights = (tensor.to(device, torch.bfloat16) for tensor in (values, offsets, weights))
+    output = function(values, SHAPES, splits, points.float().to(device), visible.to(device), offsets, weights)
+    assert output.dtype == torch.bfloat16 and output.device == values.device
