@@ -70,19 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     records: list[dict] = []
     video, report = options.out / "demo.mp4", options.out / "detections.json"
-    write_mp4(video, run(perceptor, open_source(options), options, records), options.fps)
+    write_mp4(video, run(perceptor, open_source(options, perceptor.bev_frame), options, records), options.fps)
     with atomic_write(report, "w") as file:
         json.dump({"config": str(options.config), "frames": records}, file)
     objects = sum(len(record["objects"]) for record in records)
     print(f"{video} and {report}: {len(records)} frames, {objects} objects")
 
 
-def open_source(options: argparse.Namespace) -> Iterator:
-    """What the model is to see, moment by moment."""
+def open_source(options: argparse.Namespace, bev_frame: str) -> Iterator:
+    """What a model trained in this bev frame is to see, moment by moment."""
     from bev.inference import sources
 
     if options.source == "index":
-        return sources.replay_index(options.index, options.root)
+        return sources.replay_index(options.index, options.root, bev_frame=bev_frame)
     if options.source == "images":
         return sources.read_images(options.calibration)
     return sources.read_videos(options.calibration, options.rate)

@@ -7,10 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bev.engine.config import ConfigError
-
-LIDAR_FRAME = {"NuScenesClipDataset": "lidar"}
-"""Bev frame of data sets whose config doesn't say which; the others have the vehicle's."""
+from bev.engine.config import ConfigError, bev_frame
 
 
 def augment_test(config: Config) -> None:
@@ -52,5 +49,4 @@ def _makes_clips(pipeline: Sequence[dict[str, Any]]) -> bool:
 
 def _side_axis(dataset: Any) -> str:
     """The axis of a data set's bev frame that points to the side."""
-    frame = dataset.get("bev_frame") or LIDAR_FRAME.get(dataset.type, "ego")
-    return "x" if frame == "lidar" else "y"
+    return "x" if bev_frame(dataset) == "lidar" else "y"

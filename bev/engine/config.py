@@ -121,6 +121,11 @@ def test_dataset(config: Config) -> Any:
 test_dataset.__test__ = False  # type: ignore[attr-defined]  # a function about evaluation, no test
 
 
+def bev_frame(dataset: Mapping[str, Any]) -> str:
+    """'lidar' or 'ego', the frame that a data set's config trains a model in."""
+    return dataset.get("bev_frame") or ("lidar" if dataset["type"] == "NuScenesClipDataset" else "ego")
+
+
 def _data_roots(node: Any) -> list[str]:
     """All data roots below a node, without a slash at the end; the longest first, which may lie inside others."""
     roots = {value.rstrip("/") for _, key, value in _strings(node) if key == "data_root" and value.strip("/.")}

@@ -22,14 +22,14 @@ from bev.transforms import PackClip
 from bev.transforms.clip import Clip
 
 Image = np.ndarray | Tensor
-LOADING = ("LoadMultiCameraImages",)
+LOADING = ("LoadMultiCameraImages", "LoadOccupancy")
 
 
 class FrameBuilder:
     """Runs images of a rig through a config's test pipeline.
 
     Args:
-        pipeline: The config's test pipeline; its loading step is left out.
+        pipeline: The config's test pipeline; what it loads, images and labels, is left out.
         cameras: Names of the camera slots, in the order that the model was trained with; None takes those of the first
             frame, nuScenes' six in their usual order and others by name.
         colour: Channel order of the images, "rgb" or "bgr".

@@ -16,7 +16,7 @@ from mmengine.registry import MODELS
 
 import bev
 from bev.engine.checkpoint import load_weights
-from bev.engine.config import load_config, test_dataset
+from bev.engine.config import bev_frame, load_config, test_dataset
 from bev.geometry import check_pose, invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.inference.detections import Detections
@@ -65,6 +65,9 @@ class StreamingPerceptor:
             backbone again in every step: what offline evaluation does, and what this class is there to avoid.
         tracker: Gives detections their identities; None for none.
 
+    Attributes:
+        bev_frame: 'lidar' or 'ego', the frame that the model was trained in.
+
     Raises:
         ValueError: If an option makes no sense, or the model looks into the future.
         ConfigError, CheckpointError: If a file can't be used.
@@ -99,8 +102,8 @@ class StreamingPerceptor:
         self.classes = tuple(dataset.get("classes", config.get("classes", ())))
         self._builder = FrameBuilder(dataset.pipeline, cameras, colour)
         self._history = History(_seconds(dataset, interval, self.model.recurrent), tolerance)
-        lidar = dataset.get("bev_frame", "lidar") == "lidar"
-        default = NUSCENES_EGO_T_LIDAR if lidar else np.eye(4)
+        self.bev_frame = bev_frame(dataset)
+        default = NUSCENES_EGO_T_LIDAR if self.bev_frame == "lidar" else np.eye(4)
         self.ego_T_bev = default if ego_T_bev is None else np.asarray(ego_T_bev, dtype=np.float64)
         check_pose(self.ego_T_bev, "ego_T_bev")
         self.max_gap, self.score_threshold, self.keep_features = max_gap, score_threshold, keep_features

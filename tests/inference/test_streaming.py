@@ -15,10 +15,12 @@ from tiny_nuscenes import write_pictures, write_tables
 import bev
 from bev.datasets.nuscenes.classes import CAMERAS
 from bev.datasets.nuscenes.index_build import build_indexes
+from bev.engine.config import bev_frame, load_config, test_dataset
 from bev.geometry import invert_pose
 from bev.inference import GreedyTracker, StreamingPerceptor
 from bev.inference.sources import Moment, replay_index
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 INDEX = "nuscenes_infos_mini_val.pkl"
 
 
@@ -38,6 +40,31 @@ def live(root: Path, folder: Path, kind: str, **options) -> StreamingPerceptor:
 
 def moments(root: Path) -> list[Moment]:
     return list(replay_index(root / INDEX, root))
+
+
+def test_a_model_of_the_vehicle_frame_needs_no_labels(root: Path, tmp_path: Path) -> None:
+    """Its test pipeline loads occupancy, which a stream doesn't have, and its boxes stand in another frame."""
+    config = small_config(root, root / INDEX, "t1")
+    config.test_dataloader.dataset.bev_frame = "ego"
+    checkpoint = checkpoint_of(config, tmp_path)
+    expected = offline(config, checkpoint, count=2)
+    config.test_dataloader.dataset.update(occupancy=True)
+    config.test_dataloader.dataset.pipeline.insert(1, dict(type="LoadOccupancy"))
+    perceptor = StreamingPerceptor(config, checkpoint)
+    recorded = islice(replay_index(root / INDEX, root, bev_frame=perceptor.bev_frame), 2)
+    for moment, (boxes, scores) in zip(recorded, expected, strict=True):
+        found = perceptor.step(**{**moment.arguments(), "ego_T_bev": None})
+        np.testing.assert_allclose(found.scores, scores, atol=1e-4)
+        np.testing.assert_allclose(found.boxes_bev, boxes, atol=1e-4)
+
+
+def test_the_bev_frame_is_that_of_the_data_set() -> None:
+    for name, frame in (
+        ("bevformerv2_internimage_t", "lidar"),
+        ("multitask_internimage_nano_synthetic", "ego"),
+        ("bevformerv2_internimage_nano_waymo_synthetic", "ego"),
+    ):
+        assert bev_frame(test_dataset(load_config(CONFIGS / f"{name}.py"))) == frame
 
 
 @pytest.mark.parametrize("kind", ["v1", "t1", "t2", "t3"])
