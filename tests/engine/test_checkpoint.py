@@ -47,10 +47,15 @@ def weights() -> dict[str, torch.Tensor]:
     return TwoLayers().state_dict()
 
 
+# Read at collection, when no test has made a runner yet: each runner registers our loaders.
+MMENGINE_LOADERS = CheckpointLoader._schemes.copy(), mmengine_checkpoint.load_url
+
+
 @pytest.fixture
 def mmengine_loaders() -> Iterator[None]:
-    """Undo changes to mmengine's loaders."""
+    """mmengine's own loaders; what was registered before comes back afterwards."""
     before = CheckpointLoader._schemes.copy(), mmengine_checkpoint.load_url
+    CheckpointLoader._schemes, mmengine_checkpoint.load_url = MMENGINE_LOADERS[0].copy(), MMENGINE_LOADERS[1]
     yield
     CheckpointLoader._schemes, mmengine_checkpoint.load_url = before
 

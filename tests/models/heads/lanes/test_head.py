@@ -28,9 +28,9 @@ def test_a_batch_of_two_equals_two_single_runs(options: dict) -> None:
     for index, found in enumerate(both):
         alone = head.predict(head(one_sample(features, index)), samples[:1])[0]
         for name, value in found.items():
-            # Convolutions of a batch add up in another order: lanes tens of metres away differ in the sixth digit.
+            # Convolutions of a batch add up in another order, which moves points tens of metres away by 0.01 mm.
             torch.testing.assert_close(
-                alone.get(name), value, rtol=5e-6, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+                alone.get(name), value, rtol=1e-5, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
             )
 
 
