@@ -86,40 +86,42 @@ class LovaszSoftmax(VoxelLoss):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of logits (N, K) with labels (N,) int64."""
-        present = torch.bincount(labels, minlength=logits.shape[1]).nonzero()
-        if not len(present):
-            return logits.sum() * 0
-        belongs = labels == present
-        probabilities = logits.softmax(-1).t()[present[:, 0]]
-        errors = torch.where(belongs, 1 - probabilities, probabilities)
+        classes = logits.shape[1]
+        present = torch.bincount(labels, minlength=classes) > 0
+        belongs = labels[:, None] == torch.arange(classes, device=labels.device)
+        probabilities = logits.softmax(-1)
+        errors = (probabilities - belongs.to(probabilities.dtype)).abs()
         with torch.no_grad():
-            weights = _lovasz_weights(errors, belongs) if self.bins is None else _binned(errors, belongs, self.bins)
-        return self.weight * (errors * weights).sum() / len(present)
+            steps = _sorted(errors, belongs) if self.bins is None else _binned(errors, labels, self.bins)
+            weights = torch.where(present, steps, 0.0).to(errors.dtype)
+        return self.weight * (errors * weights).sum() / present.sum().clamp(min=1)
 
 
-def _lovasz_weights(errors: Tensor, belongs: Tensor) -> Tensor:
-    """Slopes (P, N) of the Lovasz extension at errors (P, N) of P classes: the steps of the Jaccard loss."""
-    order = errors.argsort(dim=1, descending=True)
-    hits = belongs.gather(1, order).cumsum(1)
-    seen = torch.arange(1, errors.shape[1] + 1, device=errors.device)
-    return torch.empty_like(errors).scatter_(1, order, _jaccard_steps(seen, hits).to(errors.dtype))
+def _sorted(errors: Tensor, belongs: Tensor) -> Tensor:
+    """Slopes (N, K) of the Lovasz extension at errors (N, K): the steps of the Jaccard loss, largest error first."""
+    order = errors.t().argsort(dim=1, descending=True)
+    hits = belongs.t().gather(1, order).cumsum(1)
+    seen = torch.arange(1, errors.shape[0] + 1, device=errors.device)
+    steps = _jaccard_steps(seen, hits)
+    return torch.empty_like(steps).scatter_(1, order, steps).t()
 
 
-def _binned(errors: Tensor, belongs: Tensor, bins: int) -> Tensor:
+def _binned(errors: Tensor, labels: Tensor, bins: int) -> Tensor:
     """The same with errors of one bin taken as equal, which share the bin's step."""
-    classes = len(errors)
-    index = ((1 - errors) * bins).long().clamp_(0, bins - 1)
-    index += bins * torch.arange(classes, device=errors.device)[:, None]
+    classes = errors.shape[1]
+    index = ((1 - errors) * bins).int().clamp_(0, bins - 1)
+    index += bins * torch.arange(classes, dtype=torch.int32, device=errors.device)
     counts = torch.bincount(index.flatten(), minlength=classes * bins).view(classes, bins)
-    hits = torch.bincount(index[belongs], minlength=classes * bins).view(classes, bins)
+    own = index.gather(1, labels[:, None])
+    hits = torch.bincount(own.flatten(), minlength=classes * bins).view(classes, bins)
     steps = _jaccard_steps(counts.cumsum(1), hits.cumsum(1)) / counts.clamp(min=1)
-    return steps.to(errors.dtype).flatten()[index]
+    return steps.flatten().index_select(0, index.flatten()).view(index.shape)
 
 
 def _jaccard_steps(seen: Tensor, hits: Tensor) -> Tensor:
-    """How much the Jaccard loss (P, S) grows with each step, from counts of voxels seen and of hits among them."""
+    """How much the Jaccard loss (K, S) grows with each step, from counts of voxels seen and of hits among them."""
     total = hits[:, -1:]
-    jaccard = 1 - (total - hits) / (total + seen - hits)
+    jaccard = 1 - (total - hits) / (total + seen - hits).clamp(min=1)
     return torch.diff(jaccard, dim=1, prepend=torch.zeros_like(jaccard[:, :1]))
 
 

@@ -113,13 +113,15 @@ class OccupancyHead(nn.Module):
         targets = occupancy_targets(samples, self.grid.shape, outputs.logits[0].device)
         if outputs.columns is not None:
             targets = targets.of_columns(outputs.columns)
+        functions = [cast(VoxelLoss, loss) for loss in self.losses]
         losses = {}
         for scale, logits in enumerate(outputs.logits):
             if scale:
                 targets = coarser(targets)
             prefix, factor = (f"s{scale}.", self.coarse_weight**scale) if scale else ("", 1.0)
-            for loss in self.losses:
-                losses[f"{prefix}loss_{loss.name}"] = factor * _masked(cast(VoxelLoss, loss), logits, targets)
+            voxels = {mask: _counted(logits, targets, mask) for mask in {loss.mask for loss in functions}}
+            for loss in functions:
+                losses[f"{prefix}loss_{loss.name}"] = factor * loss(*voxels[loss.mask])
         return losses
 
     @torch.no_grad()
@@ -128,9 +130,12 @@ class OccupancyHead(nn.Module):
         return list(outputs.logits[0].argmax(-1).to(torch.uint8))
 
 
-def _masked(loss: VoxelLoss, logits: Tensor, targets: VoxelTargets) -> Tensor:
-    """A loss over the voxels that count for it."""
-    counted = targets.counted(loss.mask)
-    if counted is None:
-        return loss(logits.float().flatten(0, -2), targets.semantics.flatten())
-    return loss(logits[counted].float(), targets.semantics[counted])
+def _counted(logits: Tensor, targets: VoxelTargets, mask: str | None) -> tuple[Tensor, Tensor]:
+    """Logits (M, K) and labels (M,) of the M voxels that count under a mask."""
+    counted = targets.counted(mask)
+    logits, labels = logits.flatten(0, -2), targets.semantics.flatten()
+    if counted is not None:
+        # Not logits[counted]: the gradient of a selection by rows is several times faster on CPUs.
+        rows = counted.flatten().nonzero()[:, 0]
+        logits, labels = logits.index_select(0, rows), labels[rows]
+    return logits.float(), labels
