@@ -57,9 +57,6 @@ def test_pipeline(scale: tuple[int, int], whole_strides: bool = True) -> Pipelin
     ]
 
 
-test_pipeline.__test__ = False  # type: ignore[attr-defined]  # a pipeline of the evaluation, no test
-
-
 def tta_pipeline(
     scale: tuple[int, int], ratios: Sequence[float] = MULTI_SCALE_RATIOS, whole_strides: bool = True
 ) -> Pipeline:
