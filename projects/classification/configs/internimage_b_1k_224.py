@@ -1,6 +1,11 @@
 """InternImage-B from random weights on ImageNet-1K."""
 
-_base_ = ["_base_/runtime.py", "_base_/classifier.py", "_base_/imagenet_224.py", "_base_/schedule_300_epochs.py"]
+_base_ = [
+    "_base_/runtime.py",
+    "_base_/classifier_from_scratch.py",
+    "_base_/imagenet_224.py",
+    "_base_/schedule_300_epochs.py",
+]
 
 model = dict(backbone=dict(variant="b"))
 published = dict(parameters=97e6, multiply_adds=16e9, result="84.9 top-1", source="arXiv 2211.05778, table 2")

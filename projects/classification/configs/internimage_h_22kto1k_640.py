@@ -2,7 +2,7 @@
 
 _base_ = [
     "_base_/runtime.py",
-    "_base_/fine_tuned_classifier.py",
+    "_base_/classifier_fine_tuned.py",
     "_base_/imagenet_640.py",
     "_base_/schedule_20_epochs.py",
 ]

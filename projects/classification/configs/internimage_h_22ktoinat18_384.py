@@ -5,7 +5,7 @@ The published model also looks at each picture's place and date, so its result i
 
 _base_ = [
     "_base_/runtime.py",
-    "_base_/fine_tuned_classifier.py",
+    "_base_/classifier_fine_tuned.py",
     "_base_/imagenet_384.py",
     "_base_/schedule_20_epochs.py",
 ]

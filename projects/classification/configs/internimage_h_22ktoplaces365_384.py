@@ -7,26 +7,21 @@ model = dict(backbone=dict(num_classes=num_classes), head=dict(loss=dict(num_cla
 data_preprocessor = dict(num_classes=num_classes)
 
 data_root = "data/places365"
-train_dataloader = dict(
-    dataset=dict(
+
+
+def places365(split, folder, pipeline):
+    return dict(
         _delete_=True,
         type="Places365",
         data_root=data_root,
-        data_prefix="data_large_standard",
-        ann_file="places365_train_standard.txt",
-        pipeline=_base_.train_pipeline,
+        data_prefix=folder,
+        ann_file=f"places365_{split}.txt",
+        pipeline=pipeline,
     )
-)
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type="Places365",
-        data_root=data_root,
-        data_prefix="val_large",
-        ann_file="places365_val.txt",
-        pipeline=_base_.test_pipeline,
-    )
-)
+
+
+train_dataloader = dict(dataset=places365("train_standard", "data_large_standard", _base_.train_pipeline))
+val_dataloader = dict(dataset=places365("val", "val_large", _base_.test_pipeline))
 test_dataloader = val_dataloader
 published = dict(
     _delete_=True,

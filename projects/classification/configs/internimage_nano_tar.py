@@ -1,12 +1,15 @@
 """A tiny InternImage for tests: a folder with a tar of images per class, learned by heart in seconds on a CPU."""
 
-_base_ = ["_base_/runtime.py", "_base_/classifier.py", "_base_/imagenet_224.py", "_base_/schedule_300_epochs.py"]
+_base_ = [
+    "_base_/runtime.py",
+    "_base_/classifier_from_scratch.py",
+    "_base_/imagenet_224.py",
+    "_base_/schedule_300_epochs.py",
+]
 
 num_classes, size, max_epochs = 2, 64, 20
 model = dict(
-    backbone=dict(
-        channels=16, depths=(1, 1, 2, 1), groups=(1, 2, 4, 8), num_classes=num_classes, drop_path_rate=0.0
-    ),
+    backbone=dict(channels=16, depths=(1, 1, 2, 1), groups=(1, 2, 4, 8), num_classes=num_classes, drop_path_rate=0.0),
     head=dict(loss=dict(num_classes=num_classes, label_smooth_val=0.0), topk=(1,)),
     train_cfg=None,
 )

@@ -1,6 +1,11 @@
 """InternImage-S from random weights on ImageNet-1K."""
 
-_base_ = ["_base_/runtime.py", "_base_/classifier.py", "_base_/imagenet_224.py", "_base_/schedule_300_epochs.py"]
+_base_ = [
+    "_base_/runtime.py",
+    "_base_/classifier_from_scratch.py",
+    "_base_/imagenet_224.py",
+    "_base_/schedule_300_epochs.py",
+]
 
 model = dict(backbone=dict(variant="s"))
 published = dict(

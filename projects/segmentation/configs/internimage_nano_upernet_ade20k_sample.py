@@ -3,7 +3,9 @@
 It shows that data, model, training, metric and resumption fit together: it learns the three pictures by heart.
 """
 
-_base_ = ["_base_/upernet.py", "_base_/data.py", "_base_/schedule_160k.py"]
+_base_ = ["_base_/upernet_t.py", "_base_/data.py", "_base_/schedule_160k.py"]
+
+from projects.segmentation import pipelines
 
 max_iters, scale = 100, (160, 160)
 model = dict(
@@ -18,20 +20,13 @@ dataset = dict(
     data_root="data/ade20k_sceneparsing/sampleData",
     data_prefix=dict(img_path="images", seg_map_path="annotations"),
 )
-fit = dict(type="Resize", scale=scale, keep_ratio=True)
-train_pipeline = [_base_.load_image, _base_.load_labels, fit, _base_.whole_strides, dict(type="PackSegInputs")]
-test_pipeline = [_base_.load_image, fit, _base_.whole_strides, *_base_.finish_test]
-tta_pipeline = [
-    _base_.load_image,
-    dict(
-        type="TestTimeAug", transforms=[[fit], [_base_.whole_strides], _base_.both_directions, *_base_.finish_tta]
-    ),
-]
+test_pipeline = pipelines.test_pipeline(scale)
+load_image, fit, whole_strides, load_labels, pack = test_pipeline
+train_pipeline = [load_image, load_labels, fit, whole_strides, pack]
+tta_pipeline = pipelines.tta_pipeline(scale, ratios=[1.0])
 in_process = dict(num_workers=0, persistent_workers=False)
-train_dataloader = dict(
-    dataset=dict(pipeline=train_pipeline, **dataset), **{**_base_.train_loader, "batch_size": 3, **in_process}
-)
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset), **{**_base_.val_loader, **in_process})
+train_dataloader = dict(batch_size=3, dataset=dict(pipeline=train_pipeline, **dataset), **in_process)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset), **in_process)
 test_dataloader = val_dataloader
 
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

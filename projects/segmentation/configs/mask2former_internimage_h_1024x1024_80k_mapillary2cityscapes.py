@@ -8,13 +8,8 @@ model = dict(
     decode_head=dict(num_classes=num_classes, loss_cls=dict(class_weight=[1.0] * num_classes + [0.1])),
     test_cfg=dict(mode="slide", crop_size=_base_.crop_size, stride=(512, 512)),
 )
-optim_wrapper = dict(
-    optimizer=dict(lr=1e-5),
-    paramwise_cfg=dict(layer_decay_rate=0.95),
-    clip_grad=dict(max_norm=0.1, norm_type=2),
-)
+optim_wrapper = dict(optimizer=dict(lr=1e-5), clip_grad=dict(max_norm=0.1, norm_type=2))
 
-count_size = (1024, 2048)
 published = dict(
     parameters=1094e6,
     multiply_adds=7878e9,

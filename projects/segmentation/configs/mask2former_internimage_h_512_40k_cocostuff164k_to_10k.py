@@ -7,13 +7,9 @@ model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(num_classes=num_classes, loss_cls=dict(class_weight=[1.0] * num_classes + [0.1])),
 )
-optim_wrapper = dict(
-    optimizer=dict(lr=1e-5),
-    paramwise_cfg=dict(layer_decay_rate=0.95),
-)
+optim_wrapper = dict(optimizer=dict(lr=1e-5))
 train_dataloader = dict(batch_size=1)
 
-count_size = (512, 512)
 published = dict(
     parameters=1.28e9,
     multiply_adds=1528e9,

@@ -7,13 +7,8 @@ model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(num_classes=num_classes, loss_cls=dict(class_weight=[1.0] * num_classes + [0.1])),
 )
-optim_wrapper = dict(
-    optimizer=dict(lr=2e-5),
-    paramwise_cfg=dict(layer_decay_rate=0.95),
-)
 train_dataloader = dict(batch_size=1)
 
-count_size = (896, 896)
 published = dict(
     parameters=1.31e9,
     multiply_adds=4635e9,

@@ -1,15 +1,8 @@
 """UperNet with InternImage-B on Cityscapes; published on 8 GPUs of 2 images, with ADE20K's 150 outputs."""
 
-_base_ = ["_base_/upernet.py", "_base_/cityscapes.py", "_base_/schedule_160k.py"]
+_base_ = ["_base_/upernet_b.py", "_base_/cityscapes.py", "_base_/schedule_160k.py"]
 
-model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    backbone=dict(variant="b", drop_path_rate=0.4),
-    decode_head=dict(in_channels=[112, 224, 448, 896]),
-    auxiliary_head=dict(in_channels=448),
-)
-
-count_size = (1024, 2048)
+model = dict(data_preprocessor=dict(size=_base_.crop_size))
 published = dict(
     parameters=128e6,
     multiply_adds=2369e9,

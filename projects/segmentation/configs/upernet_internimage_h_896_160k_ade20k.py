@@ -1,6 +1,6 @@
 """UperNet with InternImage-H on ADE20K; published on 16 GPUs of 1 image."""
 
-_base_ = ["_base_/upernet.py", "_base_/ade20k_896.py", "_base_/schedule_160k.py"]
+_base_ = ["_base_/upernet.py", "_base_/optimizer_large.py", "_base_/ade20k_896.py", "_base_/schedule_160k.py"]
 
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
@@ -8,14 +8,9 @@ model = dict(
     decode_head=dict(in_channels=[320, 640, 1280, 2560]),
     auxiliary_head=dict(in_channels=1280),
 )
-optim_wrapper = dict(
-    optimizer=dict(lr=2e-5),
-    paramwise_cfg=dict(layer_decay_rate=0.95),
-    clip_grad=dict(max_norm=0.1, norm_type=2),
-)
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.95))
 train_dataloader = dict(batch_size=1)
 
-count_size = (896, 896)
 published = dict(
     parameters=1.12e9,
     multiply_adds=3566e9,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,17 +12,6 @@ import torch
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
 Tool = Callable[..., None]
-
-
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> Tool:
-    """Runs a tool in this process, as from the command line."""
-
-    def run(name: str, *arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        runpy.run_path(str(ROOT / "tools" / f"{name}.py"))["main"]()
-
-    return run
 
 
 @pytest.fixture

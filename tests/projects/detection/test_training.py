@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,17 +15,6 @@ MASK_RCNN = CONFIGS / "internimage_nano_mask_rcnn_coco_sample.py"
 DINO = CONFIGS / "internimage_nano_dino_coco_sample.py"
 COMPOSITE = CONFIGS / "internimage_nano_composite_dino_coco_sample.py"
 Tool = Callable[..., None]
-
-
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> Tool:
-    """Runs a tool in this process, as from the command line."""
-
-    def run(name: str, *arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        runpy.run_path(str(ROOT / "tools" / f"{name}.py"))["main"]()
-
-    return run
 
 
 @pytest.fixture

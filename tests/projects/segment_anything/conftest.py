@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from transformers import SamConfig, SamModel
 
-sys.path.append(str(Path(__file__).parents[3]))  # for the package `projects`
 SIDE = 64
 
 

@@ -2,13 +2,10 @@
 
 _base_ = "imagenet_224.py"
 
-size = 384
-train_pipeline = [step for step in _base_.train_pipeline if step["type"] != "RandomErasing"]
-train_pipeline[1].update(scale=size)
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=size)
-test_pipeline[2].update(crop_size=size)
+from projects.classification import pipelines
 
+train_pipeline = pipelines.train_pipeline(384, erase=False)
+test_pipeline = pipelines.test_pipeline(384)
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

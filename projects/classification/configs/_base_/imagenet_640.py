@@ -1,14 +1,11 @@
-"""ImageNet-1K at 640 pixels for fine-tuning: without erasing."""
+"""ImageNet-1K at 640 pixels for fine-tuning."""
 
-_base_ = "imagenet_224.py"
+_base_ = "imagenet_384.py"
 
-size = 640
-train_pipeline = [step for step in _base_.train_pipeline if step["type"] != "RandomErasing"]
-train_pipeline[1].update(scale=size)
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=size)
-test_pipeline[2].update(crop_size=size)
+from projects.classification import pipelines
 
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
+train_pipeline = pipelines.train_pipeline(640, erase=False)
+test_pipeline = pipelines.test_pipeline(640)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -15,36 +15,37 @@ test_pipeline = [load, _base_.one_scale, annotate, pack_test]
 train_pipeline_large = [load, annotate, flip, _base_.multi_scale_large, pack]
 test_pipeline_large = [load, _base_.one_scale_large, annotate, pack_test]
 
-train_dataloader = dict(
+
+def coco(split):
+    return dict(
+        type="CocoDataset",
+        data_root=data_root,
+        ann_file=f"annotations/instances_{split}2017.json",
+        data_prefix=dict(img=f"{split}2017/"),
+    )
+
+
+def loader(batch_size, shuffle, **others):
+    return dict(
+        batch_size=batch_size,
+        num_workers=4,
+        persistent_workers=True,
+        sampler=dict(type="DefaultSampler", shuffle=shuffle),
+        worker_init_fn=dict(type="seed_worker"),
+        **others,
+    )
+
+
+train_dataloader = loader(
     batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=True),
+    shuffle=True,
     batch_sampler=dict(type="AspectRatioBatchSampler"),
-    worker_init_fn=dict(type="seed_worker"),
-    dataset=dict(
-        type="CocoDataset",
-        data_root=data_root,
-        ann_file="annotations/instances_train2017.json",
-        data_prefix=dict(img="train2017/"),
-        filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(coco("train"), filter_cfg=dict(filter_empty_gt=True, min_size=32), pipeline=train_pipeline),
 )
-val_dataloader = dict(
+val_dataloader = loader(
     batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    worker_init_fn=dict(type="seed_worker"),
-    dataset=dict(
-        type="CocoDataset",
-        data_root=data_root,
-        ann_file="annotations/instances_val2017.json",
-        data_prefix=dict(img="val2017/"),
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    shuffle=False,
+    dataset=dict(coco("val"), pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader
 

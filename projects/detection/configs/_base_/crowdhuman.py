@@ -3,22 +3,19 @@
 _base_ = ["coco.py"]
 
 data_root = "data/CrowdHuman/"
-train_dataloader = dict(
-    dataset=dict(
+
+
+def crowdhuman(split):
+    return dict(
         type="CrowdHumanDataset",
         data_root=data_root,
-        ann_file="annotation_train.odgt",
+        ann_file=f"annotation_{split}.odgt",
         data_prefix=dict(img="Images/"),
     )
-)
-val_dataloader = dict(
-    dataset=dict(
-        type="CrowdHumanDataset",
-        data_root=data_root,
-        ann_file="annotation_val.odgt",
-        data_prefix=dict(img="Images/"),
-    )
-)
+
+
+train_dataloader = dict(dataset=crowdhuman("train"))
+val_dataloader = dict(dataset=crowdhuman("val"))
 test_dataloader = val_dataloader
 val_evaluator = dict(
     _delete_=True, type="CrowdHumanMetric", ann_file=data_root + "annotation_val.odgt", metric=["AP", "MR", "JI"]

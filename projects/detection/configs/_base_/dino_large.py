@@ -17,6 +17,4 @@ log_processor = dict(by_epoch=False)
 # Where the classes are others than those of the first detector, these layers start anew.
 class_layers = ("bbox_head.cls_branches.", "dn_query_generator.label_embedding.")
 custom_hooks = [*_base_.custom_hooks, dict(type="InitialWeightsHook", checkpoint=None)]
-custom_hooks_new_classes = [
-    *_base_.custom_hooks, dict(type="InitialWeightsHook", checkpoint=None, ignore=class_layers)
-]
+custom_hooks_new_classes = [*_base_.custom_hooks, dict(type="InitialWeightsHook", checkpoint=None, ignore=class_layers)]

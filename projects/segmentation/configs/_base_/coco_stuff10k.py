@@ -2,48 +2,19 @@
 
 _base_ = ["data.py"]
 
+from projects.segmentation import pipelines
+
 dataset = dict(type="COCOStuffDataset", data_root="data/coco_stuff10k", reduce_zero_label=True)
+train_folders = dict(img_path="images/train2014", seg_map_path="annotations/train2014")
+val_folders = dict(img_path="images/test2014", seg_map_path="annotations/test2014")
 crop_size = (512, 512)
 scale = (2048, 512)
+count_size = (512, 512)
 
-train_pipeline = [
-    _base_.load_image,
-    _base_.load_labels,
-    dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
-    *_base_.augment,
-]
-test_pipeline = [
-    _base_.load_image,
-    dict(type="Resize", scale=scale, keep_ratio=True),
-    _base_.whole_strides,
-    *_base_.finish_test,
-]
-tta_sizes = [
-    dict(type="Resize", scale=(round(scale[0] * ratio), round(scale[1] * ratio)), keep_ratio=True)
-    for ratio in _base_.tta_ratios
-]
-tta_pipeline = [
-    _base_.load_image,
-    dict(
-        type="TestTimeAug", transforms=[tta_sizes, [_base_.whole_strides], _base_.both_directions, *_base_.finish_tta]
-    ),
-]
+train_pipeline = pipelines.train_pipeline(scale, crop_size)
+test_pipeline = pipelines.test_pipeline(scale)
+tta_pipeline = pipelines.tta_pipeline(scale)
 
-train_dataloader = dict(
-    dataset=dict(
-        data_prefix=dict(img_path="images/train2014", seg_map_path="annotations/train2014"),
-        pipeline=train_pipeline,
-        **dataset,
-    ),
-    **_base_.train_loader,
-)
-val_dataloader = dict(
-    dataset=dict(
-        data_prefix=dict(img_path="images/test2014", seg_map_path="annotations/test2014"),
-        pipeline=test_pipeline,
-        **dataset,
-    ),
-    **_base_.val_loader,
-)
+train_dataloader = dict(dataset=dict(data_prefix=train_folders, pipeline=train_pipeline, **dataset))
+val_dataloader = dict(dataset=dict(data_prefix=val_folders, pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader

@@ -5,18 +5,15 @@ Training and validation images are both trained on.
 
 _base_ = ["cityscapes.py"]
 
+from projects.segmentation import pipelines
+
 # Cityscapes' classes in order, each as numbers of Mapillary's 66; all others are ignored.
 groups = (
     (13, 24, 41), (2, 15), (17,), (6,), (3,), (45, 47), (48,), (50,), (30,), (29,),
     (27,), (19,), (20, 21, 22), (55,), (61,), (54,), (58,), (57,), (52,),
 )  # fmt: skip
-load_merged_labels = [_base_.load_labels, dict(type="MergeLabels", groups=groups)]
-train_pipeline = [
-    _base_.load_image,
-    *load_merged_labels,
-    dict(type="RandomResize", scale=(2048, 1024), ratio_range=(0.5, 1.0), keep_ratio=True),
-    *_base_.train_pipeline[3:],
-]
+merge_labels = dict(type="MergeLabels", groups=groups)
+train_pipeline = pipelines.train_pipeline(_base_.scale, _base_.crop_size, (0.5, 1.0), relabel=[merge_labels])
 train_parts = [
     dict(
         type="MapillaryDataset_v1",

@@ -1,21 +1,13 @@
 """Mask2Former (https://arxiv.org/abs/2112.01527) on InternImage-H, with mmdet's layers; a query is a class's mask."""
 
+_base_ = ["segmentor.py", "optimizer.py"]
+
 num_classes = 150
 width = 256
 attention = dict(embed_dims=width, num_heads=8, attn_drop=0.0, proj_drop=0.0, dropout_layer=None, batch_first=True)
 position = dict(num_feats=width // 2, normalize=True)
 model = dict(
-    type="EncoderDecoder",
-    data_preprocessor=dict(
-        type="SegDataPreProcessor",
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        size=(480, 480),
-    ),
-    backbone=dict(type="InternImage", variant="h", out_indices=(0, 1, 2, 3), drop_path_rate=0.5),
+    backbone=dict(variant="h", drop_path_rate=0.5),
     decode_head=dict(
         type="Mask2FormerHead",
         in_channels=[320, 640, 1280, 2560],
@@ -70,6 +62,5 @@ model = dict(
             sampler=dict(type="mmdet.MaskPseudoSampler"),
         ),
     ),
-    train_cfg=dict(),
-    test_cfg=dict(mode="whole"),
 )
+optim_wrapper = dict(optimizer=dict(lr=2e-5), paramwise_cfg=dict(layer_decay_rate=0.95))

@@ -1,19 +1,9 @@
-"""The published optimizer: AdamW, linear warm-up over 1500 iterations, then a straight line down to 0.
-
-Learning rates are for 16 images per step and are not scaled with the batch size: on fewer GPUs accumulate gradients
-(`--cfg-options optim_wrapper.accumulative_counts=4`).
-"""
+"""The published schedule: linear warm-up over 1500 iterations, then a straight line down to 0."""
 
 _base_ = ["runtime.py"]
 
 max_iters = 160000
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=16000)
-optim_wrapper = dict(
-    type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=6e-5, betas=(0.9, 0.999), weight_decay=0.05),
-    constructor="LayerDecayOptimWrapperConstructor",
-    paramwise_cfg=dict(layer_decay_rate=1.0),
-)
 # Both act from the first iteration on, and the learning rate is their product, as in mmcv 1.x.
 param_scheduler = [
     dict(type="LinearLR", start_factor=1e-6, by_epoch=False, begin=0, end=1500),

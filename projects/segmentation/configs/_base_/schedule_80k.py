@@ -1,10 +1,7 @@
-"""The published optimizer for 80,000 iterations."""
+"""The published schedule for 80,000 iterations."""
 
 _base_ = ["schedule_160k.py"]
 
 max_iters = 80000
 train_cfg = dict(max_iters=max_iters, val_interval=8000)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    dict(type="PolyLR", power=1.0, eta_min=0.0, by_epoch=False, begin=0, end=max_iters),
-]
+param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=max_iters)]
