@@ -17,7 +17,7 @@ from bev.datasets.atomic import atomic_write
 from bev.datasets.index_io import read_index
 from bev.datasets.openlane_v2.devkit_format import annotation_of, prediction_of
 from bev.evaluation.openlane.rules import rules_of
-from bev.evaluation.openlane_ols import FrameResult, judge_frame, summarise
+from bev.evaluation.openlane_ols import OLSFrameResult, judge_frame, summarise
 from bev.geometry import invert_pose
 
 SHOWN = ("OLS", "DET_l", "DET_t", "TOP_ll", "TOP_lt")
@@ -79,7 +79,7 @@ class OpenLaneMetric(BaseMetric):
             judged = None if self.format_only else self._judge(token, frame, prediction)
             self.results.append((token, judged, prediction if self.output_file else None))
 
-    def _judge(self, token: str, frame: Mapping[str, Any], prediction: dict) -> FrameResult:
+    def _judge(self, token: str, frame: Mapping[str, Any], prediction: dict) -> OLSFrameResult:
         if frame["lane_topology"] is None:
             raise ValueError(f"{self.index}: frame {token} has no annotation to judge by; set format_only=True")
         return judge_frame(token, annotation_of(frame["lane_topology"]), prediction, self.version)
@@ -96,9 +96,9 @@ class OpenLaneMetric(BaseMetric):
         """Collects the results of all processes, also those that a sampler repeats, and evaluates them."""
         return super().evaluate(max(size, len(self.results) * get_world_size()))
 
-    def compute_metrics(self, results: list[tuple[str, FrameResult | None, dict | None]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[str, OLSFrameResult | None, dict | None]]) -> dict[str, float]:
         """OLS and its parts, DET_l by distance, DET_t by attribute, F-score; writes the predictions."""
-        by_token: dict[str, tuple[FrameResult | None, dict | None]] = {}
+        by_token: dict[str, tuple[OLSFrameResult | None, dict | None]] = {}
         for token, judged, prediction in results:
             by_token.setdefault(token, (judged, prediction))  # the first of those that a sampler repeated
         logger = MMLogger.get_current_instance()

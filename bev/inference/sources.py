@@ -36,7 +36,7 @@ class SourceError(RuntimeError):
 
 
 @dataclass
-class Moment:
+class StepInput:
     """Arguments of one `StreamingPerceptor.step`, and what they belong to. Images are RGB.
 
     Attributes:
@@ -65,7 +65,7 @@ class Moment:
         return {name: getattr(self, name) for name in names}
 
 
-def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterator[Moment]:
+def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterator[StepInput]:
     """The samples of a nuScenes index, in order, exactly as offline evaluation sees them.
 
     Args:
@@ -81,10 +81,10 @@ def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterato
         **dataset,
     )
     for number in range(len(samples)):
-        yield moment_of(samples[number])
+        yield step_input_of(samples[number])
 
 
-def moment_of(clip: Mapping[str, Any]) -> Moment:
+def step_input_of(clip: Mapping[str, Any]) -> StepInput:
     """The current frame of a loaded clip (see `bev.transforms.clip`)."""
     frame = clip["frames"][clip["current"]]
     state = frame["can_bus"]
@@ -95,7 +95,7 @@ def moment_of(clip: Mapping[str, Any]) -> Moment:
     for name, camera in frame["cameras"].items():
         intrinsic, cam_T_bev = split_projection(torch.from_numpy(camera["pix_T_bev"]))
         intrinsics[name], cam_T_ego[name] = intrinsic.numpy(), cam_T_bev.numpy() @ invert_pose(ego_T_bev)
-    return Moment(
+    return StepInput(
         images={name: camera["image"][..., ::-1] for name, camera in frame["cameras"].items()},
         intrinsics=intrinsics,
         cam_T_ego=cam_T_ego,
@@ -108,7 +108,7 @@ def moment_of(clip: Mapping[str, Any]) -> Moment:
     )
 
 
-def read_images(calibration: str | Path) -> Iterator[Moment]:
+def read_images(calibration: str | Path) -> Iterator[StepInput]:
     """The frames that a calibration file lists.
 
     Raises:
@@ -124,10 +124,10 @@ def read_images(calibration: str | Path) -> Iterator[Moment]:
             images[name] = image[..., ::-1]
         pose = np.asarray(frame.get("global_T_ego", np.eye(4)), dtype=np.float64)
         check_pose(pose, f"{path}, frame {number}, global_T_ego")
-        yield Moment(images, intrinsics, cam_T_ego, invert_pose(pose), float(_entry(frame, "timestamp", path)))
+        yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), float(_entry(frame, "timestamp", path)))
 
 
-def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[Moment]:
+def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[StepInput]:
     """The videos that a calibration file lists, picture by picture; ends with the shortest one.
 
     Args:
@@ -151,7 +151,7 @@ def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[
         images = {name: picture for name, (_, picture) in zip(videos, pictures, strict=True)}
         pose = min(poses, key=lambda entry: abs(entry[0] - time))[1] if poses else np.eye(4)
         check_pose(pose, f"{path}, poses near {time:g} s")
-        yield Moment(images, intrinsics, cam_T_ego, invert_pose(pose), time)
+        yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), time)
 
 
 def _read_calibration(calibration: str | Path) -> tuple[Path, dict, dict[str, np.ndarray], dict[str, np.ndarray]]:

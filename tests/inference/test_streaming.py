@@ -18,7 +18,7 @@ from bev.datasets.nuscenes.index_build import build_indexes
 from bev.engine.config import bev_frame, load_config, test_dataset
 from bev.geometry import invert_pose
 from bev.inference import GreedyTracker, StreamingPerceptor
-from bev.inference.sources import Moment, replay_index
+from bev.inference.sources import StepInput, replay_index
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 INDEX = "nuscenes_infos_mini_val.pkl"
@@ -38,7 +38,7 @@ def live(root: Path, folder: Path, kind: str, **options) -> StreamingPerceptor:
     return StreamingPerceptor(config, checkpoint_of(config, folder), **options)
 
 
-def moments(root: Path) -> list[Moment]:
+def moments(root: Path) -> list[StepInput]:
     return list(replay_index(root / INDEX, root))
 
 

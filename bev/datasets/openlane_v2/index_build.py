@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from bev.datasets.index_io import SCHEMA_VERSION, write_index
 from bev.datasets.openlane_v2.annotations import AnnotationError, Fields, read_camera, read_pose, read_topology
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS, NUM_CAMERAS
-from bev.datasets.openlane_v2.sources import FrameFiles, FramePickles, FrameSource, Segment, list_segments
+from bev.datasets.openlane_v2.sources import FrameFiles, FramePickles, FrameSource, ListedSegment, list_segments
 from bev.datasets.parallel import run_forked
 from bev.datasets.shards import ShardFolder
 
@@ -159,11 +159,11 @@ class _SegmentReader:
     layout: str
     source: FrameSource
 
-    def read(self, segment: Segment) -> list[dict]:
+    def read(self, segment: ListedSegment) -> list[dict]:
         """Records of all frames, in time order."""
         return [self._record(segment, timestamp) for timestamp in sorted(segment.timestamps, key=int)]
 
-    def _record(self, segment: Segment, timestamp: str) -> dict:
+    def _record(self, segment: ListedSegment, timestamp: str) -> dict:
         frame = self.source.frame(segment, timestamp)
         global_T_ego = read_pose(frame, "pose")
         seconds = int(timestamp) / TICKS_PER_SECOND[self.subset]

@@ -29,7 +29,7 @@ REVISION = "2"
 
 
 @dataclass(frozen=True)
-class IndexSummary:
+class WaymoIndexSummary:
     """What one index file holds."""
 
     path: Path
@@ -48,7 +48,7 @@ def build_indexes(
     skip_damaged: bool = False,
     layout: str | None = None,
     progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
-) -> list[IndexSummary]:
+) -> list[WaymoIndexSummary]:
     """Writes `waymo_infos_<split>.pkl` for every split.
 
     Args:
@@ -99,7 +99,7 @@ def write_indexes(
     read: Callable[[SegmentFile], Segment],
     workers: int,
     progress: Callable[[Iterable, int], Iterable],
-) -> list[IndexSummary]:
+) -> list[WaymoIndexSummary]:
     """Reads the segments that have no shard yet, and merges the shards of each split.
 
     Args:
@@ -137,12 +137,12 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     return [Segment.from_entry(entry) for entry in index["data_list"]]
 
 
-def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) -> IndexSummary:
+def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) -> WaymoIndexSummary:
     entries = [read_plain_pickle(_shard(shards, file))["data_list"][0] for file in files]
     segments = [Segment.from_entry(entry) for entry in entries]
     path = out / f"waymo_infos_{split}.pkl"
     write_index(path, {"dataset": "waymo", "split": split, "categories": dict(TYPES)}, entries)
-    return IndexSummary(
+    return WaymoIndexSummary(
         path=path,
         split=split,
         segments=len(segments),
