@@ -200,7 +200,8 @@ def run_training(args: argparse.Namespace) -> dict:
     import bev
 
     bev.register_all()
-    from bev.engine.config import load_config, set_data_root
+    from bev.engine.config import load_config
+    from bev.engine.data_config import set_data_root
     from bev.engine.training_benchmark import measure_training
 
     config = load_config(args.config, args.cfg_options)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 
 
 def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:

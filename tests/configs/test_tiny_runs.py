@@ -19,7 +19,8 @@ from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.occ3d import GRID, OccupancyLabels, label_path, write_labels
 from bev.datasets.openlane_v2.annotations import Fields, read_topology
 from bev.datasets.openlane_v2.index_build import build_indexes as build_lane_indexes
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.models.perceptor import BEVPerceptor
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -12,7 +12,8 @@ from tiny_waymo import write_release
 
 import bev
 from bev.datasets.waymo.index_build import build_indexes
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_waymo_synthetic.py"

@@ -19,7 +19,8 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 import bev
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 from bev.engine.sharding import FullyShardedModel, gather
 

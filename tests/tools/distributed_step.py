@@ -11,7 +11,8 @@ import torch
 from mmengine.config import DictAction
 
 import bev
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 
 
