@@ -85,7 +85,7 @@ def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterato
 
 
 def step_input_of(clip: Mapping[str, Any]) -> StepInput:
-    """The current frame of a loaded clip (see `bev.transforms.clip`)."""
+    """The current frame of a loaded clip (see `bev.structures.clip`)."""
     frame = clip["frames"][clip["current"]]
     state = frame["can_bus"]
     global_T_ego = Quaternion(state[3:7]).transformation_matrix

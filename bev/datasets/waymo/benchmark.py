@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bev.datasets.image_files import read_image
 from bev.datasets.parallel import run_forked
 from bev.datasets.waymo.classes import type_labels
 from bev.datasets.waymo.index_build import build_indexes, read_segments
@@ -19,7 +20,6 @@ from bev.datasets.waymo.messages import parse
 from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.table import LabelFilter, build_table
 from bev.datasets.waymo.tfrecord import RecordFile, write_records
-from bev.transforms.image_files import read_image
 
 NATIVE_WIDTH = 1920
 LASERS = b"\x2a"
