@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import get_world_size
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
@@ -18,13 +16,14 @@ from bev.datasets.index_io import read_index
 from bev.datasets.openlane_v2.devkit_format import annotation_of, prediction_of
 from bev.evaluation.openlane.rules import rules_of
 from bev.evaluation.openlane_ols import OLSFrameResult, judge_frame, summarise
+from bev.evaluation.sample_metric import SampleMetric
 from bev.geometry import invert_pose
 
 SHOWN = ("OLS", "DET_l", "DET_t", "TOP_ll", "TOP_lt")
 
 
 @METRICS.register_module()
-class OpenLaneMetric(BaseMetric):
+class OpenLaneMetric(SampleMetric):
     """OLS of centrelines, traffic elements and their topology, and predictions for `tools/submit.py openlane_v2`.
 
     Truth is that of the index, in pixels of the image files, whatever the pipeline made of the images. All frames of
@@ -91,10 +90,6 @@ class OpenLaneMetric(BaseMetric):
         if token not in self._frames:
             raise ValueError(f"{self.index}: no frame {token}; the metric needs the index that the samples come from")
         return token, self._frames[token]
-
-    def evaluate(self, size: int) -> dict:
-        """Collects the results of all processes, also those that a sampler repeats, and evaluates them."""
-        return super().evaluate(max(size, len(self.results) * get_world_size()))
 
     def compute_metrics(self, results: list[tuple[str, OLSFrameResult | None, dict | None]]) -> dict[str, float]:
         """OLS and its parts, DET_l by distance, DET_t by attribute, F-score; writes the predictions."""

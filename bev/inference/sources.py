@@ -29,6 +29,7 @@ from pyquaternion import Quaternion
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 from bev.geometry import CalibrationError, check_intrinsic, check_pose, invert_pose, split_projection
 from bev.geometry.can_bus import MEASUREMENTS
+from bev.transforms import LoadMultiCameraImages
 
 
 class SourceError(RuntimeError):
@@ -76,7 +77,7 @@ def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterato
     samples = NuScenesClipDataset(
         ann_file=str(Path(index).absolute()),
         data_root=str(root),
-        pipeline=[dict(type="LoadMultiCameraImages")],
+        pipeline=[LoadMultiCameraImages()],
         test_mode=True,
         **dataset,
     )

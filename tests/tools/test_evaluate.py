@@ -14,7 +14,7 @@ from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError, OccupancyLabels,
 from bev.datasets.occ3d.submission import write_prediction
 from bev.datasets.openlane_v2.devkit_format import annotation_of
 from bev.datasets.openlane_v2.index_build import build_indexes
-from bev.datasets.openlane_v2.submission import SubmissionError
+from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.waymo.objects import objects_from_arrays
 from bev.evaluation.waymo_let import MetricConfigError
 from bev.evaluation.waymo_let.benchmark import synthetic_objects
