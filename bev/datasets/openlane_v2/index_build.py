@@ -90,11 +90,7 @@ def build_indexes(
     source: FrameSource = FramePickles(root, subset, layout) if pickles else FrameFiles(root, layout)
     shards = ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION)
     parts = {segment: f"{segment.name}-{source.stamp(segment)}" for group in splits.values() for segment in group}
-    missing = [segment for segment, part in parts.items() if not shards.has(part)]
-    reader = _SegmentReader(root, subset, layout, source)
-    done = run_forked(lambda segment: shards.write(parts[segment], reader.read(segment)), missing, workers)
-    for _ in progress(done, len(missing)):
-        pass
+    _read_missing(shards, parts, _SegmentReader(root, subset, layout, source), workers, progress)
     absent = [path for part in parts.values() for record in shards.read(part) for path in record["missing"]]
     if absent and not allow_missing:
         shards.remove()
@@ -105,6 +101,19 @@ def build_indexes(
         summaries.append(_write(out, subset, layout, split, records))
     shards.remove()
     return summaries
+
+
+def _read_missing(
+    shards: ShardFolder,
+    parts: dict[ListedSegment, str],
+    reader: _SegmentReader,
+    workers: int,
+    progress: Callable[[Iterable, int], Iterable],
+) -> None:
+    missing = [segment for segment, part in parts.items() if not shards.has(part)]
+    done = run_forked(lambda segment: shards.write(parts[segment], reader.read(segment)), missing, workers)
+    for _ in progress(done, len(missing)):
+        pass
 
 
 def _missing_message(root: Path, absent: list[str]) -> str:

@@ -71,6 +71,23 @@ def build_indexes(
         CalibrationError: A calibration or pose that can't be right.
         OSError: A file could not be read or written; indexes that stood there are untouched.
     """
+    chosen = _choose_splits(root, layout, splits)
+    if out is None and "://" in os.fspath(root):
+        raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
+    folder = Path(root if out is None else out)
+
+    def read(file: SegmentFile) -> Segment:
+        if file.components:
+            return read_parquet_segment(file.path, file.name, file.components)
+        return read_segment(file.path, file.name, folder / SHARDS, skip_damaged)
+
+    return write_indexes(chosen, folder, read, workers, progress)
+
+
+def _choose_splits(
+    root: str | os.PathLike, layout: str | None, splits: Sequence[str] | None
+) -> dict[str, list[SegmentFile]]:
+    """Files by split, in the order asked for."""
     found = find_splits(root, layout, splits)
     missing = sorted(set(splits or ()) - set(found))
     if not found or missing:
@@ -80,17 +97,7 @@ def build_indexes(
             f"{root}: {what} segment files ({' or '.join(kinds)}); --root is the folder that holds training/ and "
             "validation/ of the Waymo Open Dataset"
         )
-    if out is None and "://" in os.fspath(root):
-        raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
-    folder = Path(root if out is None else out)
-    chosen = {split: found[split] for split in (splits or sorted(found))}
-
-    def read(file: SegmentFile) -> Segment:
-        if file.components:
-            return read_parquet_segment(file.path, file.name, file.components)
-        return read_segment(file.path, file.name, folder / SHARDS, skip_damaged)
-
-    return write_indexes(chosen, folder, read, workers, progress)
+    return {split: found[split] for split in (splits or sorted(found))}
 
 
 def write_indexes(
