@@ -15,7 +15,8 @@ from bev.engine.data_config import set_data_root
 
 
 def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what training and evaluation take alike; the config itself comes first."""
+    """Add what training and evaluation take alike, from the config on."""
+    parser.add_argument("config", help="config file")
     parser.add_argument("--work-dir", help="where everything is written; work_dirs/CONFIG_NAME without it")
     parser.add_argument(
         "--data-root",
