@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tool_runs import run_tool
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
+Tool = Callable[..., None]
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> Tool:
+    """Runs a tool in this process, as from the command line."""
+
+    def run(name: str, *arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(ROOT / "tools" / f"{name}.py"))["main"]()
+
+    return run
 
 
 @pytest.fixture
@@ -25,13 +39,13 @@ def images(shared_data: Path, tmp_path: Path) -> str:
     return f"archive://{tmp_path}/data"
 
 
-def test_it_separates_the_classes(images: str, tmp_path: Path) -> None:
+def test_it_separates_the_classes(tool: Tool, images: str, tmp_path: Path) -> None:
     common = ("--data-root", images, "--work-dir", tmp_path / "run")
-    run_tool("train", CONFIG, *common, "--cfg-options", "train_cfg.max_epochs=10", "train_cfg.val_interval=10")
+    tool("train", CONFIG, *common, "--cfg-options", "train_cfg.max_epochs=10", "train_cfg.val_interval=10")
     assert torch.load(tmp_path / "run" / "final.pth", weights_only=True)["meta"]["epoch"] == 10
-    run_tool("train", CONFIG, *common, "--resume")
+    tool("train", CONFIG, *common, "--resume")
     checkpoint = torch.load(tmp_path / "run" / "final.pth", weights_only=True)
     assert checkpoint["meta"] == {"epoch": 20, "iter": 20}
     assert "backbone.conv_head.0.weight" in checkpoint["state_dict"]
-    run_tool("test", CONFIG, tmp_path / "run" / "final.pth", *common)
+    tool("test", CONFIG, tmp_path / "run" / "final.pth", *common)
     assert json.loads((tmp_path / "run" / "test_metrics.json").read_text()) == {"accuracy/top1": 100.0}

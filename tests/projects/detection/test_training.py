@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tool_runs import run_tool
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "projects" / "detection" / "configs"
 MASK_RCNN = CONFIGS / "internimage_nano_mask_rcnn_coco_sample.py"
 DINO = CONFIGS / "internimage_nano_dino_coco_sample.py"
 COMPOSITE = CONFIGS / "internimage_nano_composite_dino_coco_sample.py"
+Tool = Callable[..., None]
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> Tool:
+    """Runs a tool in this process, as from the command line."""
+
+    def run(name: str, *arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(ROOT / "tools" / f"{name}.py"))["main"]()
+
+    return run
 
 
 @pytest.fixture
@@ -43,26 +57,26 @@ def epochs(count: int, repeats: int = 20) -> tuple[str, ...]:
 
 
 @pytest.mark.slow
-def test_mask_rcnn_learns_two_images_by_heart(images: Path, tmp_path: Path) -> None:
-    run_tool("train", MASK_RCNN, "--data-root", images, "--work-dir", tmp_path)
-    run_tool("test", MASK_RCNN, tmp_path / "final.pth", "--data-root", images, "--work-dir", tmp_path)
+def test_mask_rcnn_learns_two_images_by_heart(tool: Tool, images: Path, tmp_path: Path) -> None:
+    tool("train", MASK_RCNN, "--data-root", images, "--work-dir", tmp_path)
+    tool("test", MASK_RCNN, tmp_path / "final.pth", "--data-root", images, "--work-dir", tmp_path)
     scores = metrics(tmp_path)
     assert scores["coco/segm_mAP"] >= 0.5, scores
     assert scores["coco/bbox_mAP"] >= 0.5, scores
 
 
-def test_mask_rcnn_trains_resumes_and_is_evaluated(images: Path, tmp_path: Path) -> None:
+def test_mask_rcnn_trains_resumes_and_is_evaluated(tool: Tool, images: Path, tmp_path: Path) -> None:
     common = ("--data-root", images)
     options = epochs(2, repeats=2)
-    run_tool("train", MASK_RCNN, *common, "--work-dir", tmp_path / "whole", *options)
+    tool("train", MASK_RCNN, *common, "--work-dir", tmp_path / "whole", *options)
     killed = tmp_path / "whole" / "epoch_1.pth"
-    run_tool("train", MASK_RCNN, *common, "--work-dir", tmp_path / "parts", "--resume", killed, *options)
+    tool("train", MASK_RCNN, *common, "--work-dir", tmp_path / "parts", "--resume", killed, *options)
     whole, parts = final(tmp_path / "whole"), final(tmp_path / "parts")
     assert parts["meta"] == whole["meta"] == {"epoch": 2, "iter": 8}
     for key, value in whole["state_dict"].items():
         torch.testing.assert_close(parts["state_dict"][key], value, msg=key)
     anything = ("--cfg-options", "model.test_cfg.rcnn.score_thr=0.0")
-    run_tool("test", MASK_RCNN, tmp_path / "parts" / "final.pth", *common, "--work-dir", tmp_path, *anything)
+    tool("test", MASK_RCNN, tmp_path / "parts" / "final.pth", *common, "--work-dir", tmp_path, *anything)
     scores = metrics(tmp_path)
     assert {"coco/bbox_mAP", "coco/segm_mAP"} <= set(scores)
     assert all(-1 <= value <= 1 for value in scores.values())
@@ -82,21 +96,21 @@ def test_soft_nms_keeps_at_least_as_many_boxes(images: Path) -> None:
 
 @pytest.mark.parametrize("config", [DINO, COMPOSITE], ids=["DINO", "composite"])
 def test_dino_trains_and_is_evaluated_with_and_without_augmentation(
-    images: Path, tmp_path: Path, config: Path
+    tool: Tool, images: Path, tmp_path: Path, config: Path
 ) -> None:
     common = ("--data-root", images, "--work-dir", tmp_path)
-    run_tool("train", config, *common, *epochs(1, repeats=3))
+    tool("train", config, *common, *epochs(1, repeats=3))
     results = []
     for options in ((), ("--tta",)):
-        run_tool("test", config, tmp_path / "final.pth", *common, *options)
+        tool("test", config, tmp_path / "final.pth", *common, *options)
         results.append(metrics(tmp_path))
         assert 0 <= results[-1]["coco/bbox_mAP"] <= 1
     assert results[0].keys() == results[1].keys()
 
 
-def test_augmentation_needs_to_be_configured(images: Path, tmp_path: Path) -> None:
+def test_augmentation_needs_to_be_configured(tool: Tool, images: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no tta_pipeline and no tta_model"):
-        run_tool("test", MASK_RCNN, "--data-root", images, "--work-dir", tmp_path, "--tta")
+        tool("test", MASK_RCNN, "--data-root", images, "--work-dir", tmp_path, "--tta")
 
 
 def test_composite_dino_weighs_the_losses_of_its_assisting_backbone(images: Path) -> None:
@@ -112,7 +126,7 @@ def test_composite_dino_weighs_the_losses_of_its_assisting_backbone(images: Path
         torch.testing.assert_close(losses[0.5][f"assisting.{name}"], 0.5 * losses[1.0][f"assisting.{name}"])
 
 
-def test_training_starts_from_a_detector_of_other_classes(images: Path, tmp_path: Path) -> None:
+def test_training_starts_from_a_detector_of_other_classes(tool: Tool, images: Path, tmp_path: Path) -> None:
     """As a fine-tuned Objects365 detector does: all but the class layers."""
     model, _ = detector(DINO, images, {"model.bbox_head.num_classes": 365})
     torch.save({"state_dict": model.state_dict()}, tmp_path / "objects365.pth")
@@ -124,7 +138,7 @@ def test_training_starts_from_a_detector_of_other_classes(images: Path, tmp_path
         "optim_wrapper = dict(optimizer=dict(lr=0.0))\n"
     )
     arguments = ("--data-root", images, "--work-dir", tmp_path, "--load-from", tmp_path / "objects365.pth")
-    run_tool("train", config, *arguments, *epochs(1, repeats=1))
+    tool("train", config, *arguments, *epochs(1, repeats=1))
     trained, initial = final(tmp_path)["state_dict"], model.state_dict()
     assert trained["bbox_head.cls_branches.0.weight"].shape == (80, 256)
     same = [key for key in trained if not key.startswith(ignored) and "running" not in key and "num_batches" not in key]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tool_runs import run_tool
 
 from bev.engine.config import load_config
 from bev.engine.data_config import set_data_root
@@ -15,6 +17,18 @@ from bev.engine.runner import build_runner
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "projects" / "segmentation" / "configs" / "internimage_nano_upernet_ade20k_sample.py"
+Tool = Callable[..., None]
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> Tool:
+    """Runs a tool in this process, as from the command line."""
+
+    def run(name: str, *arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(ROOT / "tools" / f"{name}.py"))["main"]()
+
+    return run
 
 
 @pytest.fixture
@@ -38,15 +52,15 @@ def look_twice(pictures: Path, work_dir: Path) -> dict[str, float]:
     return build_runner(config).test()
 
 
-def test_it_learns_three_pictures_by_heart(pictures: Path, tmp_path: Path) -> None:
+def test_it_learns_three_pictures_by_heart(tool: Tool, pictures: Path, tmp_path: Path) -> None:
     common = ("--data-root", pictures, "--work-dir", tmp_path)
-    run_tool("train", CONFIG, *common, "--cfg-options", "train_cfg.max_iters=50", "train_cfg.val_interval=200")
+    tool("train", CONFIG, *common, "--cfg-options", "train_cfg.max_iters=50", "train_cfg.val_interval=200")
     assert torch.load(tmp_path / "final.pth", weights_only=True)["meta"] == {"epoch": 0, "iter": 50}
-    run_tool("train", CONFIG, *common, "--resume")
+    tool("train", CONFIG, *common, "--resume")
     final = torch.load(tmp_path / "final.pth", weights_only=True)
     assert final["meta"] == {"epoch": 0, "iter": 100}
     assert "decode_head.conv_seg.weight" in final["state_dict"]
-    run_tool("test", CONFIG, tmp_path / "final.pth", *common)
+    tool("test", CONFIG, tmp_path / "final.pth", *common)
     metrics = json.loads((tmp_path / "test_metrics.json").read_text())
     assert metrics["mIoU"] >= 60
     assert look_twice(pictures, tmp_path) == pytest.approx(metrics)
