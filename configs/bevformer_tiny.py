@@ -6,17 +6,8 @@ grid = dict(bounds=_base_.bev_bounds, shape=(50, 50))
 heights = [450]
 
 model = dict(
-    data_preprocessor=dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), to_rgb=True),
-    backbone=dict(
-        _delete_=True,
-        type="mmdet.ResNet",
-        depth=50,
-        out_indices=(3,),
-        frozen_stages=1,
-        norm_cfg=dict(type="BN", requires_grad=False),
-        norm_eval=True,
-        style="pytorch",
-    ),
+    data_preprocessor=_base_.imagenet_values,
+    backbone=dict(_base_.r50, _delete_=True, out_indices=(3,)),
     encoder=dict(grid=grid),
     temporal=dict(grid=grid),
 )

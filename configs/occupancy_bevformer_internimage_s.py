@@ -3,7 +3,7 @@
 _base_ = ["_base_/occupancy.py"]
 
 model = dict(
-    data_preprocessor=dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), to_rgb=True),
+    data_preprocessor=_base_.imagenet_values,
     backbone=dict(
         _delete_=True, type="InternImage", variant="s", out_indices=(1, 2, 3), drop_path_rate=0.3, with_cp=True
     ),

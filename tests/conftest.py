@@ -14,12 +14,10 @@ with suppress(ModuleNotFoundError):  # the tests of the operators also run where
     import bev  # noqa: F401  (lets mmdet3d import without mmcv's compiled extension)
 
 TESTS = Path(__file__).parent
-# Where the modules lie that several tests import: tiny_nuscenes, golden, golden_bevformer, tiny_training,
-# sharded_training.
-sys.path[:0] = [
-    str(TESTS / folder)
-    for folder in (".", "goldens", "models", "models/heads", "models/temporal", "inference", "tools", "engine")
-]
+# Where the modules lie that several tests import: tiny_nuscenes, tool_runs, golden, golden_bevformer, tiny_training,
+# sharded_training, small_configs.
+SHARED = (".", "configs", "engine", "goldens", "inference", "models", "models/heads", "models/temporal", "tools")
+sys.path[:0] = [str(TESTS / folder) for folder in SHARED]
 
 # A busy machine must not fail property tests.
 settings.register_profile("no deadline", deadline=None)

@@ -8,7 +8,8 @@ import pytest
 
 import bev
 from bev.datasets.nuscenes.index_build import build_indexes
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 
 NANO = Path(__file__).parents[1] / "configs" / "bevformerv2_internimage_nano_synthetic.py"

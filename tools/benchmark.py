@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 # The profiler, which measures memory and parts, otherwise writes a line per measurement.
@@ -27,6 +28,7 @@ import torch
 from bev_ops.benchmarks.measure import machine
 from mmengine.config import DictAction
 
+from bev.benchmark_record import BenchmarkRecord
 from bev.datasets.atomic import atomic_write
 from bev.engine.backbone_benchmark import measure_backbone, report, threads
 from bev.engine.cli import run_main
@@ -43,31 +45,28 @@ def parse_args() -> argparse.Namespace:
 
 
 def _add_models(commands: argparse._SubParsersAction) -> None:
-    backbone = commands.add_parser("backbone", help="inference of InternImage, beside stock layers and its floor")
+    backbone = _add_command(
+        commands, "backbone", run_backbone, "inference of InternImage, beside stock layers and its floor"
+    )
     backbone.add_argument("--variant", choices=list(VARIANTS), default="t")
-    backbone.add_argument("--size", type=int, nargs=2, default=(128, 352), metavar=("HEIGHT", "WIDTH"))
-    backbone.add_argument("--cameras", type=int, default=6)
-    backbone.add_argument("--threads", type=int, default=torch.get_num_threads())
-    backbone.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    backbone.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
-    backbone.add_argument("--rounds", type=int, default=5)
-    backbone.add_argument("--json", type=Path, help="write the record here, in a list")
-    backbone.set_defaults(run=run_backbone)
-    add_model_arguments(commands.add_parser("model", help="parameters and multiply-adds of a config or a folder"))
-    streaming = commands.add_parser("streaming", help="a live step with image features kept, beside computing all anew")
+    _add_inference_arguments(backbone, size=(128, 352), rounds=5)
+    model = commands.add_parser("model", help="parameters and multiply-adds of a config or a folder")
+    model.add_argument("config", type=Path, help="config file, or a folder of configs of image models for a table")
+    model.add_argument(
+        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="image size; the config's own without it"
+    )
+    model.set_defaults(run=run_model, json=None)
+    streaming = _add_command(
+        commands, "streaming", run_streaming, "a live step with image features kept, beside computing all anew"
+    )
     streaming.add_argument("config")
-    streaming.add_argument("--size", type=int, nargs=2, default=(640, 1600), metavar=("HEIGHT", "WIDTH"))
-    streaming.add_argument("--cameras", type=int, default=6)
-    streaming.add_argument("--threads", type=int, default=torch.get_num_threads())
-    streaming.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    streaming.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
-    streaming.add_argument("--rounds", type=int, default=3)
+    _add_inference_arguments(streaming, size=(640, 1600), rounds=3)
     streaming.add_argument(
         "--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value"
     )
-    streaming.add_argument("--json", type=Path, help="write the record here, in a list")
-    streaming.set_defaults(run=run_streaming)
-    training = commands.add_parser("training", help="a training step; with --against beside that of another, in turns")
+    training = _add_command(
+        commands, "training", run_training, "a training step; with --against beside that of another, in turns"
+    )
     training.add_argument("config")
     training.add_argument("--against", metavar="CONFIG", help="the config to compare with")
     training.add_argument("--data-root", help="where the data of both lies; the configs' data_root without it")
@@ -76,12 +75,12 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     training.add_argument("--steps", type=int, default=60, help="steps of each config")
     training.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides of the first")
     training.add_argument("--against-options", nargs="+", action=DictAction, default={}, help="overrides of the other")
-    training.add_argument("--json", type=Path, help="write the record here, in a list")
-    training.set_defaults(run=run_training)
 
 
 def _add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
-    pictures = commands.add_parser("occupancy-pictures", help="pictures of occupancy, beside matplotlib's voxels")
+    pictures = _add_command(
+        commands, "occupancy-pictures", run_occupancy_pictures, "pictures of occupancy, beside matplotlib's voxels"
+    )
     pictures.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     pictures.add_argument("--index", required=True, help="index file with the samples")
     pictures.add_argument("--results", metavar="DIR", help="predictions, TOKEN.npz; the truth twice without it")
@@ -89,48 +88,54 @@ def _add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
     pictures.add_argument("--threads", type=int, default=torch.get_num_threads())
     pictures.add_argument("--rounds", type=int, default=8, help="frames")
     pictures.add_argument("--no-reference", action="store_true", help="leave matplotlib out")
-    pictures.add_argument("--json", type=Path, help="write the record here, in a list")
-    pictures.set_defaults(run=run_occupancy_pictures)
-    rays = commands.add_parser("ray-iou", help="RayIoU of occupancy, beside following rays in Python")
+    rays = _add_command(commands, "ray-iou", run_ray_iou, "RayIoU of occupancy, beside following rays in Python")
     rays.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     rays.add_argument("--index", required=True, help="index file with the samples")
     rays.add_argument("--frames", type=int, default=1000)
-    rays.add_argument("--json", type=Path, help="write the record here, in a list")
-    rays.set_defaults(run=run_ray_iou)
-    metric = commands.add_parser("openlane-metric", help="the OpenLane-V2 score, beside the same algorithm in Python")
+    metric = _add_command(
+        commands, "openlane-metric", run_openlane_metric, "the OpenLane-V2 score, beside the same algorithm in Python"
+    )
     metric.add_argument("--version", choices=("v1.0", "v1.1"), default="v1.1")
     metric.add_argument("--frames", type=int, default=100)
     metric.add_argument("--lanes", type=int, default=60, help="true lanes per frame, and as many predicted ones")
     metric.add_argument("--rounds", type=int, default=3)
-    metric.add_argument("--json", type=Path, help="write the record here, in a list")
-    metric.set_defaults(run=run_openlane_metric)
 
 
 def _add_waymo(commands: argparse._SubParsersAction) -> None:
-    waymo = commands.add_parser("waymo-let", help="Waymo's LET-3D-AP, beside a plain formulation on fewer frames")
+    waymo = _add_command(
+        commands, "waymo-let", run_waymo_let, "Waymo's LET-3D-AP, beside a plain formulation on fewer frames"
+    )
     waymo.add_argument("--frames", type=int, default=1000)
     waymo.add_argument("--objects", type=int, default=60, help="ground truths per frame")
     waymo.add_argument("--each", type=int, default=2, help="predictions per ground truth")
     waymo.add_argument("--workers", type=int, default=2, help="processes")
     waymo.add_argument("--reference-frames", type=int, default=5, help="frames for the plain formulation")
-    waymo.add_argument("--json", type=Path, help="write the record here, in a list")
-    waymo.set_defaults(run=run_waymo_let)
-    index = commands.add_parser("waymo-index", help="indexing Waymo frames, beside decoding their images")
+    index = _add_command(
+        commands, "waymo-index", run_waymo_index, "indexing Waymo frames, beside decoding their images"
+    )
     index.add_argument("--root", help="data root of either layout; made frames of real size without it")
     index.add_argument("--segments", type=int, default=2, help="to make")
     index.add_argument("--frames", type=int, default=50, help="of each segment to make, 7 MB a frame")
     index.add_argument("--workers", type=int, default=2, help="processes")
     index.add_argument("--rounds", type=int, default=3)
-    index.add_argument("--json", type=Path, help="write the record here, in a list")
-    index.set_defaults(run=run_waymo_index)
 
 
-def add_model_arguments(model: argparse.ArgumentParser) -> None:
-    model.add_argument("config", type=Path, help="config file, or a folder of configs of image models for a table")
-    model.add_argument(
-        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="image size; the config's own without it"
-    )
-    model.set_defaults(run=run_model, json=None)
+def _add_command(
+    commands: argparse._SubParsersAction, name: str, run: Callable[..., BenchmarkRecord], purpose: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=purpose)
+    command.add_argument("--json", type=Path, help="write the record here, in a list")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_inference_arguments(command: argparse.ArgumentParser, size: tuple[int, int], rounds: int) -> None:
+    command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
+    command.add_argument("--cameras", type=int, default=6)
+    command.add_argument("--threads", type=int, default=torch.get_num_threads())
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    command.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    command.add_argument("--rounds", type=int, default=rounds)
 
 
 def main() -> None:
@@ -139,10 +144,10 @@ def main() -> None:
     record = args.run(args)
     if args.json:
         with atomic_write(args.json, "w") as file:
-            json.dump([record], file, indent=2)
+            json.dump([record.as_json()], file, indent=2)
 
 
-def run_backbone(args: argparse.Namespace) -> dict:
+def run_backbone(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure a backbone."""
     torch.manual_seed(0)
     with threads(args.threads):
@@ -152,7 +157,7 @@ def run_backbone(args: argparse.Namespace) -> dict:
         name = f"InternImage-{args.variant.upper()}"
         record = measure_backbone(name, model, images, plain, getattr(torch, args.dtype), args.rounds)
     print("\n".join(report(record)))
-    return record.as_json()
+    return record
 
 
 def run_model(args: argparse.Namespace) -> None:
@@ -169,7 +174,7 @@ def run_model(args: argparse.Namespace) -> None:
         print(line if isinstance(line, str) else describe(line, size), flush=True)
 
 
-def run_streaming(args: argparse.Namespace) -> dict:
+def run_streaming(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure live steps."""
     import bev
 
@@ -179,28 +184,28 @@ def run_streaming(args: argparse.Namespace) -> dict:
 
     with threads(args.threads):
         config = load_config(args.config, args.cfg_options)
-        measured = measure_streaming(config, tuple(args.size), args.cameras, args.rounds, args.device, args.dtype)
-    record = measured.as_json()
+        record = measure_streaming(config, tuple(args.size), args.cameras, args.rounds, args.device, args.dtype)
     print(
         f"{Path(args.config).stem}, {args.cameras} x {args.size[0]} x {args.size[1]}, {args.device}, {args.dtype}, "
         f"{args.threads} threads, "
-        f"{record['frames']} frames: {record['seconds']:.3f} s a step, {record['reference_seconds']:.3f} s recomputed, "
-        f"x{record['ratio']:.2f}; boxes differ by at most {record['largest_difference']:.1e}" + _peak(record)
+        f"{record.frames} frames: {record.seconds:.3f} s a step, {record.reference_seconds:.3f} s recomputed, "
+        f"x{record.ratio:.2f}; boxes differ by at most {record.largest_difference:.1e}" + _peak(record.peak_bytes)
     )
     return record
 
 
-def _peak(record: dict) -> str:
+def _peak(peak_bytes: int | None) -> str:
     """A GPU's peak memory in words; nothing where there is no GPU."""
-    return f"; peak memory {record['peak_bytes'] / 2**30:.1f} GiB" if record["peak_bytes"] else ""
+    return f"; peak memory {peak_bytes / 2**30:.1f} GiB" if peak_bytes else ""
 
 
-def run_training(args: argparse.Namespace) -> dict:
+def run_training(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure training steps of a config, or of two."""
     import bev
 
     bev.register_all()
-    from bev.engine.config import load_config, set_data_root
+    from bev.engine.config import load_config
+    from bev.engine.data_config import set_data_root
     from bev.engine.training_benchmark import measure_training
 
     config = load_config(args.config, args.cfg_options)
@@ -211,15 +216,15 @@ def run_training(args: argparse.Namespace) -> dict:
         if args.amp:
             each.optim_wrapper.update(type="AutocastOptimWrapper", dtype=args.amp)
     with threads(args.threads):
-        record = measure_training(config, other, args.steps).as_json()
-    line = f"{Path(args.config).stem}: {record['seconds']:.3f} s a step (median of {args.steps})"
+        record = measure_training(config, other, args.steps)
+    line = f"{Path(args.config).stem}: {record.seconds:.3f} s a step (median of {args.steps})"
     if args.against:
-        line += f", {Path(args.against).stem}: {record['reference_seconds']:.3f} s, x{record['ratio']:.3f}"
-    print(f"{line}, {args.threads} threads{_peak(record)}")
+        line += f", {Path(args.against).stem}: {record.reference_seconds:.3f} s, x{record.ratio:.3f}"
+    print(f"{line}, {args.threads} threads{_peak(record.peak_bytes)}")
     return record
 
 
-def run_occupancy_pictures(args: argparse.Namespace) -> dict:
+def run_occupancy_pictures(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure pictures of occupancy."""
     import bev
 
@@ -241,54 +246,53 @@ def run_occupancy_pictures(args: argparse.Namespace) -> dict:
             painter, video, args.width, args.rounds, args.threads, not args.no_reference
         )
     print(f"{args.threads} threads; " + "\n".join(report(record)))
-    return record.as_json() | {"threads": args.threads}
+    return record
 
 
-def run_ray_iou(args: argparse.Namespace) -> dict:
+def run_ray_iou(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure RayIoU."""
     from bev.evaluation.ray_benchmark import measure_rays
 
-    record = measure_rays(args.root, args.index, args.frames).as_json()
+    record = measure_rays(args.root, args.index, args.frames)
     print(
-        f"RayIoU, {record['frames']} frames of {record['rays']:.0f} rays, {os.cpu_count()} cores: "
-        f"{1000 * record['seconds_per_frame']:.1f} s for 1,000 frames; a ray {1e9 * record['seconds_per_ray']:.0f} ns, "
-        f"in Python {1e6 * record['reference_seconds_per_ray']:.0f} us, x{record['ratio']:.0f}; "
-        f"distances differ by at most {record['largest_difference']:.1e} voxels"
+        f"RayIoU, {record.frames} frames of {record.rays:.0f} rays, {os.cpu_count()} cores: "
+        f"{1000 * record.seconds_per_frame:.1f} s for 1,000 frames; a ray {1e9 * record.seconds_per_ray:.0f} ns, "
+        f"in Python {1e6 * record.reference_seconds_per_ray:.0f} us, x{record.ratio:.0f}; "
+        f"distances differ by at most {record.largest_difference:.1e} voxels"
     )
     return record
 
 
-def run_openlane_metric(args: argparse.Namespace) -> dict:
+def run_openlane_metric(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure the OpenLane-V2 score."""
     from bev.evaluation.openlane.benchmark import measure_metric
 
-    record = measure_metric(args.version, args.frames, args.lanes, args.rounds).as_json()
+    record = measure_metric(args.version, args.frames, args.lanes, args.rounds)
     print(
-        f"OpenLane-V2 score {args.version}, {args.frames} frames x {args.lanes} lanes: {record['seconds']:.2f} s, "
-        f"pair by pair in Python {record['reference_seconds']:.1f} s, x{record['ratio']:.0f}; "
-        f"scores differ by at most {record['largest_difference']:.1e}"
+        f"OpenLane-V2 score {args.version}, {args.frames} frames x {args.lanes} lanes: {record.seconds:.2f} s, "
+        f"pair by pair in Python {record.reference_seconds:.1f} s, x{record.ratio:.0f}; "
+        f"scores differ by at most {record.largest_difference:.1e}"
     )
     return record
 
 
-def run_waymo_let(args: argparse.Namespace) -> dict:
+def run_waymo_let(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure Waymo's metrics."""
     from bev.evaluation.waymo_let.benchmark import measure_metrics
 
-    measured = measure_metrics(args.frames, args.objects, args.each, args.workers, args.reference_frames)
-    record = measured.as_json()
+    record = measure_metrics(args.frames, args.objects, args.each, args.workers, args.reference_frames)
     print(
-        f"LET-3D-AP, challenge config, {record['frames']} frames of {record['objects']} objects and "
-        f"{record['predictions']} predictions, {record['workers']} processes: {record['seconds']:.2f} s, "
-        f"{record['peak_bytes'] / 2**30:.2f} GiB in all; one process, {record['reference_frames']} frames: "
-        f"{record['seconds_per_frame'] * 1e3:.2f} ms a frame, plain formulation "
-        f"{record['reference_seconds_per_frame'] * 1e3:.0f} ms, x{record['ratio']:.0f}; "
-        f"counts differ by at most {record['largest_difference']:.1e}"
+        f"LET-3D-AP, challenge config, {record.frames} frames of {record.objects} objects and "
+        f"{record.predictions} predictions, {record.workers} processes: {record.seconds:.2f} s, "
+        f"{record.peak_bytes / 2**30:.2f} GiB in all; one process, {record.reference_frames} frames: "
+        f"{record.seconds_per_frame * 1e3:.2f} ms a frame, plain formulation "
+        f"{record.reference_seconds_per_frame * 1e3:.0f} ms, x{record.ratio:.0f}; "
+        f"counts differ by at most {record.largest_difference:.1e}"
     )
     return record
 
 
-def run_waymo_index(args: argparse.Namespace) -> dict:
+def run_waymo_index(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure Waymo's index."""
     from bev.datasets.synthetic.export_waymo import generate_waymo
     from bev.datasets.waymo.benchmark import measure_index, write_full_size_release
@@ -301,11 +305,11 @@ def run_waymo_index(args: argparse.Namespace) -> dict:
             generate_waymo(folder, scenes=1, val_scenes=0, frames=1, workers=1)
             (source,) = Path(folder, "training").iterdir()
             write_full_size_release(source, root, args.segments, args.frames)
-        record = measure_index(root, args.workers, args.rounds).as_json()
+        record = measure_index(root, args.workers, args.rounds)
     print(
-        f"index of {record['frames']} frames in {record['segments']} segments, {record['images']} images, "
-        f"{record['size'] / 1e6:.0f} MB, {record['workers']} processes: {record['frames_per_second']:.0f} frames/s; "
-        f"decoding the images {record['decoded_frames_per_second']:.1f} frames/s, x{record['ratio']:.0f}"
+        f"index of {record.frames} frames in {record.segments} segments, {record.images} images, "
+        f"{record.size / 1e6:.0f} MB, {record.workers} processes: {record.frames_per_second:.0f} frames/s; "
+        f"decoding the images {record.decoded_frames_per_second:.1f} frames/s, x{record.ratio:.0f}"
     )
     return record
 

@@ -25,6 +25,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Build index files from a data set's own tables. Resumable.")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
+    _add_nuscenes(datasets)
+    _add_occupancy(datasets)
+    _add_lanes(datasets)
+    _add_waymo(datasets)
+    return parser.parse_args(arguments)
+
+
+def _add_nuscenes(datasets: argparse._SubParsersAction) -> None:
     nuscenes = datasets.add_parser("nuscenes", help="nuScenes, or any data in its format")
     nuscenes.add_argument("--root", required=True, help="folder that holds samples/, maps/ and the tables' folder")
     nuscenes.add_argument(
@@ -34,6 +42,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     _add_workers(nuscenes)
     nuscenes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     nuscenes.set_defaults(run=create_nuscenes)
+
+
+def _add_occupancy(datasets: argparse._SubParsersAction) -> None:
     generated = datasets.add_parser("occupancy", help="occupancy labels and visibility masks from LiDAR")
     generated.add_argument("--root", required=True, help="data root of a nuScenes-style data set with LiDAR files")
     generated.add_argument("--version", default="v1.0-trainval", help="folder of the tables (default: %(default)s)")
@@ -49,6 +60,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     occupancy.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
     _add_workers(occupancy)
     occupancy.set_defaults(run=create_synthetic_occupancy)
+
+
+def _add_lanes(datasets: argparse._SubParsersAction) -> None:
     made = datasets.add_parser("synthetic-lanes", help="lane topology of a generated data set, and its indexes")
     made.add_argument("--root", required=True, help="data root of the synthetic world")
     made.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
@@ -70,6 +84,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     _add_workers(lanes)
     lanes.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     lanes.set_defaults(run=create_lanes)
+
+
+def _add_waymo(datasets: argparse._SubParsersAction) -> None:
     waymo = datasets.add_parser("waymo", help="Waymo Open Dataset, read in place: no image is copied")
     waymo.add_argument("--root", required=True, help="folder with training/, validation/ ..., or a URL such as gs://...")
     waymo.add_argument(
@@ -80,7 +97,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     _add_workers(waymo)
     waymo.add_argument("--out", metavar="DIR", help="where the index files go (default: ROOT)")
     waymo.set_defaults(run=create_waymo)
-    return parser.parse_args(arguments)
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Evaluate files of predictions in a data set's official format.")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
+    _add_waymo(datasets)
+    _add_occupancy(datasets)
+    _add_lanes(datasets)
+    return parser.parse_args(arguments)
+
+
+def _add_waymo(datasets: argparse._SubParsersAction) -> None:
     waymo = datasets.add_parser("waymo", help="Waymo Open Dataset: LET-3D-AP of the camera-only challenge, or 3D AP")
     waymo.add_argument("--predictions", required=True, nargs="+", metavar="FILE", help="binary Objects messages")
     waymo.add_argument("--ground-truth", required=True, nargs="+", metavar="FILE", help="binary Objects messages")
@@ -41,6 +48,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     waymo.add_argument("--workers", type=int, default=1, help="processes")
     waymo.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     waymo.set_defaults(run=evaluate_waymo)
+
+
+def _add_occupancy(datasets: argparse._SubParsersAction) -> None:
     occupancy = datasets.add_parser("occupancy", help="Occ3D-nuScenes: mIoU with each mask and RayIoU")
     occupancy.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     occupancy.add_argument("--index", required=True, metavar="FILE", help="index of the samples to evaluate")
@@ -59,6 +69,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     labels.add_argument("--truth", required=True, metavar="DIR", help="another one; its masks count")
     labels.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     labels.set_defaults(run=compare_labels)
+
+
+def _add_lanes(datasets: argparse._SubParsersAction) -> None:
     lanes = datasets.add_parser("openlane_v2", help="OpenLane-V2: OLS of centrelines and their topology")
     lanes.add_argument("--predictions", required=True, metavar="FILE", help="lanes.pkl of a test, or a submission")
     lanes.add_argument("--index", required=True, metavar="FILE", help="index with the annotations to judge by")
@@ -72,7 +85,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     lanes.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     lanes.set_defaults(run=evaluate_lanes)
-    return parser.parse_args(arguments)
 
 
 def evaluate_waymo(options: argparse.Namespace) -> None:

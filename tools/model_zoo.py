@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     names = parse_arguments(arguments).names
     bev.register_all()
-    from bev.engine.config import load_config, test_dataset
+    from bev.engine.config import load_config
+    from bev.engine.data_config import evaluated_dataset
     from bev.engine.model_size import measure_size
 
     print(f"| {' | '.join(COLUMNS)} |")
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "test_dataloader" not in config:  # a model alone has no test resolution
             continue
         size = measure_size(config)
-        looks_ahead = max(test_dataset(config).get("frame_offsets", (0,))) > 0
+        looks_ahead = max(evaluated_dataset(config).get("frame_offsets", (0,))) > 0
         live = "impossible" if looks_ahead else f"{size.live_multiply_adds / 1e9:.1f}"
         published = PUBLISHED.get(path.stem, "none")
         trained = "on the synthetic world" if "nano" in path.stem else "no"

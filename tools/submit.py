@@ -126,7 +126,7 @@ def lane_metadata(options: argparse.Namespace) -> dict:
     """Who made a submission: what the YAML file says, and the options over it."""
     import yaml
 
-    from bev.datasets.nuscenes.submission import SubmissionError
+    from bev.datasets.submission_errors import SubmissionError
 
     metadata = {}
     if options.metadata:

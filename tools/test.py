@@ -23,11 +23,10 @@ from bev.engine.runner import build_runner
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", help="config file")
+    add_experiment_arguments(parser)
     parser.add_argument("checkpoint", nargs="?", help="checkpoint; without it the untrained model is evaluated")
     parser.add_argument("--out", help="metrics as a JSON file; WORK_DIR/test_metrics.json without it")
     parser.add_argument("--tta", action="store_true", help="merge what several views of a sample show (config's tta_*)")
-    add_experiment_arguments(parser)
     return parser.parse_args()
 
 

@@ -11,7 +11,7 @@ from bev.engine.runner import build_runner, start_from
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", help="config file")
+    add_experiment_arguments(parser)
     parser.add_argument("--resume", nargs="?", const="auto", help="continue from this checkpoint, or the last one")
     parser.add_argument("--load-from", help="start from the weights of a checkpoint")
     parser.add_argument(
@@ -24,7 +24,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--no-scale-lr", action="store_true", help="keep the learning rate for any total batch size")
     parser.add_argument("--seed", type=int, help="random seed")
-    add_experiment_arguments(parser)
     return parser.parse_args()
 
 

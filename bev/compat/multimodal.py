@@ -8,13 +8,12 @@ without transformers: only its multimodal models are lost.
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-from bev.compat.packages import release
+from bev.compat.packages import installed_version, release
 
 SWITCH = "mmpretrain.utils.dependency"
 FIRST_INCOMPATIBLE = 5
@@ -57,8 +56,5 @@ class SwitchFinder(MetaPathFinder):
 
 def transformers_is_too_new() -> bool:
     """Whether the installed transformers is one that mmpretrain 1.2 fails with; imports nothing."""
-    try:
-        version = importlib.metadata.version("transformers")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return release(version)[0] >= FIRST_INCOMPATIBLE
+    version = installed_version("transformers")
+    return version is not None and release(version)[0] >= FIRST_INCOMPATIBLE

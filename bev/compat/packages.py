@@ -132,14 +132,16 @@ def is_older(version: str, other: str) -> bool:
 
 def installed_versions() -> dict[str, str]:
     """Version of every installed distribution that the table names, by its name there."""
-    versions = {}
-    for requirement in REQUIREMENTS:
-        for name in (requirement.name, *requirement.alternatives):
-            try:
-                versions[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-    return versions
+    names = [name for requirement in REQUIREMENTS for name in (requirement.name, *requirement.alternatives)]
+    return {name: version for name in names if (version := installed_version(name)) is not None}
+
+
+def installed_version(name: str) -> str | None:
+    """Version of a distribution, or None where it isn't installed; imports nothing of it."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def find_installed(requirement: Requirement, versions: Mapping[str, str]) -> tuple[str, str] | None:

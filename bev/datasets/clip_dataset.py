@@ -17,11 +17,11 @@ from mmengine.dataset import BaseDataset
 from bev.datasets.frame_selection import FrameSelector, nearest_to_current
 from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
 from bev.datasets.index_io import read_index
-from bev.transforms.clip import Camera, Clip
+from bev.structures.clip import Camera, Clip
 
 
 class ClipDataset(BaseDataset):
-    """Every sample of an index as a clip (see `bev.transforms.clip` for the dictionary that the pipeline gets).
+    """Every sample of an index as a clip (see `bev.structures.clip` for the dictionary that the pipeline gets).
 
     Samples are sorted by scene, in the order of the index, and by time. A clip stays inside its scene: frames beyond
     its ends keep their place with `valid` False, and carry the time of the nearest existing frame towards the current

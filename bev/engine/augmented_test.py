@@ -7,7 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bev.engine.config import ConfigError, bev_frame
+from bev.engine.config import ConfigError
+from bev.engine.data_config import bev_frame, evaluated_datasets
 
 
 def augment_test(config: Config) -> None:
@@ -20,8 +21,7 @@ def augment_test(config: Config) -> None:
     Raises:
         ConfigError: If the config lacks one of them and the samples are no clips.
     """
-    dataset = config.test_dataloader.dataset
-    members = dataset.datasets if "datasets" in dataset else [dataset]
+    members = evaluated_datasets(config)
     missing = [key for key in ("tta_pipeline", "tta_model") if not config.get(key)]
     if missing and not all(_makes_clips(member.pipeline) for member in members):
         raise ConfigError(f"{config.filename} has no {' and no '.join(missing)}: see projects/README.md")

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from bev_ops import use_reference
@@ -18,6 +19,8 @@ from torch import nn
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
+
+from bev.benchmark_record import BenchmarkRecord
 
 # Parts of the time, by the beginning of an operator's name; the first that fits counts.
 PARTS = {
@@ -41,7 +44,7 @@ PRODUCTS = ("addmm", "mm", "bmm", "baddbmm")
 
 
 @dataclass(frozen=True)
-class BackboneRecord:
+class BackboneRecord(BenchmarkRecord):
     """Inference of a backbone: times in milliseconds, peak memory of tensors in bytes, parts of the own time."""
 
     op: str
@@ -60,9 +63,9 @@ class BackboneRecord:
     copy_gigabytes_per_second: float
     parts: dict[str, float]
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """The fields, and the pass."""
-        return {**vars(self), "pass": "forward"}
+        return {**super().as_json(), "pass": "forward"}
 
 
 def measure_backbone(

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 
 
 def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what training and evaluation take alike; the config itself comes first."""
+    """Add what training and evaluation take alike, from the config on."""
+    parser.add_argument("config", help="config file")
     parser.add_argument("--work-dir", help="where everything is written; work_dirs/CONFIG_NAME without it")
     parser.add_argument(
         "--data-root",

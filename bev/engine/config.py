@@ -13,7 +13,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -33,10 +32,6 @@ CONSUMED_KEYS = {
 ROOT_SCOPE = "mmengine"  # where this project's classes are registered
 PACKAGES = ("mmdet", "mmdet3d", "mmseg", "mmpretrain")  # whose configs may be used
 PROJECTS = "projects"
-
-
-DATA_KEYS = [f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")]
-"""Entries of a config that name folders of data."""
 
 
 class ConfigError(ValueError):
@@ -85,62 +80,6 @@ def scope(config: Config) -> AbstractContextManager[None]:
     """
     _register_package(scope_of(config))
     return DefaultScope.overwrite_default_scope(scope_of(config))
-
-
-def set_data_root(config: Config, root: str | Path) -> None:
-    """Point a config at another data folder, in place.
-
-    Args:
-        config: A whole experiment, or what defines its data.
-        root: Becomes every `data_root`, of data sets and of metrics, and takes its place in paths that start with one,
-            such as a metric's `ann_file`. Where the config reads several data sets, from data/a and data/b, it stands
-            for what these have in common: they become ROOT/a and ROOT/b.
-    """
-    data = {key: config._cfg_dict[key] for key in DATA_KEYS if key in config}
-    roots = _data_roots(data) or _data_roots(config._cfg_dict)
-    base = os.path.commonpath(roots) if len(roots) > 1 else None
-    root = str(root).rstrip("/") or "/"  # may be an address: no path arithmetic on it
-    for owner, key, value in _strings(config._cfg_dict):
-        if key == "data_root":
-            old, rest = value.rstrip("/"), ""
-        else:
-            old = next((old for old in roots if value.startswith(f"{old}/")), "")
-            rest = value[len(old) :]
-        if old in roots:
-            owner[key] = (root if base is None else f"{root}/{os.path.relpath(old, base)}") + rest
-        elif key == "data_root" and base is None:
-            owner[key] = root
-
-
-def test_dataset(config: Config) -> Any:
-    """Config of the data set that is evaluated; of the first one where there are several."""
-    dataset = config.test_dataloader.dataset
-    return dataset.datasets[0] if "datasets" in dataset else dataset
-
-
-test_dataset.__test__ = False  # type: ignore[attr-defined]  # a function about evaluation, no test
-
-
-def bev_frame(dataset: Mapping[str, Any]) -> str:
-    """'lidar' or 'ego', the frame that a data set's config trains a model in."""
-    return dataset.get("bev_frame") or ("lidar" if dataset["type"] == "NuScenesClipDataset" else "ego")
-
-
-def _data_roots(node: Any) -> list[str]:
-    """All data roots below a node, without a slash at the end; the longest first, which may lie inside others."""
-    roots = {value.rstrip("/") for _, key, value in _strings(node) if key == "data_root" and value.strip("/.")}
-    return sorted(roots, key=len, reverse=True)
-
-
-def _strings(node: Any) -> Iterator[tuple[Any, Any, str]]:
-    """All strings below `node` that can be replaced: container, key or index, string."""
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for key, value in list(items):
-        if isinstance(value, str):
-            if not isinstance(node, tuple):
-                yield node, key, value
-        else:
-            yield from _strings(value)
 
 
 def unknown_override(config: Config, key: str) -> str | None:

@@ -13,7 +13,7 @@ from mmengine.registry import MODELS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bev.engine.config import test_dataset
+from bev.engine.data_config import evaluated_dataset
 from bev.structures import BEVFeatures, CameraClip, ClipFeatures, ImageFeatures, Proposals
 
 IMAGE_FILES = {
@@ -52,8 +52,8 @@ def measure_size(config: Config) -> ModelSize:
     """Builds the model of an experiment without memory for its weights and counts."""
     with torch.device("meta"):
         model = MODELS.build(config.model).eval().requires_grad_(False)
-    height, width = test_size(config)
-    frames, cameras = len(test_dataset(config).get("frame_offsets", (0,))), len(_image_files(config))
+    height, width = evaluated_size(config)
+    frames, cameras = len(evaluated_dataset(config).get("frame_offsets", (0,))), len(_image_files(config))
     images = torch.zeros(cameras, 3, height, width, device="meta")
     image_cost, levels = count(lambda: model.neck(model.backbone(images)))
     encoder_cost, bev_map = _count_encoder(model, [tuple(level.shape) for level in levels], (height, width))
@@ -70,9 +70,9 @@ def measure_size(config: Config) -> ModelSize:
     )
 
 
-def test_size(config: Config) -> tuple[int, int]:
+def evaluated_size(config: Config) -> tuple[int, int]:
     """Padded height and width that the images of a moment (or the config's crop of them) share in evaluation."""
-    steps = test_dataset(config).pipeline
+    steps = evaluated_dataset(config).pipeline
     resize: Mapping[str, Any] = next((step for step in steps if step["type"] == "ResizeCropFlipImages"), {})
     sizes = [_resized(size, resize) for size in _image_files(config)]
     divisor = config.model.data_preprocessor.get("pad_divisor", 32)
@@ -80,12 +80,9 @@ def test_size(config: Config) -> tuple[int, int]:
     return height, width
 
 
-test_size.__test__ = False  # type: ignore[attr-defined]  # a function about evaluation, no test
-
-
 def _image_files(config: Config) -> Sequence[tuple[int, int]]:
     """Height and width of each image of a moment."""
-    dataset = test_dataset(config)
+    dataset = evaluated_dataset(config)
     files = IMAGE_FILES[dataset.type]
     return files[: len(dataset.cameras)] if dataset.get("cameras") else files
 

@@ -6,21 +6,21 @@ import copy
 import tempfile
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
+from bev.benchmark_record import BenchmarkRecord
 from bev.engine.runner import build_runner
 
 WARM_UP = 5  # steps of each config that are not counted
 
 
 @dataclass(frozen=True)
-class TrainingRecord:
+class TrainingRecord(BenchmarkRecord):
     """Medians over the steps.
 
     Attributes:
@@ -37,10 +37,6 @@ class TrainingRecord:
     reference_seconds: float | None
     ratio: float | None
     peak_bytes: int | None
-
-    def as_json(self) -> dict[str, Any]:
-        """All numbers."""
-        return asdict(self)
 
 
 def measure_training(config: Config, reference: Config | None, steps: int) -> TrainingRecord:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_world_size
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
@@ -19,13 +17,14 @@ from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.index_tables import TablesError, open_tables, sample_tokens
 from bev.datasets.nuscenes.submission import format_boxes, read_submission, validate_submission, write_submission
+from bev.evaluation.sample_metric import SampleMetric
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
 
 
 @METRICS.register_module()
-class NuScenesNDS(BaseMetric):
+class NuScenesNDS(SampleMetric):
     """NDS, mAP, the five true-positive errors and their values per class, by nuscenes-devkit.
 
     Args:
@@ -109,15 +108,6 @@ class NuScenesNDS(BaseMetric):
                 classes=names,
             )
             self.results.append((sample["sample_token"], records))
-
-    def evaluate(self, size: int) -> dict:
-        """Collects the results of all processes, also those that a sampler repeats, and evaluates them.
-
-        Args:
-            size: number of samples of the data set; mmengine would cut the results to it, in an order that only its
-                own sampler keeps.
-        """
-        return super().evaluate(max(size, len(self.results) * get_world_size()))
 
     def compute_metrics(self, results: list[tuple[str, list[dict]]]) -> dict[str, float]:
         """Writes `results_nusc.json` and evaluates it.

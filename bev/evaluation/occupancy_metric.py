@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import get_world_size
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
@@ -17,10 +15,11 @@ from bev.datasets.occ3d.labels import OccupancyLabels
 from bev.datasets.occ3d.submission import write_prediction
 from bev.evaluation.occupancy_counts import OccupancyCounts, count_sample
 from bev.evaluation.ray_iou import ray_origins
+from bev.evaluation.sample_metric import SampleMetric
 
 
 @METRICS.register_module()
-class OccupancyMetric(BaseMetric):
+class OccupancyMetric(SampleMetric):
     """mIoU with each mask, RayIoU, and the F-score where asked for.
 
     All figures come side by side with the mask of the training, because training on visible voxels alone raises the
@@ -91,10 +90,6 @@ class OccupancyMetric(BaseMetric):
         if token not in self._origins:
             raise ValueError(f"{self.index}: no sample {token}; RayIoU needs the index that the samples come from")
         return self._origins[token]
-
-    def evaluate(self, size: int) -> dict:
-        """Collects the results of all processes, also those that a sampler repeats, and evaluates them."""
-        return super().evaluate(max(size, len(self.results) * get_world_size()))
 
     def compute_metrics(self, results: list[tuple[str, OccupancyCounts | None]]) -> dict[str, float]:
         """The figures of `OccupancyCounts.summary`."""

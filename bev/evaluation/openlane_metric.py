@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import get_world_size
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
@@ -17,14 +15,15 @@ from bev.datasets.atomic import atomic_write
 from bev.datasets.index_io import read_index
 from bev.datasets.openlane_v2.devkit_format import annotation_of, prediction_of
 from bev.evaluation.openlane.rules import rules_of
-from bev.evaluation.openlane_ols import FrameResult, judge_frame, summarise
+from bev.evaluation.openlane_ols import OLSFrameResult, judge_frame, summarise
+from bev.evaluation.sample_metric import SampleMetric
 from bev.geometry import invert_pose
 
 SHOWN = ("OLS", "DET_l", "DET_t", "TOP_ll", "TOP_lt")
 
 
 @METRICS.register_module()
-class OpenLaneMetric(BaseMetric):
+class OpenLaneMetric(SampleMetric):
     """OLS of centrelines, traffic elements and their topology, and predictions for `tools/submit.py openlane_v2`.
 
     Truth is that of the index, in pixels of the image files, whatever the pipeline made of the images. All frames of
@@ -79,7 +78,7 @@ class OpenLaneMetric(BaseMetric):
             judged = None if self.format_only else self._judge(token, frame, prediction)
             self.results.append((token, judged, prediction if self.output_file else None))
 
-    def _judge(self, token: str, frame: Mapping[str, Any], prediction: dict) -> FrameResult:
+    def _judge(self, token: str, frame: Mapping[str, Any], prediction: dict) -> OLSFrameResult:
         if frame["lane_topology"] is None:
             raise ValueError(f"{self.index}: frame {token} has no annotation to judge by; set format_only=True")
         return judge_frame(token, annotation_of(frame["lane_topology"]), prediction, self.version)
@@ -92,13 +91,9 @@ class OpenLaneMetric(BaseMetric):
             raise ValueError(f"{self.index}: no frame {token}; the metric needs the index that the samples come from")
         return token, self._frames[token]
 
-    def evaluate(self, size: int) -> dict:
-        """Collects the results of all processes, also those that a sampler repeats, and evaluates them."""
-        return super().evaluate(max(size, len(self.results) * get_world_size()))
-
-    def compute_metrics(self, results: list[tuple[str, FrameResult | None, dict | None]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[str, OLSFrameResult | None, dict | None]]) -> dict[str, float]:
         """OLS and its parts, DET_l by distance, DET_t by attribute, F-score; writes the predictions."""
-        by_token: dict[str, tuple[FrameResult | None, dict | None]] = {}
+        by_token: dict[str, tuple[OLSFrameResult | None, dict | None]] = {}
         for token, judged, prediction in results:
             by_token.setdefault(token, (judged, prediction))  # the first of those that a sampler repeated
         logger = MMLogger.get_current_instance()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
-from bev.evaluation.openlane.detection import Detections, average_precisions
+from bev.evaluation.openlane.detection import JudgedInstances, average_precisions
 from bev.evaluation.openlane.distances import centerline_distances
 from bev.evaluation.openlane.elements import judge_elements
 from bev.evaluation.openlane.f_score import count_lanes, f_score
@@ -30,7 +30,7 @@ LANES = "lane_centerline"
 
 
 @dataclass(frozen=True)
-class FrameResult:
+class OLSFrameResult:
     """What the score needs of a frame.
 
     Attributes:
@@ -41,8 +41,8 @@ class FrameResult:
         lane_counts: (4,) for the F-score.
     """
 
-    lanes: Detections
-    elements: Detections
+    lanes: JudgedInstances
+    elements: JudgedInstances
     lane_lane: TopologyScore
     lane_element: TopologyScore
     lane_counts: np.ndarray
@@ -75,7 +75,7 @@ def evaluate(
     return summarise([judge_frame(token, truth, predicted, version) for token, truth, predicted in frames])
 
 
-def judge_frame(token: Any, annotation: Any, prediction: Any, version: str = "v1.1") -> FrameResult:
+def judge_frame(token: Any, annotation: Any, prediction: Any, version: str = "v1.1") -> OLSFrameResult:
     """Compares a frame's prediction to its annotation; arguments and errors as those of `evaluate`."""
     rules = rules_of(version)
     truth = FrameReader(annotation, token, is_truth=True)
@@ -84,7 +84,7 @@ def judge_frame(token: Any, annotation: Any, prediction: Any, version: str = "v1
     distances = centerline_distances(true_lanes, lanes, LANE_THRESHOLDS[-1], rules.opens_loops)
     detections, vertices = judge_lanes(distances, predicted.confidences(LANES))
     elements, element_vertices = judge_elements(truth, predicted)
-    return FrameResult(
+    return OLSFrameResult(
         detections,
         elements,
         judge_topology(truth, predicted, "topology_lclc", vertices, None, rules),
@@ -93,7 +93,7 @@ def judge_frame(token: Any, annotation: Any, prediction: Any, version: str = "v1
     )
 
 
-def summarise(frames: Sequence[FrameResult]) -> dict[str, float]:
+def summarise(frames: Sequence[OLSFrameResult]) -> dict[str, float]:
     """Scores of frames that have been judged.
 
     Returns:

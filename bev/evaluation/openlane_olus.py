@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import AREAS, ATTRIBUTES
-from bev.evaluation.openlane.detection import Detections, average_precisions, judge
+from bev.evaluation.openlane.detection import JudgedInstances, average_precisions, judge
 from bev.evaluation.openlane.distances import chamfer_distances, segment_distances
 from bev.evaluation.openlane.elements import judge_elements
 from bev.evaluation.openlane.frames import Curves, FrameReader, each_frame
@@ -29,7 +29,7 @@ RULES = rules_of("v1.1")
 
 
 @dataclass(frozen=True)
-class FrameResult:
+class OLUSFrameResult:
     """What the score needs of a frame.
 
     Attributes:
@@ -40,9 +40,9 @@ class FrameResult:
         segment_element: Edges between lane segments and traffic elements.
     """
 
-    segments: Detections
-    areas: Detections
-    elements: Detections
+    segments: JudgedInstances
+    areas: JudgedInstances
+    elements: JudgedInstances
     segment_segment: TopologyScore
     segment_element: TopologyScore
 
@@ -68,14 +68,14 @@ def evaluate(ground_truth: Mapping[Any, Mapping], predictions: Mapping[Any, Mapp
     return summarise([judge_frame(*frame) for frame in each_frame(ground_truth, predictions)])
 
 
-def judge_frame(token: Any, annotation: Any, prediction: Any) -> FrameResult:
+def judge_frame(token: Any, annotation: Any, prediction: Any) -> OLUSFrameResult:
     """Compares a frame's prediction to its annotation; arguments and errors as those of `evaluate`."""
     truth = FrameReader(annotation, token, is_truth=True)
     predicted = truth if prediction is None else FrameReader(prediction, token, is_truth=False)
     distances = segment_distances(_lines(truth), _lines(predicted), LANE_THRESHOLDS[-1], RULES.opens_loops)
     segments, vertices = judge_lanes(distances, predicted.confidences(SEGMENTS))
     elements, element_vertices = judge_elements(truth, predicted)
-    return FrameResult(
+    return OLUSFrameResult(
         segments,
         _judge_areas(truth, predicted),
         elements,
@@ -84,7 +84,7 @@ def judge_frame(token: Any, annotation: Any, prediction: Any) -> FrameResult:
     )
 
 
-def summarise(frames: Sequence[FrameResult]) -> dict[str, float]:
+def summarise(frames: Sequence[OLUSFrameResult]) -> dict[str, float]:
     """Scores of frames that have been judged.
 
     Returns:
@@ -120,7 +120,7 @@ def _lines(reader: FrameReader) -> tuple[Curves, Curves, Curves]:
     return center, left, right
 
 
-def _judge_areas(truth: FrameReader, predicted: FrameReader) -> Detections:
+def _judge_areas(truth: FrameReader, predicted: FrameReader) -> JudgedInstances:
     """Areas matched within their category by the Chamfer distance of their outlines, which is not relaxed."""
     outlines = truth.curves(AREA, fewest=2), predicted.curves(AREA)
     true_categories, categories = (reader.numbers(AREA, "category", np.int64) for reader in (truth, predicted))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
+from bev.benchmark_record import BenchmarkRecord
 from bev.datasets.index_io import read_index
 from bev.datasets.occ3d.classes import FREE, GRID
 from bev.datasets.occ3d.labels import find_labels, read_labels
@@ -19,7 +19,7 @@ FLIPPED = 0.01  # share of the voxels that the made predictions get wrong beside
 
 
 @dataclass(frozen=True)
-class RayRecord:
+class RayRecord(BenchmarkRecord):
     """Times in seconds; reading files is not counted.
 
     Attributes:
@@ -38,9 +38,10 @@ class RayRecord:
     reference_seconds_per_ray: float
     largest_difference: float
 
-    def as_json(self) -> dict[str, Any]:
-        """All numbers, and how many times faster than Python."""
-        return {**asdict(self), "ratio": self.reference_seconds_per_ray / self.seconds_per_ray}
+    @property
+    def ratio(self) -> float:
+        """How many times faster than Python."""
+        return self.reference_seconds_per_ray / self.seconds_per_ray
 
 
 def measure_rays(root: str, index: str, frames: int, reference_rays: int = 500) -> RayRecord:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import get_world_size
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
@@ -25,6 +23,7 @@ from bev.datasets.waymo.objects import (
     prediction_arrays,
 )
 from bev.datasets.waymo.segment import frame_token, split_token
+from bev.evaluation.sample_metric import SampleMetric
 from bev.evaluation.waymo_let import DetectionMetrics, MetricConfig, detection_metrics
 
 PREDICTIONS, GROUND_TRUTHS, METRICS_FILE = "predictions.bin", "ground_truths.bin", "waymo_metrics.json"
@@ -36,7 +35,7 @@ class PredictionsError(ValueError):
 
 
 @METRICS.register_module()
-class WaymoMetric(BaseMetric):
+class WaymoMetric(SampleMetric):
     """Evaluates in process; the files it writes are what `tools/evaluate.py` and `tools/submit.py` read.
 
     Results are means over vehicles, pedestrians and cyclists ("LET-3D-APL"), and values by class
@@ -111,15 +110,6 @@ class WaymoMetric(BaseMetric):
             box = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:7].numpy()], axis=1)
             arrays = {"box": box[kept], "type": kinds[kept], "score": found["scores_3d"].cpu().numpy()[kept]}
             self.results.append((sample["sample_token"], arrays))
-
-    def evaluate(self, size: int) -> dict:
-        """Collects the results of all processes, also those that a sampler repeats, and evaluates them.
-
-        Args:
-            size: Number of samples of the data set; mmengine would cut the results to it, in an order that only its
-                own sampler keeps.
-        """
-        return super().evaluate(max(size, len(self.results) * get_world_size()))
 
     def compute_metrics(self, results: list[tuple[str, dict[str, np.ndarray]]]) -> dict[str, float]:
         """Writes the files and evaluates.

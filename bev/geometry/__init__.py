@@ -13,12 +13,14 @@ from bev.geometry.boxes import (
 from bev.geometry.cameras import MIN_DEPTH, check_intrinsic, image_affine, pix_T_cam, project, split_projection
 from bev.geometry.errors import CalibrationError
 from bev.geometry.grid import BEVGrid
+from bev.geometry.lenses import Lens
 from bev.geometry.poses import check_pose, invert_pose, pose_matrix, rotation_z, yaw_of
 
 __all__ = [
     "MIN_DEPTH",
     "BEVGrid",
     "CalibrationError",
+    "Lens",
     "check_intrinsic",
     "check_pose",
     "current_to_legacy",

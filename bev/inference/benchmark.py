@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 
+from bev.benchmark_record import BenchmarkRecord
 from bev.geometry import invert_pose, rotation_z
 from bev.inference.streaming import StreamingPerceptor
 
@@ -20,7 +21,7 @@ SPEED = 5.0  # metres per second
 
 
 @dataclass(frozen=True)
-class StreamingRecord:
+class StreamingRecord(BenchmarkRecord):
     """Medians over the rounds.
 
     Attributes:
@@ -39,9 +40,10 @@ class StreamingRecord:
     largest_difference: float
     peak_bytes: int | None
 
-    def as_json(self) -> dict[str, Any]:
-        """All numbers, and how many times faster the step with kept features is."""
-        return {**asdict(self), "ratio": self.reference_seconds / self.seconds}
+    @property
+    def ratio(self) -> float:
+        """How many times faster the step with kept features is."""
+        return self.reference_seconds / self.seconds
 
 
 def measure_streaming(

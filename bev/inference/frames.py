@@ -18,8 +18,8 @@ from torch import Tensor
 from bev.datasets.nuscenes.classes import CAMERAS
 from bev.geometry import check_intrinsic, check_pose, pix_T_cam
 from bev.structures import CameraClip
+from bev.structures.clip import Clip
 from bev.transforms import PackClip
-from bev.transforms.clip import Clip
 
 Image = np.ndarray | Tensor
 LOADING = ("LoadMultiCameraImages", "LoadOccupancy")

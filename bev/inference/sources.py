@@ -29,6 +29,7 @@ from pyquaternion import Quaternion
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 from bev.geometry import CalibrationError, check_intrinsic, check_pose, invert_pose, split_projection
 from bev.geometry.can_bus import MEASUREMENTS
+from bev.transforms import LoadMultiCameraImages
 
 
 class SourceError(RuntimeError):
@@ -36,7 +37,7 @@ class SourceError(RuntimeError):
 
 
 @dataclass
-class Moment:
+class StepInput:
     """Arguments of one `StreamingPerceptor.step`, and what they belong to. Images are RGB.
 
     Attributes:
@@ -65,7 +66,7 @@ class Moment:
         return {name: getattr(self, name) for name in names}
 
 
-def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterator[Moment]:
+def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterator[StepInput]:
     """The samples of a nuScenes index, in order, exactly as offline evaluation sees them.
 
     Args:
@@ -76,16 +77,16 @@ def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterato
     samples = NuScenesClipDataset(
         ann_file=str(Path(index).absolute()),
         data_root=str(root),
-        pipeline=[dict(type="LoadMultiCameraImages")],
+        pipeline=[LoadMultiCameraImages()],
         test_mode=True,
         **dataset,
     )
     for number in range(len(samples)):
-        yield moment_of(samples[number])
+        yield step_input_of(samples[number])
 
 
-def moment_of(clip: Mapping[str, Any]) -> Moment:
-    """The current frame of a loaded clip (see `bev.transforms.clip`)."""
+def step_input_of(clip: Mapping[str, Any]) -> StepInput:
+    """The current frame of a loaded clip (see `bev.structures.clip`)."""
     frame = clip["frames"][clip["current"]]
     state = frame["can_bus"]
     global_T_ego = Quaternion(state[3:7]).transformation_matrix
@@ -95,7 +96,7 @@ def moment_of(clip: Mapping[str, Any]) -> Moment:
     for name, camera in frame["cameras"].items():
         intrinsic, cam_T_bev = split_projection(torch.from_numpy(camera["pix_T_bev"]))
         intrinsics[name], cam_T_ego[name] = intrinsic.numpy(), cam_T_bev.numpy() @ invert_pose(ego_T_bev)
-    return Moment(
+    return StepInput(
         images={name: camera["image"][..., ::-1] for name, camera in frame["cameras"].items()},
         intrinsics=intrinsics,
         cam_T_ego=cam_T_ego,
@@ -108,7 +109,7 @@ def moment_of(clip: Mapping[str, Any]) -> Moment:
     )
 
 
-def read_images(calibration: str | Path) -> Iterator[Moment]:
+def read_images(calibration: str | Path) -> Iterator[StepInput]:
     """The frames that a calibration file lists.
 
     Raises:
@@ -124,10 +125,10 @@ def read_images(calibration: str | Path) -> Iterator[Moment]:
             images[name] = image[..., ::-1]
         pose = np.asarray(frame.get("global_T_ego", np.eye(4)), dtype=np.float64)
         check_pose(pose, f"{path}, frame {number}, global_T_ego")
-        yield Moment(images, intrinsics, cam_T_ego, invert_pose(pose), float(_entry(frame, "timestamp", path)))
+        yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), float(_entry(frame, "timestamp", path)))
 
 
-def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[Moment]:
+def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[StepInput]:
     """The videos that a calibration file lists, picture by picture; ends with the shortest one.
 
     Args:
@@ -151,7 +152,7 @@ def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[
         images = {name: picture for name, (_, picture) in zip(videos, pictures, strict=True)}
         pose = min(poses, key=lambda entry: abs(entry[0] - time))[1] if poses else np.eye(4)
         check_pose(pose, f"{path}, poses near {time:g} s")
-        yield Moment(images, intrinsics, cam_T_ego, invert_pose(pose), time)
+        yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), time)
 
 
 def _read_calibration(calibration: str | Path) -> tuple[Path, dict, dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -16,7 +16,8 @@ from mmengine.registry import MODELS
 
 import bev
 from bev.engine.checkpoint import load_weights
-from bev.engine.config import bev_frame, load_config, test_dataset
+from bev.engine.config import load_config
+from bev.engine.data_config import bev_frame, evaluated_dataset
 from bev.geometry import check_pose, invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.inference.detections import Detections
@@ -98,7 +99,7 @@ class StreamingPerceptor:
         self.model: BEVPerceptor = MODELS.build(config.model).to(self.device).eval()
         if checkpoint is not None:
             load_weights(self.model, checkpoint, strict=True)
-        dataset = test_dataset(config)
+        dataset = evaluated_dataset(config)
         self.classes = tuple(dataset.get("classes", config.get("classes", ())))
         self._builder = FrameBuilder(dataset.pipeline, cameras, colour)
         self._history = History(_seconds(dataset, interval, self.model.recurrent), tolerance)

@@ -1,8 +1,7 @@
-"""Loading and augmentation of clips of multi-camera images (mmengine TRANSFORMS; `clip.py` says what they pass on)."""
+"""Loading and augmentation of clips of multi-camera images, as mmengine TRANSFORMS (see `bev.structures.clip`)."""
 
 from bev.transforms.bev import BoxRangeFilter, RandomBEVTransform
 from bev.transforms.grid_mask import GridMask
-from bev.transforms.image_files import ImageReadError
 from bev.transforms.loading import LoadMultiCameraImages
 from bev.transforms.mirror import MirrorScene
 from bev.transforms.normalize import NormalizeImages, PadImages
@@ -10,13 +9,11 @@ from bev.transforms.occupancy import LoadOccupancy
 from bev.transforms.pack import PackClip
 from bev.transforms.photometric import PhotometricDistortion
 from bev.transforms.resize import ResizeCropFlipImages
-from bev.transforms.undistort import Lens, UndistortImages
+from bev.transforms.undistort import UndistortImages
 
 __all__ = [
     "BoxRangeFilter",
     "GridMask",
-    "ImageReadError",
-    "Lens",
     "LoadMultiCameraImages",
     "LoadOccupancy",
     "MirrorScene",

@@ -11,7 +11,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.registry import TRANSFORMS
 
 from bev.geometry import rotation_z, scale_transform_boxes
-from bev.transforms.clip import Clip, cameras_of
+from bev.structures.clip import Clip, cameras_of
 
 # mmdet3d's boxes have their origin at the bottom; ours are built from the gravity centre.
 GRAVITY_ORIGIN = (0.5, 0.5, 0.5)

@@ -7,7 +7,7 @@ import random
 import numpy as np
 from mmengine.registry import TRANSFORMS
 
-from bev.transforms.clip import Clip, cameras_of
+from bev.structures.clip import Clip, cameras_of
 
 
 @TRANSFORMS.register_module()

@@ -9,10 +9,10 @@ import numpy as np
 from mmengine.logging import print_log
 from mmengine.registry import TRANSFORMS
 
+from bev.datasets.image_files import FilePart, ImageReadError, read_image
+from bev.datasets.parquet_files import ParquetCell
 from bev.geometry import image_affine
-from bev.transforms.clip import Camera, Clip, replace_image
-from bev.transforms.image_files import FilePart, ImageReadError, read_image
-from bev.transforms.parquet_files import ParquetCell
+from bev.structures.clip import Camera, Clip, replace_image
 
 
 @TRANSFORMS.register_module()

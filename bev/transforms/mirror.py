@@ -11,8 +11,8 @@ import numpy as np
 from mmengine.registry import TRANSFORMS
 
 from bev.geometry import image_affine
+from bev.structures.clip import Clip, replace_image
 from bev.transforms.bev import transform_bev
-from bev.transforms.clip import Clip, replace_image
 
 SIDES = {"left": "right", "right": "left", "LEFT": "RIGHT", "RIGHT": "LEFT"}
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from mmengine.registry import TRANSFORMS
 
-from bev.transforms.clip import Clip, cameras_of
+from bev.structures.clip import Clip, cameras_of
 
 
 @TRANSFORMS.register_module()

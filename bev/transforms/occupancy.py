@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.registry import TRANSFORMS
 
 from bev.datasets.occ3d.labels import read_labels
-from bev.transforms.clip import Clip
+from bev.structures.clip import Clip
 
 
 @TRANSFORMS.register_module()

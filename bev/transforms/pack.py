@@ -16,7 +16,7 @@ from mmengine.registry import TRANSFORMS
 from mmengine.structures import BaseDataElement, InstanceData
 
 from bev.structures import CameraClip
-from bev.transforms.clip import Clip, cameras_of
+from bev.structures.clip import Clip, cameras_of
 
 LANE_ARRAYS = ("lanes", "traffic_boxes", "traffic_attributes", "topology_lclc", "topology_lcte")
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from mmengine.registry import TRANSFORMS
 
-from bev.transforms.clip import Clip, cameras_of
+from bev.structures.clip import Clip, cameras_of
 
 # Luma and the two chroma axes of NTSC's YIQ from blue, green, red.
 _YIQ_T_BGR = np.array([[0.114, 0.587, 0.299], [-0.3213, -0.2744, 0.5957], [0.3111, -0.5226, 0.2115]])

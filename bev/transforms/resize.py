@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.registry import TRANSFORMS
 
 from bev.geometry import image_affine
-from bev.transforms.clip import Camera, Clip, replace_image
+from bev.structures.clip import Camera, Clip, replace_image
 
 _INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "bicubic": cv2.INTER_CUBIC}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib.figure
 import numpy as np
 
+from bev.benchmark_record import BenchmarkRecord
 from bev.datasets.occ3d.classes import COLOURS, GRID
 from bev.geometry.voxels import VoxelGrid
 from bev.visualization.occupancy import OccupancyPainter
@@ -25,7 +25,7 @@ REFERENCE_VOXELS = 50
 
 
 @dataclass(frozen=True)
-class PictureRecord:
+class PictureRecord(BenchmarkRecord):
     """Medians over the rounds, seconds.
 
     Attributes:
@@ -36,6 +36,7 @@ class PictureRecord:
         view_seconds: One bird's-eye view of the truth.
         part_seconds: The same of the voxels around the vehicle alone.
         reference_seconds: This part by matplotlib's `Axes3D.voxels`, drawn once.
+        threads: Of a view.
     """
 
     height: int
@@ -45,12 +46,22 @@ class PictureRecord:
     view_seconds: float
     part_seconds: float
     reference_seconds: float | None
+    threads: int
 
-    def as_json(self) -> dict[str, Any]:
-        """All numbers, frames per second, and how many times faster than matplotlib the part is drawn."""
-        ratio = None if self.reference_seconds is None else self.reference_seconds / self.part_seconds
-        rates = {"frames_per_second": 1 / self.frame_seconds, "video_frames_per_second": 1 / self.video_seconds}
-        return {**asdict(self), **rates, "ratio": ratio}
+    @property
+    def frames_per_second(self) -> float:
+        """Whole frames drawn."""
+        return 1 / self.frame_seconds
+
+    @property
+    def video_frames_per_second(self) -> float:
+        """Whole frames drawn and encoded."""
+        return 1 / self.video_seconds
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster than matplotlib the part is drawn."""
+        return None if self.reference_seconds is None else self.reference_seconds / self.part_seconds
 
 
 def measure_occupancy_pictures(
@@ -78,9 +89,8 @@ def measure_occupancy_pictures(
         for shown, of in ((voxels, GRID), (part, grid))
     )
     plain = _seconds(lambda: draw_with_matplotlib(part, size)) if reference else None
-    return PictureRecord(
-        height, width, float(np.median(frames)), filmed, float(np.median(views)), float(np.median(parts)), plain
-    )
+    drawn, view, middle = (float(np.median(seconds)) for seconds in (frames, views, parts))
+    return PictureRecord(height, width, drawn, filmed, view, middle, plain, threads)
 
 
 def _middle(voxels: np.ndarray) -> tuple[np.ndarray, VoxelGrid]:
@@ -116,16 +126,15 @@ def draw_with_matplotlib(voxels: np.ndarray, size: tuple[int, int], dpi: int = 1
 
 def report(record: PictureRecord) -> Iterator[str]:
     """Lines that show a record."""
-    numbers = record.as_json()
     yield (
         f"pictures of {record.width} x {record.height}, six images, prediction and truth, two views of each: "
-        f"{numbers['frames_per_second']:.2f} frames/s drawn, {numbers['video_frames_per_second']:.2f} with MP4"
+        f"{record.frames_per_second:.2f} frames/s drawn, {record.video_frames_per_second:.2f} with MP4"
     )
     yield f"one bird's-eye view: {record.view_seconds:.3f} s"
     if record.reference_seconds is not None:
         yield (
             f"the {REFERENCE_VOXELS} x {REFERENCE_VOXELS} columns around the vehicle: {record.part_seconds:.3f} s; "
-            f"matplotlib's Axes3D.voxels {record.reference_seconds:.1f} s, x {numbers['ratio']:.0f}"
+            f"matplotlib's Axes3D.voxels {record.reference_seconds:.1f} s, x {record.ratio:.0f}"
         )
 
 

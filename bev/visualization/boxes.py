@@ -40,7 +40,7 @@ class BoxSet:
 
 
 def true_boxes(clip: Mapping[str, Any], classes: Sequence[str], extent: float) -> BoxSet:
-    """The ground truth of a clip (see `bev.transforms.clip`) whose centres are within `extent` metres along x and y."""
+    """The ground truth of a clip (see `bev.structures.clip`) whose centres are within `extent` metres along x and y."""
     boxes = clip["gt_boxes"]
     gravity = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:].numpy()], axis=1)
     near = np.abs(gravity[:, :2]).max(axis=1, initial=0) <= extent

@@ -68,25 +68,33 @@ def draw_occupancy(
     voxels = {name: array for name, array in shown.items() if array is not None}
     if not voxels:
         raise ValueError("there is neither a prediction nor a ground truth to draw")
-    overviews = [_overview_cell(name, array, grid, threads) for name, array in voxels.items()]
-    rows = []
-    if images:
-        order = [name for row in camera_rows(list(images)) for name in row]
-        driver = DRIVER if DRIVER in images else order[0]
-        camera = _camera_cell(driver, images[driver])
-        views = [
-            _driver_cell(name, array, grid, images[driver], projections[driver], threads)
-            for name, array in voxels.items()
-        ]
-        rows.append([_camera_cell(name, images[name]) for name in order])
-        if len(voxels) == 1:
-            overviews.append(_stack(camera, views[0]))
-        else:
-            rows.append([views[0], camera, views[1]])
-    rows.append(overviews)
+    rows = _rows(images, projections, voxels, grid, threads)
     body = join([_draw_row(row, width) for row in rows], axis=0)
     header = [title_strip(width, title, {})] if title else []
     return even(np.concatenate([*header, body, legend(width, LEGEND)], axis=0))
+
+
+def _rows(
+    images: Mapping[str, np.ndarray],
+    projections: Mapping[str, np.ndarray],
+    voxels: Mapping[str, np.ndarray],
+    grid: VoxelGrid,
+    threads: int | None,
+) -> list[list[_Cell]]:
+    """The cameras, what the driver sees beside the front camera, and bird's-eye views."""
+    overviews = [_overview_cell(name, array, grid, threads) for name, array in voxels.items()]
+    if not images:
+        return [overviews]
+    order = [name for row in camera_rows(list(images)) for name in row]
+    driver = DRIVER if DRIVER in images else order[0]
+    camera = _camera_cell(driver, images[driver])
+    views = [
+        _driver_cell(name, array, grid, images[driver], projections[driver], threads) for name, array in voxels.items()
+    ]
+    cameras = [_camera_cell(name, images[name]) for name in order]
+    if len(voxels) == 1:
+        return [cameras, [*overviews, _stack(camera, views[0])]]
+    return [cameras, [views[0], camera, views[1]], overviews]
 
 
 def with_ego(voxels: np.ndarray, grid: VoxelGrid = GRID) -> np.ndarray:

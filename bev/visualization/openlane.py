@@ -9,7 +9,8 @@ import numpy as np
 
 from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
 from bev.datasets.openlane_v2.labels import LaneLabels
-from bev.datasets.openlane_v2.submission import SubmissionError, identifier_of, read_submission
+from bev.datasets.openlane_v2.submission import identifier_of, read_submission
+from bev.datasets.submission_errors import SubmissionError
 from bev.visualization.lanes import LaneView, draw_lanes
 from bev.visualization.painter import SamplePainter
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from bev.datasets.clip_dataset import ClipDataset
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
+from bev.transforms import LoadMultiCameraImages, UndistortImages
 
 
 class SamplePainter(ABC):
@@ -30,7 +31,7 @@ class SamplePainter(ABC):
         self._dataset = self.dataset_type(
             ann_file=str(Path(index).absolute()),
             data_root=str(root),
-            pipeline=[dict(type="LoadMultiCameraImages", num_threads=threads), dict(type="UndistortImages")],
+            pipeline=[LoadMultiCameraImages(num_threads=threads), UndistortImages()],
             test_mode=True,
             **options,
         )

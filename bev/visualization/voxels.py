@@ -71,11 +71,7 @@ def render_voxels(
     """
     if voxels.shape != grid.shape:
         raise ValueError(f"the voxels have shape {voxels.shape}, expected {grid.shape}")
-    labels = list(colours)
-    palette = np.zeros((PASSED + 1, 3), np.float32)
-    palette[labels], palette[PASSED] = list(colours.values()), background
-    drawn_as = np.full(PASSED + 1, PASSED, np.uint8)
-    drawn_as[labels] = labels
+    palette, drawn_as = _colour_tables(colours, background)
     shown = drawn_as[voxels]
     bev_T_voxels = np.diag([*grid.voxel_size, 1.0])
     bev_T_voxels[:3, 3] = grid.low
@@ -92,6 +88,18 @@ def render_voxels(
     finer = (centres[outline, None] + SUBPIXELS).reshape(-1, 2)
     picture[outline] = look(finer)[1].reshape(-1, len(SUBPIXELS), 3).mean(axis=1)
     return (picture + 0.5).astype(np.uint8).reshape(*size, 3)
+
+
+def _colour_tables(
+    colours: Mapping[int, tuple[int, int, int]], background: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """By label: RGB (256, 3) float32, and the label (256,) uint8 it is drawn as, `PASSED` where it has no colour."""
+    labels = list(colours)
+    palette = np.zeros((PASSED + 1, 3), np.float32)
+    palette[labels], palette[PASSED] = list(colours.values()), background
+    drawn_as = np.full(PASSED + 1, PASSED, np.uint8)
+    drawn_as[labels] = labels
+    return palette, drawn_as
 
 
 def _on_outline(faces: VisibleFaces, size: tuple[int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ give it as load_from.
 _base_ = ["bevformerv2.py"]
 
 model = dict(
-    data_preprocessor=dict(mean=(103.53, 116.28, 123.675), std=(1.0, 1.0, 1.0), to_rgb=False),
+    data_preprocessor=_base_.caffe_values,
     backbone=dict(
         type="mmdet.ResNet",
         depth=50,

@@ -1,5 +1,7 @@
 """nuScenes: where it lies, the classes, clips, augmentation, the loaders and the metric."""
 
+_base_ = ["clip_loaders.py"]
+
 data_root = "data/nuscenes"
 version = "v1.0-trainval"
 classes = (
@@ -28,25 +30,11 @@ test_pipeline = [
 frame_offsets = (-1, 0)
 dataset = dict(type="NuScenesClipDataset", data_root=data_root, classes=classes, frame_offsets=frame_offsets)
 
-train_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    collate_fn=dict(type="collate_clips"),
-    worker_init_fn=dict(type="seed_worker"),
-    dataset=dict(ann_file="nuscenes_infos_train.pkl", pipeline=train_pipeline, **dataset),
-)
+train_dataloader = dict(dataset=dict(ann_file="nuscenes_infos_train.pkl", pipeline=train_pipeline, **dataset))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    collate_fn=dict(type="collate_clips"),
-    worker_init_fn=dict(type="seed_worker"),
-    dataset=dict(ann_file="nuscenes_infos_val.pkl", pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(ann_file="nuscenes_infos_val.pkl", pipeline=test_pipeline, test_mode=True, **dataset)
 )
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type="NuScenesNDS", data_root=data_root, version=version, split="val")
 test_evaluator = val_evaluator
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")

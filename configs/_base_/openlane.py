@@ -4,42 +4,23 @@ The BEV is in the ego frame; the first of the cameras is the front one. The publ
 (`CameraClip.can_bus`) as it is, absolute position included.
 """
 
-_base_ = ["default_runtime.py", "schedule_24_epochs.py"]
+_base_ = ["default_runtime.py", "schedule_24_epochs.py", "clip_loaders.py", "camera_bev.py"]
 
 data_root = "data/openlane_v2"
 bev_bounds = (-51.2, -25.6, -2.3, 51.2, 25.6, 1.7)
 num_cameras = 7  # of subset A; subset B has 6
 num_attributes = 13
-dims = 256
-attention = dict(embed_dims=dims, num_heads=8, feedforward_channels=512, dropout=0.1)
+dims = _base_.dims
+attention = _base_.attention
 
 model = dict(
-    type="BEVPerceptor",
-    data_preprocessor=dict(
-        type="ClipPreprocessor",
-        mean=(123.675, 116.28, 103.53),
-        std=(58.395, 57.12, 57.375),
-        to_rgb=True,
-        pad_divisor=32,
-    ),
-    neck=dict(
-        type="mmdet.FPN",
-        out_channels=dims,
-        num_outs=4,
-        add_extra_convs="on_output",
-        relu_before_extra_convs=True,
-    ),
+    neck=dict(num_outs=4),
     encoder=dict(
-        type="BEVFormerEncoder",
         grid=dict(bounds=bev_bounds, shape=(100, 200)),
         num_layers=3,
-        num_levels=4,
         num_cameras=num_cameras,
-        num_pillar_points=4,
-        num_points_spatial=8,
         can_bus_dims=18,
         value_projections=2,  # as the published code has it
-        **attention,
     ),
     heads=dict(
         lanes=dict(
@@ -96,23 +77,11 @@ test_pipeline = [
 ]
 dataset = dict(type="OpenLaneClipDataset", data_root=data_root)
 train_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    collate_fn=dict(type="collate_clips"),
-    worker_init_fn=dict(type="seed_worker"),
-    dataset=dict(ann_file="openlane_v2_A_infos_train.pkl", pipeline=train_pipeline, **dataset),
+    dataset=dict(ann_file="openlane_v2_A_infos_train.pkl", pipeline=train_pipeline, **dataset)
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    collate_fn=dict(type="collate_clips"),
-    worker_init_fn=dict(type="seed_worker"),
-    dataset=dict(ann_file="openlane_v2_A_infos_val.pkl", pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(ann_file="openlane_v2_A_infos_val.pkl", pipeline=test_pipeline, test_mode=True, **dataset)
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type="OpenLaneMetric", data_root=data_root, ann_file="openlane_v2_A_infos_val.pkl")
 test_evaluator = val_evaluator
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")

@@ -4,6 +4,8 @@ Range, classes, full images, queue and augmentation are those of BEVFormer++ (ar
 baseline, OpenDriveLab/Birds-eye-view-Perception).
 """
 
+_base_ = ["clip_loaders.py"]
+
 data_root = "data/waymo"
 classes = ("vehicle", "pedestrian", "cyclist")
 bev_bounds = (-35.0, -75.0, -3.0, 75.0, 75.0, 4.0)  # the vehicle's frame; no camera looks back
@@ -51,19 +53,9 @@ tta_model = dict(type="AugmentedDetection", method="wbf")
 
 dataset = dict(type="WaymoClipDataset", data_root=data_root, classes=classes, interval=interval)
 train_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    collate_fn=dict(type="collate_clips"),
-    worker_init_fn=dict(type="seed_worker"),
-    dataset=dict(ann_file="waymo_infos_training.pkl", pipeline=train_pipeline, **train_frames, **dataset),
+    dataset=dict(ann_file="waymo_infos_training.pkl", pipeline=train_pipeline, **train_frames, **dataset)
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    collate_fn=dict(type="collate_clips"),
-    worker_init_fn=dict(type="seed_worker"),
     dataset=dict(
         ann_file="waymo_infos_validation.pkl", pipeline=test_pipeline, test_mode=True, **test_frames, **dataset
     ),
@@ -74,5 +66,3 @@ val_evaluator = dict(
     type="WaymoMetric", data_root=data_root, ann_file="waymo_infos_validation.pkl", interval=interval, workers=4
 )
 test_evaluator = val_evaluator
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")

@@ -14,7 +14,8 @@ import bev
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.waymo.index_build import build_indexes as build_waymo_indexes
 from bev.engine.augmented_test import augment_test
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 
 CONFIG = Path(__file__).parents[2] / "configs" / "bevformerv2_internimage_nano_mixed_synthetic.py"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import MODELS
-from mmengine.runner import Runner
+from small_configs import SMALL_LANES, build_optim_wrapper, small_backbone
 from small_lanes import random_sample
 
 import bev
@@ -20,22 +20,12 @@ CONFIGS = sorted(
     path for path in (Path(__file__).parents[2] / "configs").glob("openlane_*.py") if "nano" not in path.stem
 )
 FRONT_SIZE = (96, 64)
-SMALL = {
-    "model.encoder.grid.shape": (6, 12),
-    "model.encoder.num_layers": 1,
-    "model.heads.lanes.lanes.decoder.num_layers": 2,
-    "model.heads.lanes.lanes.decoder.queries.num_queries": 8,
-    "model.heads.lanes.traffic.encoder.num_layers": 1,
-    "model.heads.lanes.traffic.decoder.num_layers": 2,
-    "model.heads.lanes.traffic.decoder.queries.num_queries": 7,
-}
 
 
 def small_model(path: Path) -> BEVPerceptor:
-    overrides = {**SMALL, **({"model.backbone.depths": (1, 1, 1, 1)} if "internimage" in path.stem else {})}
     bev.register_all()
     torch.manual_seed(0)
-    return MODELS.build(load_config(path, overrides).model)
+    return MODELS.build(load_config(path, {**SMALL_LANES, **small_backbone(path.stem)}).model)
 
 
 def random_clip() -> CameraClip:
@@ -83,16 +73,8 @@ def test_the_optimizer_gives_the_backbone_a_tenth(path: Path) -> None:
     with torch.device("meta"):
         model = MODELS.build(config.model)
     assert config.param_scheduler[1].T_max == config.train_cfg.max_epochs == 24
-    wrapper = Runner.build_optim_wrapper(Owner(model), config.optim_wrapper)
-    rates = {group["lr"] for group in wrapper.optimizer.param_groups}
+    rates = {group["lr"] for group in build_optim_wrapper(model, config).optimizer.param_groups}
     assert rates == {2e-4, 2e-5}
-
-
-class Owner:
-    """What `Runner.build_optim_wrapper` needs of a runner."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.model = model
 
 
 def test_only_models_with_can_bus_values_see_where_they_are() -> None:

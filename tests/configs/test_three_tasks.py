@@ -12,7 +12,8 @@ from bev.datasets.openlane_v2.index_build import build_indexes as build_lane_ind
 from bev.datasets.synthetic import generate
 from bev.datasets.synthetic.export_openlane import export_openlane
 from bev.datasets.synthetic.occupancy import export_occupancy
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 
 CONFIG = Path(__file__).parents[2] / "configs" / "multitask_lanes_internimage_nano_synthetic.py"

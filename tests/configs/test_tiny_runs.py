@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, FUNCTIONS, METRICS, MODELS
-from mmengine.runner import Runner
+from small_configs import SMALL_LANES, build_optim_wrapper, small_backbone
 from tiny_nuscenes import write_pictures, write_tables
 from tiny_openlane import centerlines, write_openlane
 
@@ -19,7 +19,8 @@ from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.occ3d import GRID, OccupancyLabels, label_path, write_labels
 from bev.datasets.openlane_v2.annotations import Fields, read_topology
 from bev.datasets.openlane_v2.index_build import build_indexes as build_lane_indexes
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.models.perceptor import BEVPerceptor
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -54,17 +55,7 @@ SMALL_OCCUPANCY = {
     "train_dataloader.dataset.frame_offsets": (-1, 0),
     "model.temporal.grid.shape": (12, 10),
 }
-SMALL_LANES = {
-    "model.encoder.grid.shape": (6, 12),
-    "model.encoder.num_layers": 1,
-    "model.heads.lanes.lanes.decoder.num_layers": 2,
-    "model.heads.lanes.lanes.decoder.queries.num_queries": 8,
-    "model.heads.lanes.traffic.encoder.num_layers": 1,
-    "model.heads.lanes.traffic.decoder.num_layers": 2,
-    "model.heads.lanes.traffic.decoder.queries.num_queries": 7,
-}
 LANE_INDEX = "openlane_v2_B_infos_mini.pkl"
-SMALL_INTERNIMAGE = {"model.backbone.depths": (1, 1, 1, 1)}
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +110,13 @@ def test_one_training_step(path, tiny_root):
         overrides[f"train_dataloader.dataset.pipeline.{step}.crop"] = (0, 300, 1600, 900)
     elif not has_boxes:
         overrides |= SMALL_OCCUPANCY
-        overrides |= SMALL_INTERNIMAGE if "internimage" in path.stem else {}
+        overrides |= small_backbone(path.stem)
     elif "bevformerv2" not in path.stem:
         overrides |= SMALL_RECURRENT
     elif "nano" not in path.stem:
         overrides |= SMALL_PUBLISHED
         overrides |= {} if "_t1" in path.stem else SMALL_CLIP
-        overrides |= SMALL_INTERNIMAGE if "internimage" in path.stem else {}
+        overrides |= small_backbone(path.stem)
     else:
         overrides["train_dataloader.dataset.pipeline.1.crop"] = (0, 300, 1600, 900)
     if "two_stage" in path.stem:
@@ -142,7 +133,7 @@ def trains_one_step(config: Config) -> BEVPerceptor:
     torch.manual_seed(0)
     dataset = DATASETS.build(config.train_dataloader.dataset)
     model = MODELS.build(config.model).train()
-    optimizer = Runner.build_optim_wrapper(Owner(model), config.optim_wrapper)
+    optimizer = build_optim_wrapper(model, config)
     batch = FUNCTIONS.get("collate_clips")([dataset[1], dataset[2]])
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     total, losses = model.parse_losses(model(**model.data_preprocessor(batch, True), mode="loss"))
@@ -172,7 +163,7 @@ def lane_root(tmp_path_factory) -> Path:
 def test_lane_configs_train_a_step_and_are_judged(path, lane_root):
     overrides = {
         **SMALL_LANES,
-        **({"model.backbone.depths": (1, 1, 1, 1)} if "internimage" in path.stem else {}),
+        **small_backbone(path.stem),
         "train_dataloader.dataset.pipeline.2.size": (64, 96),
         "val_dataloader.dataset.pipeline.1.size": (64, 96),
     }
@@ -186,13 +177,6 @@ def test_lane_configs_train_a_step_and_are_judged(path, lane_root):
         metric.process(None, [sample.to_dict() for sample in found])
     scores = metric.evaluate(len(dataset))
     assert 0 <= scores["openlane/OLS"] <= 1
-
-
-class Owner:
-    """What `Runner.build_optim_wrapper` needs of a runner."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.model = model
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DATASETS, FUNCTIONS, METRICS, MODELS
+from small_configs import small_backbone
 from tiny_waymo import write_release
 
 import bev
 from bev.datasets.waymo.index_build import build_indexes
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_waymo_synthetic.py"
@@ -63,8 +65,7 @@ def test_a_step_and_an_evaluation(root: Path) -> None:
 
 @pytest.mark.parametrize("path", PLUS_PLUS, ids=lambda path: path.stem)
 def test_a_step_of_the_large_models_in_small(path: Path, root: Path) -> None:
-    overrides = {"model.backbone.depths": (1, 1, 1, 1)} if "internimage" in path.stem else {}
-    config = load_config(path, SMALL | overrides)
+    config = load_config(path, SMALL | small_backbone(path.stem))
     set_data_root(config, root)
     torch.manual_seed(0)
     model = MODELS.build(config.model).train()

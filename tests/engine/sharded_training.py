@@ -12,14 +12,14 @@ import shutil
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
 from torch.distributed.tensor import DTensor
 
 import bev
-from bev.engine.config import load_config, set_data_root
+from bev.engine.cli import add_experiment_arguments, load_experiment
 from bev.engine.runner import build_runner
 from bev.engine.sharding import FullyShardedModel, gather
 
@@ -92,14 +92,11 @@ def resumed(config: Config, out: Path, name: str, sharded: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("config")
+    add_experiment_arguments(parser)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data-root")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
     args = parser.parse_args()
     bev.register_all()
-    config = load_config(args.config, args.cfg_options)
-    set_data_root(config, args.data_root)
+    config = load_experiment(args)
     config = with_history(config)
     build(config, args.out, "ddp", sharded=False).train()
     runner = build(config, args.out, "fsdp", sharded=True, evaluate=True)

@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 
 import bev
-from bev.engine.config import ConfigError, find_registered, load_config, set_data_root, test_dataset
+from bev.engine.config import ConfigError, find_registered, load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_synthetic.py"
@@ -57,21 +56,6 @@ def test_unknown_argument_in_a_file_is_found_with_its_place(tmp_path):
         load_config(path)
 
 
-def test_a_data_root_for_all_parts():
-    config = load_config(NANO)
-    set_data_root(config, "elsewhere")
-    assert config.train_dataloader.dataset.data_root == config.val_evaluator.data_root == "elsewhere"
-
-
-def test_data_sets_keep_their_folders_under_another_root():
-    config = load_config(CONFIGS / "bevformerv2_internimage_nano_mixed_synthetic.py")
-    set_data_root(config, "elsewhere")
-    for members in (config.train_dataloader.dataset.datasets, config.val_dataloader.dataset.datasets):
-        assert [member.data_root for member in members] == ["elsewhere/synthetic", "elsewhere/synthetic_waymo"]
-    assert [part.data_root for part in config.test_evaluator] == ["elsewhere/synthetic", "elsewhere/synthetic_waymo"]
-    assert test_dataset(config).data_root == "elsewhere/synthetic"
-
-
 def test_missing_file(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(tmp_path / "none.py")
@@ -99,16 +83,3 @@ def test_code_of_a_project_is_importable_from_its_configs(tmp_path, monkeypatch)
     config.write_text("value = 1")
     assert load_config(config).value == 1
     assert sys.path[-1] == str(tmp_path)
-
-
-def test_data_root_moves_the_paths_under_it():
-    config = Config(
-        dict(
-            data_root="data/coco/",
-            loader=dict(dataset=dict(data_root="data/coco/", ann_file="annotations/a.json")),
-            evaluators=[dict(ann_file="data/coco/annotations/a.json"), dict(other="data/coconut/a.json")],
-        )
-    )
-    set_data_root(config, "/mnt/coco")
-    assert config.loader.dataset == dict(data_root="/mnt/coco", ann_file="annotations/a.json")
-    assert config.evaluators == [dict(ann_file="/mnt/coco/annotations/a.json"), dict(other="data/coconut/a.json")]

@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 
 import bev
 from bev.engine.config import load_config
-from bev.engine.model_size import measure_size, test_size
+from bev.engine.model_size import evaluated_size, measure_size
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_synthetic.py"
@@ -61,4 +61,4 @@ def test_a_convolution_is_counted_as_one_expects() -> None:
     ],
 )
 def test_image_sizes(name: str, size: tuple[int, int]) -> None:
-    assert test_size(load_config(CONFIGS / f"{name}.py")) == size
+    assert evaluated_size(load_config(CONFIGS / f"{name}.py")) == size

@@ -17,7 +17,8 @@ from tiny_training import CONFIG, ENVIRONMENT, make_data, options
 
 import bev
 from bev.engine.checkpoint import load_weights, safe_load
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 
 EPOCHS = 2

@@ -8,7 +8,8 @@ from tiny_nuscenes import write_pictures, write_tables
 
 import bev
 from bev.datasets.nuscenes.index_build import build_indexes
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.training_benchmark import measure_training
 
 NANO = Path(__file__).parents[2] / "configs" / "bevformerv2_internimage_nano_synthetic.py"

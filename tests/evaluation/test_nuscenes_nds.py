@@ -19,7 +19,8 @@ from bev.datasets.nuscenes.classes import CLASSES, label_mapping
 from bev.datasets.nuscenes.ground_truth import read_ground_truth
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.index_tables import open_tables
-from bev.datasets.nuscenes.submission import SubmissionError, validate_submission
+from bev.datasets.nuscenes.submission import validate_submission
+from bev.datasets.submission_errors import SubmissionError
 from bev.evaluation.nuscenes_devkit import detection_config, flatten, summarise
 from bev.evaluation.nuscenes_nds import NuScenesNDS, evaluate_results
 

@@ -7,7 +7,7 @@ import pytest
 
 from bev.datasets.occ3d import CLASSES, FREE, GRID
 from bev.evaluation.ray_iou import LIDAR_ORIGIN, THRESHOLDS, count_rays, lidar_rays, ray_iou, ray_origins
-from bev.geometry.voxel_rays import first_hits, passed_voxels
+from bev.geometry.voxel_rays import first_hits
 
 CAR = CLASSES.index("car")
 
@@ -75,37 +75,6 @@ def test_one_voxel_offset_by_hand() -> None:
         expected = right / (in_truth.sum() + both.sum() - right)
         assert result[f"RayIoU@{limit:g}"] == pytest.approx(expected, abs=1e-12)
     assert 0.5 < result["RayIoU@1"] < result["RayIoU@2"]
-
-
-def plain_first_hit(voxels: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int:
-    """Label of the first occupied voxel among finely spaced points."""
-    points = origin + direction * np.arange(0, 300, 0.002)[:, None]
-    index = np.floor(points).astype(int)
-    index = index[((index >= 0) & (index < voxels.shape)).all(1)]
-    labels = voxels[tuple(index.T)]
-    occupied = labels[labels != FREE]
-    return int(occupied[0]) if len(occupied) else FREE
-
-
-def test_compiled_rays_agree_with_points_along_them() -> None:
-    generator = np.random.default_rng(1)
-    voxels = np.where(generator.random((30, 20, 10)) < 0.02, generator.integers(0, 17, (30, 20, 10)), FREE)
-    voxels = voxels.astype(np.uint8)
-    origin = np.array([15.3, 10.2, 5.1])
-    directions = generator.normal(size=(100, 3))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    labels, _ = first_hits(voxels, FREE, origin, directions)
-    expected = [plain_first_hit(voxels, origin, direction) for direction in directions]
-    assert (labels[0] == expected).mean() >= 0.98  # points 0.002 apart may step over a corner
-
-
-def test_passed_voxels_stop_where_they_are_blocked() -> None:
-    occupied = np.zeros((10, 3, 3), dtype=bool)
-    occupied[5, 1, 1] = True
-    ends = np.array([[9.5, 1.5, 1.5]])
-    origin = np.array([0.5, 1.5, 1.5])
-    assert passed_voxels(occupied, origin, ends, blocked=True)[:, 1, 1].tolist() == [True] * 6 + [False] * 4
-    assert passed_voxels(occupied, origin, ends, blocked=False)[:, 1, 1].all()
 
 
 def test_origins_are_the_lidar_along_the_drive() -> None:

@@ -9,7 +9,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS
 
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 
 NANO = Path(__file__).parents[2] / "configs" / "bevformerv2_internimage_nano_synthetic.py"
 

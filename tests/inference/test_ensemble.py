@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bev.datasets.nuscenes.submission import CAMERA_ONLY, SubmissionError, box_record, boxes_of_records
+from bev.datasets.nuscenes.submission import CAMERA_ONLY, box_record, boxes_of_records
+from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.waymo.objects import BOX_FIELDS, objects_from_arrays
 from bev.inference.ensemble import EnsembleError, EnsembleOptions, ensemble_nuscenes, ensemble_waymo
 

@@ -15,10 +15,11 @@ from tiny_nuscenes import write_pictures, write_tables
 import bev
 from bev.datasets.nuscenes.classes import CAMERAS
 from bev.datasets.nuscenes.index_build import build_indexes
-from bev.engine.config import bev_frame, load_config, test_dataset
+from bev.engine.config import load_config
+from bev.engine.data_config import bev_frame, evaluated_dataset
 from bev.geometry import invert_pose
 from bev.inference import GreedyTracker, StreamingPerceptor
-from bev.inference.sources import Moment, replay_index
+from bev.inference.sources import StepInput, replay_index
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 INDEX = "nuscenes_infos_mini_val.pkl"
@@ -38,7 +39,7 @@ def live(root: Path, folder: Path, kind: str, **options) -> StreamingPerceptor:
     return StreamingPerceptor(config, checkpoint_of(config, folder), **options)
 
 
-def moments(root: Path) -> list[Moment]:
+def moments(root: Path) -> list[StepInput]:
     return list(replay_index(root / INDEX, root))
 
 
@@ -64,7 +65,7 @@ def test_the_bev_frame_is_that_of_the_data_set() -> None:
         ("multitask_internimage_nano_synthetic", "ego"),
         ("bevformerv2_internimage_nano_waymo_synthetic", "ego"),
     ):
-        assert bev_frame(test_dataset(load_config(CONFIGS / f"{name}.py"))) == frame
+        assert bev_frame(evaluated_dataset(load_config(CONFIGS / f"{name}.py"))) == frame
 
 
 @pytest.mark.parametrize("kind", ["v1", "t1", "t2", "t3"])

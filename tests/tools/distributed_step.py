@@ -8,10 +8,9 @@ import json
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 
 import bev
-from bev.engine.config import load_config, set_data_root
+from bev.engine.cli import add_experiment_arguments, load_experiment
 from bev.engine.runner import build_runner
 
 
@@ -22,14 +21,11 @@ def digest(model: torch.nn.Module) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("config")
+    add_experiment_arguments(parser)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data-root")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
     args = parser.parse_args()
     bev.register_all()
-    config = load_config(args.config, args.cfg_options)
-    set_data_root(config, args.data_root)
+    config = load_experiment(args)
     config.work_dir = str(args.out)
     runner = build_runner(config, launcher="pytorch")
     seen: list[str] = []

@@ -1,22 +1,15 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-TOOL = Path(__file__).parents[2] / "tools" / "compare.py"
+from tool_runs import load_tool
 
 
 @pytest.fixture(scope="module")
 def compare():
-    specification = importlib.util.spec_from_file_location("compare_tool", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["compare_tool"] = module
-    specification.loader.exec_module(module)
-    return module
+    return load_tool("compare")
 
 
 def test_finished_runs_are_read_and_tabled(compare, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

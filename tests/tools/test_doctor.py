@@ -1,25 +1,19 @@
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tool_runs import load_tool
 
 from bev.compat.packages import Finding, Severity
 from bev.compat.report import Report
 
-TOOL = Path(__file__).parents[2] / "tools" / "doctor.py"
-
 
 @pytest.fixture
 def doctor(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("doctor_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     monkeypatch.setattr(sys, "argv", ["doctor.py"])
-    return module
+    return load_tool("doctor")
 
 
 @pytest.mark.parametrize(

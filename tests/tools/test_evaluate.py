@@ -14,9 +14,9 @@ from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError, OccupancyLabels,
 from bev.datasets.occ3d.submission import write_prediction
 from bev.datasets.openlane_v2.devkit_format import annotation_of
 from bev.datasets.openlane_v2.index_build import build_indexes
-from bev.datasets.openlane_v2.submission import SubmissionError
+from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.waymo.objects import objects_from_arrays
-from bev.evaluation.waymo_let import ConfigError
+from bev.evaluation.waymo_let import MetricConfigError
 from bev.evaluation.waymo_let.benchmark import synthetic_objects
 
 TOOL = Path(__file__).parents[2] / "tools" / "evaluate.py"
@@ -73,7 +73,7 @@ def test_a_config_of_ones_own(files: dict, tmp_path: Path, capsys: pytest.Captur
     evaluate("--predictions", files["g"], "--ground-truth", files["g"], "--config", str(config))
     assert capsys.readouterr().out.splitlines()[1].startswith("ONE_SHARD_LEVEL_2")
     config.write_text(text)
-    with pytest.raises(ConfigError, match="IoU thresholds"):
+    with pytest.raises(MetricConfigError, match="IoU thresholds"):
         evaluate("--predictions", files["g"], "--ground-truth", files["g"], "--config", str(config))
 
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import runpy
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from tool_runs import run_tool
 
 from bev.engine.checkpoint import CheckpointError
 from bev.models.backbones import build_internimage
@@ -16,25 +15,21 @@ ROOT = Path(__file__).parents[2]
 NANO = {"channels": 16, "depths": (1, 1, 2, 1), "groups": (1, 2, 4, 8)}
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["extract_features", *map(str, arguments)])
-    runpy.run_path(str(ROOT / "tools" / "extract_features.py"))["main"]()
-
-
-def test_features_of_a_published_layout(tmp_path, monkeypatch, capsys) -> None:
+def test_features_of_a_published_layout(tmp_path, capsys) -> None:
     classifier = build_internimage("t", num_classes=2, **NANO)
     torch.save({"model": classifier.state_dict()}, tmp_path / "official.pth")
     cv2.imwrite(str(tmp_path / "photo.png"), np.full((64, 64, 3), 90, np.uint8))
     config = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
     common = (tmp_path / "photo.png", "--config", config, "--checkpoint", tmp_path / "official.pth")
-    run(monkeypatch, *common, "--layers", "stage1", "--out", tmp_path / "out")
+    run_tool("extract_features", *common, "--layers", "stage1", "--out", tmp_path / "out")
     assert np.load(tmp_path / "out" / "photo.png.npz")["stage1"].shape == (32, 8, 8)
     assert "1 images" in capsys.readouterr().out
 
 
-def test_weights_of_another_model_are_refused(tmp_path, monkeypatch) -> None:
+def test_weights_of_another_model_are_refused(tmp_path) -> None:
     weights = build_internimage("t", num_classes=2, **NANO).state_dict()
     torch.save({key: value for key, value in weights.items() if "levels.3" not in key}, tmp_path / "part.pth")
     config = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
     with pytest.raises(CheckpointError, match=r"lacks \d+ weights of the model, levels\.3"):
-        run(monkeypatch, tmp_path, "--config", config, "--checkpoint", tmp_path / "part.pth", "--out", tmp_path / "out")
+        files = ("--checkpoint", tmp_path / "part.pth", "--out", tmp_path / "out")
+        run_tool("extract_features", tmp_path, "--config", config, *files)

@@ -1,22 +1,15 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-TOOL = Path(__file__).parents[2] / "tools" / "quickstart.py"
+from tool_runs import load_tool
 
 
 @pytest.fixture(scope="module")
 def demo():
-    specification = importlib.util.spec_from_file_location("quickstart_tool", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["quickstart_tool"] = module
-    specification.loader.exec_module(module)
-    return module
+    return load_tool("quickstart")
 
 
 def write(path: Path, content: dict) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from tiny_nuscenes import write_tables
 
-from bev.datasets.nuscenes.submission import SubmissionError, write_submission
+from bev.datasets.nuscenes.submission import write_submission
 from bev.datasets.openlane_v2.submission import read_submission
+from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.waymo.objects import objects_from_arrays
 
 TOOL = Path(__file__).parents[2] / "tools" / "submit.py"

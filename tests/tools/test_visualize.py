@@ -17,9 +17,9 @@ from tiny_nuscenes import write_occupancy, write_pictures, write_tables
 from tiny_waymo import START, write_release
 
 from bev.datasets.nuscenes.index_build import build_indexes
-from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError
 from bev.datasets.occ3d.submission import write_prediction
+from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.waymo.index_build import build_indexes as build_waymo_indexes
 from bev.datasets.waymo.objects import ObjectsFileError
 

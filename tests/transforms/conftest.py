@@ -15,7 +15,7 @@ import bev  # noqa: F401  (lets mmdet3d import)
 # isort: split
 from mmdet3d.structures import LiDARInstance3DBoxes
 
-from bev.transforms.clip import Clip
+from bev.structures.clip import Clip
 
 BOXES = [[8.0, 3.0, 0.2, 4.2, 1.9, 1.6, 0.4, 2.0, -1.0], [-12.0, -5.0, -0.5, 0.8, 0.6, 1.8, 2.5, 0.0, 0.5]]
 IMAGE_SIZES = {"CAM_FRONT": (180, 320), "CAM_BACK": (180, 320), "CAM_SIDE": (121, 203)}

@@ -8,9 +8,9 @@ import google_crc32c
 import numpy as np
 import pytest
 
+from bev.datasets.image_files import FilePart, ImageReadError, read_image
 from bev.geometry import project
-from bev.transforms import ImageReadError, LoadMultiCameraImages
-from bev.transforms.image_files import FilePart, read_image
+from bev.transforms import LoadMultiCameraImages
 
 
 def test_full_images_are_what_opencv_reads(make_clip):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bev.geometry import project
+from bev.structures.clip import Clip
 from bev.transforms import LoadMultiCameraImages, MirrorScene
-from bev.transforms.clip import Clip
 
 RENAMED = {"CAM_FRONT": "CAM_FRONT", "CAM_BACK": "CAM_FRONT_LEFT", "CAM_SIDE": "CAM_FRONT_RIGHT"}
 

@@ -7,9 +7,9 @@ import pytest
 from tiny_nuscenes import write_occupancy, write_pictures, write_tables
 
 from bev.datasets.nuscenes.index_build import build_indexes
-from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.occ3d import CLASSES, COLOURS, OccupancyLabelError
 from bev.datasets.occ3d.submission import write_prediction
+from bev.datasets.submission_errors import SubmissionError
 from bev.visualization.layout import legend
 from bev.visualization.occupancy import OccupancyPainter
 from bev.visualization.occupancy_frame import LEGEND

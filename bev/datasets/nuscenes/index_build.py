@@ -21,7 +21,7 @@ from bev.datasets.shards import ShardFolder
 
 
 @dataclass(frozen=True)
-class IndexSummary:
+class NuScenesIndexSummary:
     """What one index file holds."""
 
     path: Path
@@ -39,7 +39,7 @@ def build_indexes(
     splits_file: str | os.PathLike | None = None,
     workers: int = 1,
     progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
-) -> list[IndexSummary]:
+) -> list[NuScenesIndexSummary]:
     """Writes `nuscenes_infos_<split>.pkl` for every split of a release that its tables hold.
 
     Args:
@@ -80,7 +80,7 @@ def build_indexes(
     return summaries
 
 
-def _merge(shards: ShardFolder, out: Path, version: str, split: str, scenes: list[str]) -> IndexSummary:
+def _merge(shards: ShardFolder, out: Path, version: str, split: str, scenes: list[str]) -> NuScenesIndexSummary:
     data_list = [entry for name in scenes for entry in shards.read(name)]
     for position, entry in enumerate(data_list):
         entry["sample_idx"] = position
@@ -88,7 +88,7 @@ def _merge(shards: ShardFolder, out: Path, version: str, split: str, scenes: lis
     metainfo = {"dataset": "nuscenes", "version": version, "split": split, "categories": categories}
     path = out / f"nuscenes_infos_{split}.pkl"
     write_index(path, metainfo, data_list)
-    return IndexSummary(
+    return NuScenesIndexSummary(
         path=path,
         split=split,
         scenes=len(scenes),

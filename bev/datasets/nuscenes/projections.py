@@ -43,26 +43,26 @@ def project_annotations(
     records = []
     for i in np.flatnonzero((annotations.labels >= 0) & (centres[:, 2] > 0)):
         bounds = visible_bounds(pixels[i][depths[i] > 0], image_size)
-        if bounds is None:
-            continue
-        heading = cam_T_box[i, :3, 0]
-        length, width, height = annotations.sizes[i].tolist()
-        attribute = annotations.attributes[i]
-        records.append(
-            {
-                "bbox": bounds,
-                "bbox_label": int(annotations.labels[i]),
-                "bbox_label_3d": int(annotations.labels[i]),
-                "bbox_3d_isvalid": True,
-                "bbox_3d": [*centres[i].tolist(), length, height, width, -float(np.arctan2(heading[2], heading[0]))],
-                "velocity": velocities[i, [0, 2]].tolist(),
-                "center_2d": centre_pixels[i].tolist(),
-                "depth": float(centres[i, 2]),
-                "attr_label": ATTRIBUTES.index(attribute) if attribute else len(ATTRIBUTES),
-                "instance_index": int(i),
-            }
-        )
+        if bounds is not None:
+            seen = {"bbox": bounds, "velocity": velocities[i, [0, 2]].tolist(), "center_2d": centre_pixels[i].tolist()}
+            records.append(_camera_instance(annotations, int(i), cam_T_box[i]) | seen)
     return records
+
+
+def _camera_instance(annotations: SampleAnnotations, index: int, cam_T_box: np.ndarray) -> dict:
+    """What a camera's record of a box says, but for the box's image and velocity."""
+    centre, heading = cam_T_box[:3, 3], cam_T_box[:3, 0]
+    length, width, height = annotations.sizes[index].tolist()
+    attribute = annotations.attributes[index]
+    return {
+        "bbox_label": int(annotations.labels[index]),
+        "bbox_label_3d": int(annotations.labels[index]),
+        "bbox_3d_isvalid": True,
+        "bbox_3d": [*centre.tolist(), length, height, width, -float(np.arctan2(heading[2], heading[0]))],
+        "depth": float(centre[2]),
+        "attr_label": ATTRIBUTES.index(attribute) if attribute else len(ATTRIBUTES),
+        "instance_index": index,
+    }
 
 
 def visible_bounds(corners: np.ndarray, image_size: tuple[int, int]) -> list[float] | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
+from bev.datasets.submission_errors import SubmissionError
 from bev.geometry import inverse_transform_boxes, invert_pose
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ CAMERA_ONLY = {"use_camera": True, "use_lidar": False, "use_radar": False, "use_
 
 _PROBLEMS_SHOWN = 5
 _VECTOR_LENGTHS = {"translation": 3, "size": 3, "rotation": 4, "velocity": 2}
-
-
-class SubmissionError(ValueError):
-    """A submission that the server would refuse or misread; the message lists what is wrong and where."""
 
 
 def format_boxes(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from bev.datasets.atomic import atomic_write
-from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.occ3d.classes import FREE, GRID
+from bev.datasets.submission_errors import SubmissionError, refuse
 
 ARRAY = "arr_0"
-_SHOWN = 5
 
 
 def write_prediction(folder: Path, token: str, prediction: np.ndarray) -> None:
@@ -66,7 +65,7 @@ def pack_submission(folder: str | os.PathLike, tokens: Collection[str], archive:
         problem = _file_problem(path.read_bytes()) if path.exists() else "missing"
         if problem:
             problems.append(f"sample {token}: {problem}")
-    _refuse(problems, folder)
+    refuse(problems, f"{folder} is not a valid occupancy submission")
     # The members are compressed already.
     with atomic_write(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
         for token, path in data.items():
@@ -95,16 +94,8 @@ def validate_archive(archive: str | os.PathLike, tokens: Collection[str]) -> int
             ]
     except (OSError, zipfile.BadZipFile) as error:
         raise SubmissionError(f"{archive}: not a readable zip file ({error})") from error
-    _refuse(problems, archive)
+    refuse(problems, f"{archive} is not a valid occupancy submission")
     return len(tokens)
-
-
-def _refuse(problems: Iterable[str], source: str | os.PathLike) -> None:
-    listed = list(problems)
-    if listed:
-        more = f"\n  and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-        shown = "\n  ".join(listed[:_SHOWN])
-        raise SubmissionError(f"{source} is not a valid occupancy submission:\n  {shown}{more}")
 
 
 def _file_problem(data: bytes) -> str | None:

@@ -15,7 +15,7 @@ from bev.datasets.openlane_v2.annotations import AnnotationError, Fields
 
 
 @dataclass(frozen=True)
-class Segment:
+class ListedSegment:
     """A drive without a break.
 
     Attributes:
@@ -34,21 +34,21 @@ class Segment:
         return f"{self.split}-{self.name_in_split}"
 
 
-def list_segments(path: str | os.PathLike) -> dict[str, list[Segment]]:
+def list_segments(path: str | os.PathLike) -> dict[str, list[ListedSegment]]:
     """Segments by split from the devkit's list of frames, {split: {segment: ["TIMESTAMP.json", ...]}}.
 
     Raises:
         AnnotationError: The file is missing or something else.
     """
     listed = Fields(_load_json(Path(path)), str(path))
-    segments: dict[str, list[Segment]] = {}
+    segments: dict[str, list[ListedSegment]] = {}
     for split in listed.value:
         segments[split] = []
         for name, files in listed.fields(split).value.items():
             stems = [Path(file).stem if isinstance(file, str) else "" for file in files]
             if not stems or not all(stem.isdecimal() for stem in stems):
                 raise AnnotationError(f"{path}: {split}: {name}: expected a list of files TIMESTAMP.json")
-            segments[split].append(Segment(split, name, tuple(stems)))
+            segments[split].append(ListedSegment(split, name, tuple(stems)))
     return segments
 
 
@@ -56,7 +56,7 @@ class FrameSource(ABC):
     """Reads frames."""
 
     @abstractmethod
-    def frame(self, segment: Segment, timestamp: str) -> Fields:
+    def frame(self, segment: ListedSegment, timestamp: str) -> Fields:
         """A frame's data.
 
         Raises:
@@ -64,10 +64,10 @@ class FrameSource(ABC):
         """
 
     @abstractmethod
-    def files(self, segment: Segment) -> list[Path]:
+    def files(self, segment: ListedSegment) -> list[Path]:
         """The files that a segment's frames are read from, whether they exist or not."""
 
-    def stamp(self, segment: Segment) -> str:
+    def stamp(self, segment: ListedSegment) -> str:
         """Changes when one of the segment's files does, judged by size and time."""
         states = [path.stat() for path in self.files(segment) if path.exists()]
         text = " ".join(f"{state.st_size} {state.st_mtime_ns}" for state in states)
@@ -85,16 +85,16 @@ class FrameFiles(FrameSource):
     def __init__(self, root: Path, layout: str) -> None:
         self._root, self._ending = root, "-ls.json" if layout == "segment" else ".json"
 
-    def frame(self, segment: Segment, timestamp: str) -> Fields:
+    def frame(self, segment: ListedSegment, timestamp: str) -> Fields:
         """See `FrameSource`."""
         path = self._path(segment, timestamp)
         return Fields(_load_json(path), str(path))
 
-    def files(self, segment: Segment) -> list[Path]:
+    def files(self, segment: ListedSegment) -> list[Path]:
         """See `FrameSource`."""
         return [self._path(segment, timestamp) for timestamp in segment.timestamps]
 
-    def _path(self, segment: Segment, timestamp: str) -> Path:
+    def _path(self, segment: ListedSegment, timestamp: str) -> Path:
         return self._root / segment.split / segment.name_in_split / "info" / f"{timestamp}{self._ending}"
 
 
@@ -111,7 +111,7 @@ class FramePickles(FrameSource):
         self._root, self._subset, self._ending = root, subset, "_ls" if layout == "segment" else ""
         self._collections: dict[Path, Any] = {}
 
-    def frame(self, segment: Segment, timestamp: str) -> Fields:
+    def frame(self, segment: ListedSegment, timestamp: str) -> Fields:
         """See `FrameSource`."""
         (path,) = self.files(segment)
         if path not in self._collections:
@@ -121,7 +121,7 @@ class FramePickles(FrameSource):
             raise AnnotationError(f"{path}: no frame {'/'.join(key)}; make the collection again")
         return Fields(frames[key], f"{path}: {'/'.join(key)}")
 
-    def files(self, segment: Segment) -> list[Path]:
+    def files(self, segment: ListedSegment) -> list[Path]:
         """See `FrameSource`."""
         return [self._root / f"data_dict_subset_{self._subset}_{segment.split}{self._ending}.pkl"]
 

@@ -20,15 +20,14 @@ from mmengine.logging import print_log
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.index_io import IndexFormatError, read_plain_pickle
-from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.openlane_v2.submission_check import Layout, frame_problems, layout_of, metadata_problems
+from bev.datasets.submission_errors import SubmissionError, refuse
 
 MAX_MEGABYTES = 500
 """What the servers take."""
 
 DTYPES = ("float32", "float16")
 
-_SHOWN = 5
 
 Identifier = tuple[str, str, str]
 
@@ -154,11 +153,7 @@ def validate_submission(
     Raises:
         SubmissionError: At least one problem; the message lists the first few and where they are.
     """
-    problems = _problems(submission, identifiers)
-    if problems:
-        shown = "\n  ".join(problems[:_SHOWN])
-        more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise SubmissionError(f"{source} is not a valid OpenLane-V2 submission:\n  {shown}{more}")
+    refuse(_problems(submission, identifiers), f"{source} is not a valid OpenLane-V2 submission")
     return len(submission["results"])
 
 

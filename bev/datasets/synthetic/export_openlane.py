@@ -10,28 +10,24 @@ Shapes: n lanes, k traffic elements.
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from bev.datasets.atomic import atomic_write
 from bev.datasets.openlane_v2.annotations import evenly_spaced
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
 
 from .film import SUPERSAMPLING
-from .generation import SHARDS
+from .jobs import finished_shards, run_jobs, scene_of, write_json
 from .lane_graph import Lane, lane_graph
 from .raycast import NOTHING
 from .render import CameraRenderer, moment
 from .rig import Camera
 from .scene import Scene
 from .signals import governed
-from .world import build_scene
 
 SUBSET = "B"
 REACH = (50.0, 25.0)
@@ -169,44 +165,32 @@ def export_openlane(root: str | Path, version: str = "v1.0-trainval", workers: i
         FileNotFoundError: The data set was not generated here.
     """
     root = Path(root)
-    shards = sorted((root / version / SHARDS).glob("*.json"))
-    if not shards:
-        raise FileNotFoundError(f"{root / version / SHARDS}: no generated scenes; make the world first")
+    shards = finished_shards(root, version)
     splits = json.loads((root / version / "splits.json").read_text(encoding="utf-8"))
     split_of = {scene: split for split in ("train", "val") for scene in splits[split]}
     jobs = [(str(root), str(shard), split_of[shard.stem]) for shard in shards if shard.stem in split_of]
-    bar = tqdm(_run(jobs, workers), total=len(jobs), desc="lanes", unit="scene", disable=not progress)
-    listed: dict[str, dict[str, list[str]]] = {"train": {}, "val": {}}
-    for (_, shard, split), files in zip(jobs, bar, strict=True):
-        listed[split][Path(shard).stem] = files
-    _write_json(root / f"data_dict_subset_{SUBSET}.json", listed)
-    return sum(len(files) for scenes in listed.values() for files in scenes.values())
+    done = run_jobs(_export_scene, jobs, workers)
+    files = sorted(tqdm(done, total=len(jobs), desc="lanes", unit="scene", disable=not progress))
+    listed = {split: {scene: names for of, scene, names in files if of == split} for split in ("train", "val")}
+    write_json(root / f"data_dict_subset_{SUBSET}.json", listed)
+    return sum(len(names) for _, _, names in files)
 
 
-def _run(jobs: list[tuple[str, str, str]], workers: int) -> Iterator[list[str]]:
-    if workers == 1 or len(jobs) < 2:
-        yield from map(_export_scene, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context) as pool:
-        yield from pool.map(_export_scene, jobs)
-
-
-def _export_scene(job: tuple[str, str, str]) -> list[str]:
-    """Writes a scene's files and returns their names."""
+def _export_scene(job: tuple[str, str, str]) -> tuple[str, str, list[str]]:
+    """Writes a scene's files and returns its split, its name and theirs."""
     root, shard, split = Path(job[0]), json.loads(Path(job[1]).read_text(encoding="utf-8")), job[2]
     recipe = shard["recipe"]
     folder = root / split / recipe["name"] / "info"
     times = sorted(row["timestamp"] for row in shard["tables"]["sample"])
     missing = [t for t, time in enumerate(times) if not (folder / f"{time}.json").exists()]
     if missing:
-        scene = build_scene(recipe["name"], tuple(recipe["seed"]), recipe["frames"], tuple(recipe["image_size"]))
+        scene = scene_of(recipe)
         lanes, renderer = lane_graph(scene.network), CameraRenderer(scene, scene.rig.cameras[0])
         images = _image_paths(shard["tables"]["sample_data"])
         for t in missing:
             annotation = frame_annotation(scene, t, lanes, renderer)
-            _write_json(folder / f"{times[t]}.json", _frame(scene, t, times[t], images[times[t]], annotation))
-    return [f"{time}.json" for time in times]
+            write_json(folder / f"{times[t]}.json", _frame(scene, t, times[t], images[times[t]], annotation))
+    return split, recipe["name"], [f"{time}.json" for time in times]
 
 
 def _image_paths(rows: list[dict]) -> dict[int, dict[str, str]]:
@@ -240,8 +224,3 @@ def _frame(scene: Scene, frame: int, time: int, images: Mapping[str, str], annot
 
 def _pose(matrix: np.ndarray) -> dict[str, list]:
     return {"rotation": matrix[:3, :3].tolist(), "translation": matrix[:3, 3].tolist()}
-
-
-def _write_json(path: Path, content: dict) -> None:
-    with atomic_write(path, "w") as file:
-        json.dump(content, file)

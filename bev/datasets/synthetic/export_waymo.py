@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from bev.datasets.atomic import atomic_write
 from bev.datasets.waymo.classes import CAMERAS, TYPES
 from bev.datasets.waymo.messages import message_class
 from bev.datasets.waymo.tfrecord import write_records
 from bev.geometry import invert_pose, yaw_of
 
-from .generation import GENERATOR, run_jobs
+from .generation import GENERATOR
+from .jobs import check_counts, run_jobs, write_json
 from .lidar import scan
 from .observe import points_in_boxes
 from .render import CameraView, moment
@@ -119,10 +119,7 @@ def generate_waymo(
         ValueError: A number makes no sense.
         OSError: A file can't be written.
     """
-    if scenes < 0 or val_scenes < 0 or scenes + val_scenes < 1:
-        raise ValueError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
-    if frames < 1 or workers < 1:
-        raise ValueError(f"frames and workers must be at least 1, got {frames} and {workers}")
+    check_counts(scenes, val_scenes, frames, workers)
     if not 64 <= width <= 1920:
         raise ValueError(f"the width must be 64 to 1920 pixels, got {width}")
     jobs = [
@@ -145,8 +142,7 @@ def _run_job(job: SegmentJob) -> str:
     start = _START + job.number * 3_600_000_000
     frames = segment_frames(replace(scene, rig=rig), rolling, start)
     write_records(job.path, (frame.SerializeToString(deterministic=True) for frame in frames))
-    with atomic_write(job.recipe_path, "w") as file:
-        json.dump(job.recipe(), file)
+    write_json(job.recipe_path, job.recipe())
     return job.name
 
 

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 from tqdm import tqdm
 
-from bev.datasets.atomic import atomic_write
-
 from .export_nuscenes import Tables, write_scene
+from .jobs import SHARDS, check_counts, run_jobs, write_json
 from .nuscenes_tables import SCENE_TABLES, fixed_tables
 from .world import build_scene
 
 GENERATOR = "3"
 """Raise it when the same seed gives other data than before; scenes of older generators are then made again."""
-
-SHARDS = "scenes"
-"""Folder inside the table folder that holds each finished scene's rows."""
 
 
 @dataclass(frozen=True)
@@ -104,24 +93,22 @@ def generate(
         OSError: A file can't be written.
     """
     folder = Path(root) / version
-    _check(folder, scenes, val_scenes, frames, workers, image_size, sweeps)
+    check_counts(scenes, val_scenes, frames, workers)
+    _check(folder, image_size, sweeps)
     jobs = _jobs(str(root), version, {"train": scenes, "val": val_scenes}, seed, frames, image_size, sweeps)
     everything = [job for group in jobs.values() for job in group]
-    missing = [job for job in everything if not _is_finished(job)]
-    bar = tqdm(
-        run_jobs(_run_job, missing, workers),
-        total=len(everything),
-        initial=len(everything) - len(missing),
-        desc="scenes",
-        unit="scene",
-        disable=not progress,
-    )
-    for _ in bar:
-        pass
+    _run_missing(everything, workers, progress)
     _write_tables(folder, everything)
     names = {split: [job.name for job in group] for split, group in jobs.items()}
-    _write_json(folder / "splits.json", {**names, **{f"synthetic_{split}": group for split, group in names.items()}})
+    write_json(folder / "splits.json", {**names, **{f"synthetic_{split}": group for split, group in names.items()}})
     return folder
+
+
+def _run_missing(jobs: list[SceneJob], workers: int, progress: bool) -> None:
+    missing = [job for job in jobs if not _is_finished(job)]
+    done, finished = run_jobs(_run_job, missing, workers), len(jobs) - len(missing)
+    for _ in tqdm(done, total=len(jobs), initial=finished, desc="scenes", unit="scene", disable=not progress):
+        pass
 
 
 def _jobs(
@@ -153,19 +140,7 @@ def _jobs(
     }
 
 
-def _check(
-    folder: Path,
-    scenes: int,
-    val_scenes: int,
-    frames: int,
-    workers: int,
-    image_size: tuple[int, int],
-    sweeps: int,
-) -> None:
-    if scenes < 0 or val_scenes < 0 or scenes + val_scenes < 1:
-        raise ValueError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
-    if frames < 1 or workers < 1:
-        raise ValueError(f"frames and workers must be at least 1, got {frames} and {workers}")
+def _check(folder: Path, image_size: tuple[int, int], sweeps: int) -> None:
     if sweeps < 0:
         raise ValueError(f"sweeps must not be negative, got {sweeps}")
     if len(image_size) != 2 or not all(32 <= side <= 4096 for side in image_size):
@@ -185,32 +160,10 @@ def _is_finished(job: SceneJob) -> bool:
     return all((Path(job.root) / name).exists() for name in files)
 
 
-def run_jobs(work: Callable[[Any], str], jobs: Sequence[Any], workers: int) -> Iterator[str]:
-    """Runs the jobs in processes and yields the names of finished scenes, in order of completion."""
-    if workers == 1 or len(jobs) < 2:
-        yield from map(work, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_start_worker) as pool:
-        futures = [pool.submit(work, job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    # Ctrl-C reaches the parent as well, which says so once.
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
-
-
 def _run_job(job: SceneJob) -> str:
     scene = build_scene(job.name, job.seed, job.frames, job.image_size)
     tables = write_scene(Path(job.root), scene, job.number, job.version, job.sweeps)
-    _write_json(job.shard, {"recipe": job.recipe(), "tables": tables})
+    write_json(job.shard, {"recipe": job.recipe(), "tables": tables})
     return job.name
 
 
@@ -224,7 +177,7 @@ def _write_tables(folder: Path, jobs: list[SceneJob]) -> None:
     labels = {Path(row["filename"]).name for row in tables["lidarseg"]}
     _remove_unlisted(folder.parent / "lidarseg" / folder.name, labels)
     for name, rows in {**fixed_tables(), **tables}.items():
-        _write_json(folder / f"{name}.json", rows)
+        write_json(folder / f"{name}.json", rows)
 
 
 def _remove_unlisted(folder: Path, names: set[str]) -> None:
@@ -232,8 +185,3 @@ def _remove_unlisted(folder: Path, names: set[str]) -> None:
     for path in folder.glob("*_lidarseg.bin"):
         if path.name not in names:
             path.unlink()
-
-
-def _write_json(path: Path, content: dict | list) -> None:
-    with atomic_write(path, "w") as file:
-        json.dump(content, file)

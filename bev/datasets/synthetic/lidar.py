@@ -52,7 +52,7 @@ _GROUND_REFLECTIVITY = 10.0
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Scan:
     """One turn of the LiDAR.
 
     Attributes:
@@ -75,7 +75,7 @@ def beam_directions() -> np.ndarray:
     return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), up], axis=-1).astype(np.float32)
 
 
-def scan(now: Moment, ego_T_lidar: np.ndarray, owners: int, rng: np.random.Generator) -> Sweep:
+def scan(now: Moment, ego_T_lidar: np.ndarray, owners: int, rng: np.random.Generator) -> Scan:
     """Turns the LiDAR once at a key frame; the whole turn happens in an instant and ranges are exact.
 
     Args:
@@ -94,7 +94,7 @@ def scan(now: Moment, ego_T_lidar: np.ndarray, owners: int, rng: np.random.Gener
     bright = np.clip(bright * rng.uniform(0.6, 1.4, len(part)), 0, 255)
     beam = np.nonzero(kept)[0]
     points = np.column_stack([xyz, np.rint(bright), beam]).astype(np.float32)
-    return Sweep(points, owner_map(hits, now.parts)[kept], part)
+    return Scan(points, owner_map(hits, now.parts)[kept], part)
 
 
 def cast_beams(parts: Parts, world_T_ego: np.ndarray, ego_T_lidar: np.ndarray, owners: int) -> Hits:

@@ -270,6 +270,39 @@ def _triple(array, i):
 
 
 @jit
+def _seen_colour(rays, hits, solids, sunlit, light, v, u):
+    """Linear RGB of the part that a ray hits."""
+    i = hits.part[v, u]
+    face, material = hits.face[v, u], solids.material[i]
+    paint, half = _triple(solids.colour, i), _triple(solids.half, i)
+    if material == EMISSIVE:
+        return paint
+    x, y, z, length = world_direction(rays, v, u)
+    t, d = hits.depth[v, u], rays.directions
+    px, py, pz = _turned(solids.to_local, i, t * d[v, u, 0], t * d[v, u, 1], t * d[v, u, 2])
+    px, py, pz = px + solids.origin[i, 0], py + solids.origin[i, 1], pz + solids.origin[i, 2]
+    albedo, gloss = _surface(
+        material,
+        solids.kind[i],
+        face,
+        px / half[0],
+        py / half[1],
+        pz / half[2],
+        half,
+        paint,
+        _triple(solids.accent, i),
+        float(solids.seed[i]),
+        t * length * rays.step,
+    )
+    nx, ny, nz = _normal(solids.kind[i], face, (px, py, pz), half, _triple(solids.taper, i))
+    nx, ny, nz = _turned(solids.axes, i, nx, ny, nz)
+    scale = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9)
+    above = solids.height[i] + _turned(solids.axes, i, px, py, pz)[2]
+    normal = (nx * scale, ny * scale, nz * scale)
+    return _lit(albedo, gloss, normal, (x, y, z), above, sunlit[i], material == FOLIAGE, light)
+
+
+@jit
 def paint_surfaces(image: np.ndarray, rays: Rays, hits: Hits, solids: Solids, sunlit: np.ndarray, light: Light) -> None:
     """Paints the rays that hit a part.
 
@@ -284,47 +317,6 @@ def paint_surfaces(image: np.ndarray, rays: Rays, hits: Hits, solids: Solids, su
     height, width = hits.depth.shape
     for v in range(height):
         for u in range(width):
-            i = hits.part[v, u]
-            if i < 0:
-                continue
-            face, material, paint, half = (
-                hits.face[v, u],
-                solids.material[i],
-                _triple(solids.colour, i),
-                _triple(solids.half, i),
-            )
-            if material == EMISSIVE:
-                image[v, u, 0], image[v, u, 1], image[v, u, 2] = paint
-                continue
-            x, y, z, length = world_direction(rays, v, u)
-            t, d = hits.depth[v, u], rays.directions
-            px, py, pz = _turned(solids.to_local, i, t * d[v, u, 0], t * d[v, u, 1], t * d[v, u, 2])
-            px, py, pz = px + solids.origin[i, 0], py + solids.origin[i, 1], pz + solids.origin[i, 2]
-            albedo, gloss = _surface(
-                material,
-                solids.kind[i],
-                face,
-                px / half[0],
-                py / half[1],
-                pz / half[2],
-                half,
-                paint,
-                _triple(solids.accent, i),
-                float(solids.seed[i]),
-                t * length * rays.step,
-            )
-            nx, ny, nz = _normal(solids.kind[i], face, (px, py, pz), half, _triple(solids.taper, i))
-            nx, ny, nz = _turned(solids.axes, i, nx, ny, nz)
-            scale = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9)
-            above = solids.height[i] + _turned(solids.axes, i, px, py, pz)[2]
-            red, green, blue = _lit(
-                albedo,
-                gloss,
-                (nx * scale, ny * scale, nz * scale),
-                (x, y, z),
-                above,
-                sunlit[i],
-                material == FOLIAGE,
-                light,
-            )
-            image[v, u, 0], image[v, u, 1], image[v, u, 2] = red, green, blue
+            if hits.part[v, u] >= 0:
+                red, green, blue = _seen_colour(rays, hits, solids, sunlit, light, v, u)
+                image[v, u, 0], image[v, u, 1], image[v, u, 2] = red, green, blue

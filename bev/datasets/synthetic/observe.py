@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lidar import Sweep, scan
+from .lidar import Scan, scan
 from .raycast import NOTHING
 from .render import CameraRenderer, CameraView, Moment, moment
 from .scene import Scene
@@ -33,7 +33,7 @@ class Observation:
 
     frame: int
     views: dict[str, CameraView]
-    sweep: Sweep
+    sweep: Scan
     visible: np.ndarray
     covered: np.ndarray
     lidar_points: np.ndarray
@@ -60,7 +60,7 @@ def observe(scene: Scene) -> Iterator[Observation]:
         )
 
 
-def sweeps_after(scene: Scene, frame: int, count: int) -> Iterator[tuple[float, np.ndarray, Sweep]]:
+def sweeps_after(scene: Scene, frame: int, count: int) -> Iterator[tuple[float, np.ndarray, Scan]]:
     """Yields what the LiDAR saw on the way to the next key frame, without annotations and labels.
 
     Args:
@@ -81,17 +81,17 @@ def sweeps_after(scene: Scene, frame: int, count: int) -> Iterator[tuple[float, 
         yield share, now.world_T_ego, scan(now, scene.rig.ego_T_lidar, len(scene.actors), rng)
 
 
-def _categories(scene: Scene, now: Moment, sweep: Sweep) -> np.ndarray:
+def _categories(scene: Scene, now: Moment, sweep: Scan) -> np.ndarray:
     points = _in_world(sweep, now.world_T_ego @ scene.rig.ego_T_lidar)
     on_parts = np.append(part_categories(scene, now.parts), np.uint8(0))[sweep.parts]
     return np.where(sweep.parts == NOTHING, ground_categories(scene.network, points[:, :2]), on_parts)
 
 
-def _in_world(sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
+def _in_world(sweep: Scan, world_T_lidar: np.ndarray) -> np.ndarray:
     return sweep.points[:, :3].astype(np.float64) @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3]
 
 
-def points_in_boxes(scene: Scene, frame: int, sweep: Sweep, world_T_lidar: np.ndarray) -> np.ndarray:
+def points_in_boxes(scene: Scene, frame: int, sweep: Scan, world_T_lidar: np.ndarray) -> np.ndarray:
     """Number of points (K,) inside each annotated box."""
     points = _in_world(sweep, world_T_lidar)
     counts = np.zeros(len(scene.actors), dtype=np.int64)

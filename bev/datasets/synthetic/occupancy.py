@@ -11,9 +11,6 @@ Shapes: X, Y, Z voxels; P parts.
 from __future__ import annotations
 
 import json
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +25,7 @@ from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
 
-from .generation import SHARDS
+from .jobs import finished_shards, run_jobs, scene_of
 from .lidar import MAX_RANGE, beam_directions, cast_beams
 from .nuscenes_tables import token
 from .parts import CONE, ELLIPSOID, FRUSTUM, Parts
@@ -36,7 +33,6 @@ from .raycast import owner_map
 from .render import moment
 from .scene import Actor, Scene
 from .semantics import CATEGORIES, ground_categories, part_categories
-from .world import build_scene
 
 SUBSAMPLES = 5
 """Points per voxel along each axis, the faces included."""
@@ -196,20 +192,9 @@ def export_occupancy(root: str | Path, version: str = "v1.0-trainval", workers: 
     Raises:
         FileNotFoundError: The data set was not generated here.
     """
-    shards = sorted((Path(root) / version / SHARDS).glob("*.json"))
-    if not shards:
-        raise FileNotFoundError(f"{Path(root) / version / SHARDS}: no generated scenes; make the world first")
-    jobs = [(str(root), str(shard)) for shard in shards]
-    return sum(tqdm(_run(jobs, workers), total=len(jobs), desc="occupancy", unit="scene", disable=not progress))
-
-
-def _run(jobs: list[tuple[str, str]], workers: int) -> Iterator[int]:
-    if workers == 1 or len(jobs) < 2:
-        yield from map(_export_scene, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context) as pool:
-        yield from pool.map(_export_scene, jobs)
+    jobs = [(str(root), str(shard)) for shard in finished_shards(root, version)]
+    done = run_jobs(_export_scene, jobs, workers)
+    return sum(tqdm(done, total=len(jobs), desc="occupancy", unit="scene", disable=not progress))
 
 
 def _export_scene(job: tuple[str, str]) -> int:
@@ -218,7 +203,7 @@ def _export_scene(job: tuple[str, str]) -> int:
     paths = [label_path(root, recipe["name"], token(recipe["name"], "sample", t)) for t in range(recipe["frames"])]
     missing = [t for t, path in enumerate(paths) if not path.exists()]
     if missing:
-        scene = build_scene(recipe["name"], tuple(recipe["seed"]), recipe["frames"], tuple(recipe["image_size"]))
+        scene = scene_of(recipe)
         beams = lidar_beams(scene)
         for t in missing:
             write_labels(paths[t], true_labels(scene, t, beams))

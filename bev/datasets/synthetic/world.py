@@ -6,7 +6,7 @@ import numpy as np
 
 from .ground import ground_map
 from .network import REACH, Junction, RoadNetwork, build_network
-from .population import Stage, populate
+from .population import Population, populate
 from .rig import draw_rig
 from .road import Path
 from .scene import Scene
@@ -33,19 +33,21 @@ def build_scene(name: str, seed: tuple[int, ...], frames: int, image_size: tuple
     rng = np.random.default_rng(seed)
     network = build_network(rng)
     path, travel, lane, route = _ego_route(rng, network, frames)
-    stage = Stage(rng, network, frames, path, travel)
-    populate(stage, lane)
-    scenery, signals = build_scenery(rng, network, stage.footprints, len(stage.times), stage.main_station)
+    population = Population(rng, network, frames, path, travel)
+    populate(population, lane)
+    scenery, signals = build_scenery(
+        rng, network, population.footprints, len(population.times), population.main_station
+    )
     weather = draw_weather(rng)
     positions, yaws = path.at(travel[::SUBSTEPS])
     return Scene(
         name=name,
-        description=f"{route}, {weather.description}, {len(stage.actors)} objects",
+        description=f"{route}, {weather.description}, {len(population.actors)} objects",
         network=network,
         ground=ground_map(network, rng),
         weather=weather,
         rig=draw_rig(rng, image_size),
-        actors=tuple(stage.actors),
+        actors=tuple(population.actors),
         scenery=scenery,
         signals=signals,
         shadows=static_shadows(network.extent, scenery, weather.light.sun),

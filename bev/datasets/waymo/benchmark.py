@@ -5,13 +5,15 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from bev.benchmark_record import BenchmarkRecord
+from bev.datasets.image_files import read_image
 from bev.datasets.parallel import run_forked
 from bev.datasets.waymo.classes import type_labels
 from bev.datasets.waymo.index_build import build_indexes, read_segments
@@ -19,7 +21,6 @@ from bev.datasets.waymo.messages import parse
 from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.table import LabelFilter, build_table
 from bev.datasets.waymo.tfrecord import RecordFile, write_records
-from bev.transforms.image_files import read_image
 
 NATIVE_WIDTH = 1920
 LASERS = b"\x2a"
@@ -30,7 +31,7 @@ LASER_BYTES = 3_000_000
 
 
 @dataclass(frozen=True)
-class IndexRecord:
+class IndexRecord(BenchmarkRecord):
     """Wall times over all frames, seconds, with the files in the system's cache.
 
     Attributes:
@@ -49,13 +50,20 @@ class IndexRecord:
     index_seconds: float
     decode_seconds: float
 
-    def as_json(self) -> dict[str, Any]:
-        """All numbers, frames per second, and how many times quicker indexing is."""
-        rates = {
-            "frames_per_second": self.frames / self.index_seconds,
-            "decoded_frames_per_second": self.frames / self.decode_seconds,
-        }
-        return {**asdict(self), **rates, "ratio": self.decode_seconds / self.index_seconds}
+    @property
+    def frames_per_second(self) -> float:
+        """Frames indexed."""
+        return self.frames / self.index_seconds
+
+    @property
+    def decoded_frames_per_second(self) -> float:
+        """Frames whose images are decoded."""
+        return self.frames / self.decode_seconds
+
+    @property
+    def ratio(self) -> float:
+        """How many times quicker indexing is."""
+        return self.decode_seconds / self.index_seconds
 
 
 def measure_index(root: str | Path, workers: int = 2, rounds: int = 3) -> IndexRecord:

@@ -15,8 +15,8 @@ from bev.datasets.waymo.classes import CAMERAS, CLASSES, type_labels
 from bev.datasets.waymo.index_build import read_segments
 from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.table import LabelFilter, build_table
-from bev.transforms.clip import Camera
-from bev.transforms.undistort import Lens
+from bev.geometry.lenses import Lens
+from bev.structures.clip import Camera
 
 
 class MissingCamerasError(ValueError):
@@ -25,7 +25,7 @@ class MissingCamerasError(ValueError):
 
 @DATASETS.register_module()
 class WaymoClipDataset(ClipDataset):
-    """Frames of an index as clips (see `bev.transforms.clip` for the dictionary that the pipeline gets).
+    """Frames of an index as clips (see `bev.structures.clip` for the dictionary that the pipeline gets).
 
     The bev frame is the vehicle's at the frame's time. Projections take the vehicle to where it was when the image was
     taken, in float64: static points are exact, and so are camera-synced boxes, which are where the most visible camera

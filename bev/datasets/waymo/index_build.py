@@ -29,7 +29,7 @@ REVISION = "2"
 
 
 @dataclass(frozen=True)
-class IndexSummary:
+class WaymoIndexSummary:
     """What one index file holds."""
 
     path: Path
@@ -48,7 +48,7 @@ def build_indexes(
     skip_damaged: bool = False,
     layout: str | None = None,
     progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
-) -> list[IndexSummary]:
+) -> list[WaymoIndexSummary]:
     """Writes `waymo_infos_<split>.pkl` for every split.
 
     Args:
@@ -71,19 +71,10 @@ def build_indexes(
         CalibrationError: A calibration or pose that can't be right.
         OSError: A file could not be read or written; indexes that stood there are untouched.
     """
-    found = find_splits(root, layout, splits)
-    missing = sorted(set(splits or ()) - set(found))
-    if not found or missing:
-        what = f"no folder {missing[0]} with" if missing else "no"
-        kinds = LAYOUTS.values() if layout is None else [LAYOUTS[layout]]
-        raise WaymoFilesError(
-            f"{root}: {what} segment files ({' or '.join(kinds)}); --root is the folder that holds training/ and "
-            "validation/ of the Waymo Open Dataset"
-        )
+    chosen = _choose_splits(root, layout, splits)
     if out is None and "://" in os.fspath(root):
         raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
     folder = Path(root if out is None else out)
-    chosen = {split: found[split] for split in (splits or sorted(found))}
 
     def read(file: SegmentFile) -> Segment:
         if file.components:
@@ -93,13 +84,29 @@ def build_indexes(
     return write_indexes(chosen, folder, read, workers, progress)
 
 
+def _choose_splits(
+    root: str | os.PathLike, layout: str | None, splits: Sequence[str] | None
+) -> dict[str, list[SegmentFile]]:
+    """Files by split, in the order asked for."""
+    found = find_splits(root, layout, splits)
+    missing = sorted(set(splits or ()) - set(found))
+    if not found or missing:
+        what = f"no folder {missing[0]} with" if missing else "no"
+        kinds = LAYOUTS.values() if layout is None else [LAYOUTS[layout]]
+        raise WaymoFilesError(
+            f"{root}: {what} segment files ({' or '.join(kinds)}); --root is the folder that holds training/ and "
+            "validation/ of the Waymo Open Dataset"
+        )
+    return {split: found[split] for split in (splits or sorted(found))}
+
+
 def write_indexes(
     splits: dict[str, list[SegmentFile]],
     out: Path,
     read: Callable[[SegmentFile], Segment],
     workers: int,
     progress: Callable[[Iterable, int], Iterable],
-) -> list[IndexSummary]:
+) -> list[WaymoIndexSummary]:
     """Reads the segments that have no shard yet, and merges the shards of each split.
 
     Args:
@@ -137,12 +144,12 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     return [Segment.from_entry(entry) for entry in index["data_list"]]
 
 
-def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) -> IndexSummary:
+def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) -> WaymoIndexSummary:
     entries = [read_plain_pickle(_shard(shards, file))["data_list"][0] for file in files]
     segments = [Segment.from_entry(entry) for entry in entries]
     path = out / f"waymo_infos_{split}.pkl"
     write_index(path, {"dataset": "waymo", "split": split, "categories": dict(TYPES)}, entries)
-    return IndexSummary(
+    return WaymoIndexSummary(
         path=path,
         split=split,
         segments=len(segments),

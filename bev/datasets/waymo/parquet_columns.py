@@ -14,8 +14,8 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
+from bev.datasets.parquet_files import ParquetError, open_parquet
 from bev.datasets.waymo.segment_assembly import IMAGE_COLUMN, PACKED
-from bev.transforms.parquet_files import ParquetError, open_parquet
 
 SEGMENT = "key.segment_context_name"
 _LENGTH = struct.Struct("<I")

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from bev.datasets.parquet_files import ParquetError
 from bev.datasets.waymo.classes import CAMERAS
 from bev.datasets.waymo.parquet_columns import SEGMENT, place_images, read_columns
 from bev.datasets.waymo.segment import Segment, SegmentError
@@ -25,7 +26,6 @@ from bev.datasets.waymo.segment_assembly import (
     object_columns,
     pose_of,
 )
-from bev.transforms.parquet_files import ParquetError
 
 TIME, CAMERA, OBJECT = "key.frame_timestamp_micros", "key.camera_name", "key.laser_object_id"
 IMAGES = "camera_image"

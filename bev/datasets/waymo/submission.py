@@ -21,7 +21,7 @@ import yaml
 from google.protobuf.message import DecodeError
 
 from bev.datasets.atomic import atomic_write
-from bev.datasets.nuscenes.submission import SubmissionError
+from bev.datasets.submission_errors import SubmissionError, refuse
 from bev.datasets.waymo.messages import enum_values, message_class, parse
 from bev.datasets.waymo.objects import BOX_FIELDS
 
@@ -39,7 +39,6 @@ OPTIONAL = {
     "latency_second": -1.0,
 }
 _LISTS = ("authors", "object_types")
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def write_submission(
         box = added.object.box
         box.length, box.width, box.height = (max(size, MIN_SIZE) for size in (box.length, box.width, box.height))
         kept += 1
-    _refuse(problems, "the predictions")
+    refuse(problems, "the predictions: not a valid Waymo submission")
     with (
         atomic_write(archive) as file,
         gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
@@ -176,7 +175,7 @@ def validate_archive(archive: str | os.PathLike, segments: Collection[str] | Non
         found = {context for context, _ in frames}
         problems += [f"segment {name} is not of the split" for name in sorted(found - set(segments))]
         problems += [f"segment {name} has no objects" for name in sorted(set(segments) - found)]
-    _refuse(problems, archive)
+    refuse(problems, f"{archive}: not a valid Waymo submission")
     return SubmissionSummary(len(headers), number, len(frames))
 
 
@@ -208,11 +207,3 @@ def _object_problem(entry: Any, allowed: Collection[int]) -> str | None:
     if not all(math.isfinite(getattr(entry.object.box, name)) for name in BOX_FIELDS):
         return f"{where}: its box is not finite"
     return None
-
-
-def _refuse(problems: Collection[str], source: str | os.PathLike) -> None:
-    listed = list(problems)
-    if listed:
-        more = f"\n  and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-        shown = "\n  ".join(listed[:_SHOWN])
-        raise SubmissionError(f"{source}: not a valid Waymo submission:\n  {shown}{more}")

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bev.datasets.frame_table import FrameTable
+from bev.datasets.image_files import FilePart
+from bev.datasets.parquet_files import ParquetCell
 from bev.datasets.waymo.classes import CAMERAS
 from bev.datasets.waymo.segment import Segment, frame_token
 from bev.datasets.waymo.segment_assembly import IMAGE_COLUMN, PACKED, firsts, pix_T_camera
 from bev.geometry import invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.structures.attributes import NO_ATTRIBUTE
-from bev.transforms.image_files import FilePart
-from bev.transforms.parquet_files import ParquetCell
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
+from bev.benchmark_record import BenchmarkRecord
 from bev.evaluation.openlane.reference import evaluate_plainly
 from bev.evaluation.openlane_ols import evaluate
 
@@ -19,7 +20,7 @@ VERTEX_EDGES = 0.03
 
 
 @dataclass(frozen=True)
-class MetricRecord:
+class MetricRecord(BenchmarkRecord):
     """Times in seconds of one evaluation of all frames, and by how much the scores differ at most.
 
     Attributes:
@@ -38,9 +39,10 @@ class MetricRecord:
     reference_seconds: float
     largest_difference: float
 
-    def as_json(self) -> dict[str, Any]:
-        """All numbers, and how many times faster than the plain algorithm."""
-        return {**asdict(self), "ratio": self.reference_seconds / self.seconds}
+    @property
+    def ratio(self) -> float:
+        """How many times faster than the plain algorithm."""
+        return self.reference_seconds / self.seconds
 
 
 def measure_metric(version: str, frames: int, lanes: int, rounds: int = 3) -> MetricRecord:

@@ -15,7 +15,7 @@ RECALLS = np.arange(0, 1 + 1e-3, 0.1).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Detections:
+class JudgedInstances:
     """What average precision needs of a frame.
 
     Attributes:
@@ -60,7 +60,7 @@ def judge(
     confidence: np.ndarray,
     thresholds: Sequence[float],
     classes: Sequence[int],
-) -> Detections:
+) -> JudgedInstances:
     """Matches predictions of a frame to true instances of their own class.
 
     Args:
@@ -75,10 +75,10 @@ def judge(
     hits = np.array([match(same, confidence, threshold) >= 0 for threshold in thresholds])
     truths = (true_labels[:, None] == np.asarray(classes)).sum(axis=0)
     is_class = labels[:, None] == np.asarray(classes)
-    return Detections(confidence, np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1), hits, truths)
+    return JudgedInstances(confidence, np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1), hits, truths)
 
 
-def average_precisions(frames: Sequence[Detections]) -> np.ndarray:
+def average_precisions(frames: Sequence[JudgedInstances]) -> np.ndarray:
     """Average precision (K, T) float32 over all frames, at least one."""
     confidence = np.concatenate([frame.confidence for frame in frames])
     order = np.argsort(-confidence, kind="stable")

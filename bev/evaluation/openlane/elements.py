@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
-from bev.evaluation.openlane.detection import Detections, judge, match
+from bev.evaluation.openlane.detection import JudgedInstances, judge, match
 from bev.evaluation.openlane.distances import iou_distances
 from bev.evaluation.openlane.frames import FrameReader
 from bev.evaluation.openlane.rules import ELEMENT_THRESHOLDS
@@ -14,7 +14,7 @@ from bev.evaluation.openlane.topology import Vertices
 ELEMENTS = "traffic_element"
 
 
-def judge_elements(truth: FrameReader, predicted: FrameReader) -> tuple[Detections, Vertices]:
+def judge_elements(truth: FrameReader, predicted: FrameReader) -> tuple[JudgedInstances, Vertices]:
     """Detections, matched within their attribute, and vertices, matched regardless of it.
 
     Raises:

@@ -7,7 +7,8 @@ from typing import Any
 
 from bev.datasets.index_io import IndexFormatError, read_index
 from bev.datasets.openlane_v2.devkit_format import annotation_of
-from bev.datasets.openlane_v2.submission import SubmissionError, identifier_of, read_submission
+from bev.datasets.openlane_v2.submission import identifier_of, read_submission
+from bev.datasets.submission_errors import SubmissionError
 
 Frames = dict[str, dict[str, Any]]
 

@@ -4,12 +4,12 @@ from bev.evaluation.waymo_let.config import (
     Alignment,
     Breakdown,
     BreakdownLevels,
-    ConfigError,
     LetConfig,
     MetricConfig,
+    MetricConfigError,
     ObjectType,
 )
-from bev.evaluation.waymo_let.frames import Frame, ObjectsError, split_frames
+from bev.evaluation.waymo_let.frames import FrameObjects, ObjectsError, split_frames
 from bev.evaluation.waymo_let.metrics import Accumulator, DetectionMetrics, accumulate, detection_metrics
 
 __all__ = [
@@ -17,11 +17,11 @@ __all__ = [
     "Alignment",
     "Breakdown",
     "BreakdownLevels",
-    "ConfigError",
     "DetectionMetrics",
-    "Frame",
+    "FrameObjects",
     "LetConfig",
     "MetricConfig",
+    "MetricConfigError",
     "ObjectType",
     "ObjectsError",
     "accumulate",

@@ -13,7 +13,7 @@ GAP_SLACK = np.float32(1e-6)
 
 
 @dataclass(frozen=True)
-class Curves:
+class PrecisionCurves:
     """(..., C) float32. The recall of all three curves is the same: it isn't weighted.
 
     Attributes:
@@ -29,14 +29,14 @@ class Curves:
     recall: np.ndarray
 
 
-def curves(
+def precision_curves(
     right: np.ndarray,
     wrong: np.ndarray,
     missed: np.ndarray,
     heading: np.ndarray,
     affinity: np.ndarray,
     min_precision: float = 0.0,
-) -> Curves:
+) -> PrecisionCurves:
     """Precision and recall from counts.
 
     Args:
@@ -56,7 +56,7 @@ def curves(
         precision[recall == 0] = 1
         return precision
 
-    return Curves(share(right), share(heading), share(affinity), recall)
+    return PrecisionCurves(share(right), share(heading), share(affinity), recall)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

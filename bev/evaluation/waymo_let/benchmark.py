@@ -6,12 +6,12 @@ import multiprocessing
 import os
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from bev.benchmark_record import BenchmarkRecord
 from bev.evaluation.waymo_let.config import MetricConfig, ObjectType
 from bev.evaluation.waymo_let.frames import split_frames
 from bev.evaluation.waymo_let.metrics import Accumulator, accumulate, detection_metrics
@@ -30,7 +30,7 @@ NOISE = (0.8, 0.8, 0.1, 0.2, 0.05, 0.05, 0.2)
 
 
 @dataclass(frozen=True)
-class MetricsRecord:
+class MetricsRecord(BenchmarkRecord):
     """One evaluation.
 
     Attributes:
@@ -58,9 +58,10 @@ class MetricsRecord:
     reference_seconds_per_frame: float
     largest_difference: float
 
-    def as_json(self) -> dict[str, Any]:
-        """All numbers, and how many times faster than the plain formulation one frame is."""
-        return {**asdict(self), "ratio": self.reference_seconds_per_frame / self.seconds_per_frame}
+    @property
+    def ratio(self) -> float:
+        """How many times faster than the plain formulation one frame is."""
+        return self.reference_seconds_per_frame / self.seconds_per_frame
 
 
 def synthetic_objects(frames: int, objects: int, each: int, seed: int = 0) -> tuple[dict, dict]:

@@ -12,7 +12,7 @@ import numpy as np
 CHALLENGE_CUTOFFS = (*(i * 0.01 for i in range(100)), 1.0)
 
 
-class ConfigError(ValueError):
+class MetricConfigError(ValueError):
     """A config that asks for what these metrics don't compute, or that contradicts itself."""
 
 
@@ -102,14 +102,14 @@ class MetricConfig:
 
     def __post_init__(self) -> None:
         if len(self.iou_thresholds) != len(ObjectType) + 1:
-            raise ConfigError(
+            raise MetricConfigError(
                 f"{len(self.iou_thresholds)} IoU thresholds; {len(ObjectType) + 1} are needed, one by type from 0"
             )
         if not self.score_cutoffs and self.num_desired_score_cutoffs < 1:
-            raise ConfigError("neither score_cutoffs nor num_desired_score_cutoffs are set")
+            raise MetricConfigError("neither score_cutoffs nor num_desired_score_cutoffs are set")
         wrong = {level for entry in self.breakdowns for level in entry.levels} - {1, 2}
         if wrong:
-            raise ConfigError(f"difficulty levels are 1 and 2, found {sorted(wrong)}")
+            raise MetricConfigError(f"difficulty levels are 1 and 2, found {sorted(wrong)}")
 
     @classmethod
     def challenge(cls, levels: Sequence[int] = (2,)) -> MetricConfig:
@@ -129,7 +129,8 @@ class MetricConfig:
         """Reads an official `Config` in protobuf's text format.
 
         Raises:
-            ConfigError: It can't be parsed, or asks for a breakdown, matcher or box type that isn't computed here.
+            MetricConfigError: It can't be parsed, or asks for a breakdown, matcher or box type that isn't computed
+                here.
         """
         from google.protobuf import text_format
 
@@ -139,19 +140,19 @@ class MetricConfig:
         try:
             text_format.Parse(text, message)
         except text_format.ParseError as error:
-            raise ConfigError(f"not a Config in text format: {error}") from error
+            raise MetricConfigError(f"not a Config in text format: {error}") from error
         return _from_message(message)
 
 
 def _from_message(message: Any) -> MetricConfig:
     """The dataclass of a `Config` message."""
     if message.matcher_type != 1:
-        raise ConfigError("matcher_type must be TYPE_HUNGARIAN, the challenge's; others aren't computed")
+        raise MetricConfigError("matcher_type must be TYPE_HUNGARIAN, the challenge's; others aren't computed")
     if message.box_type not in (1, 2):
-        raise ConfigError("box_type must be TYPE_3D or TYPE_2D")
+        raise MetricConfigError("box_type must be TYPE_3D or TYPE_2D")
     if len(message.difficulties) != len(message.breakdown_generator_ids):
         kinds, difficulties = len(message.breakdown_generator_ids), len(message.difficulties)
-        raise ConfigError(f"{kinds} breakdown_generator_ids but {difficulties} difficulties")
+        raise MetricConfigError(f"{kinds} breakdown_generator_ids but {difficulties} difficulties")
     return MetricConfig(
         breakdowns=tuple(map(_breakdown, message.breakdown_generator_ids, message.difficulties)),
         iou_thresholds=tuple(message.iou_thresholds),
@@ -168,13 +169,13 @@ def _from_message(message: Any) -> MetricConfig:
 def _breakdown(generator: int, difficulty: Any) -> BreakdownLevels:
     if generator not in list(Breakdown):
         known = ", ".join(kind.name for kind in Breakdown)
-        raise ConfigError(f"breakdown generator {generator} isn't computed; known are {known}")
+        raise MetricConfigError(f"breakdown generator {generator} isn't computed; known are {known}")
     return BreakdownLevels(Breakdown(generator), tuple(difficulty.levels) or (2,))
 
 
 def _tolerance(message: Any) -> LetConfig:
     if message.align_type not in list(Alignment):
-        raise ConfigError(f"align_type {message.align_type} is none of 1 to 6")
+        raise MetricConfigError(f"align_type {message.align_type} is none of 1 to 6")
     location = message.sensor_location
     return LetConfig(
         sensor_location=(location.x, location.y, location.z),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bev.evaluation.waymo_let.config import MetricConfig
-from bev.evaluation.waymo_let.frames import Frame
+from bev.evaluation.waymo_let.frames import FrameObjects
 from bev.evaluation.waymo_let.matching import match_pairs
 from bev.evaluation.waymo_let.pairs import Pairs, compare
 from bev.evaluation.waymo_let.shards import members, owners
@@ -82,7 +82,7 @@ def _count_shards(found, truth, owned, scores, zone, levels, pairs, cutoffs, min
             )
 
 
-def count_frame(frame: Frame, config: MetricConfig, cutoffs: np.ndarray, totals: np.ndarray) -> None:
+def count_frame(frame: FrameObjects, config: MetricConfig, cutoffs: np.ndarray, totals: np.ndarray) -> None:
     """Adds what one frame counts.
 
     Args:

@@ -18,7 +18,7 @@ class ObjectsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameObjects:
     """Predictions and ground truths of one frame.
 
     Boxes are x, y, z of the centre, length, width, height, heading: vehicle frame, metres, radians.
@@ -44,7 +44,9 @@ class Frame:
     truth_cameras: np.ndarray
 
 
-def split_frames(predictions: Mapping[str, np.ndarray], ground_truths: Mapping[str, np.ndarray]) -> Iterator[Frame]:
+def split_frames(
+    predictions: Mapping[str, np.ndarray], ground_truths: Mapping[str, np.ndarray]
+) -> Iterator[FrameObjects]:
     """The frames of either side, in ascending order of their keys; objects keep their order.
 
     Args:
@@ -63,7 +65,7 @@ def split_frames(predictions: Mapping[str, np.ndarray], ground_truths: Mapping[s
     frames = np.unique(np.concatenate(keys))
     found_rows, truth_rows = (_rows_of(frames, side) for side in (found_keys, truth_keys))
     for rows, truth_row in zip(found_rows, truth_rows, strict=True):
-        yield Frame(
+        yield FrameObjects(
             **{name: array[rows] for name, array in found.items()},
             **{name: array[truth_row] for name, array in truth.items()},
         )

@@ -15,8 +15,8 @@ from operator import add
 import numpy as np
 
 from bev.datasets.parallel import run_forked
-from bev.evaluation.waymo_let.average_precision import Curves, average_precision, curves
-from bev.evaluation.waymo_let.config import ConfigError, MetricConfig, ObjectType, estimate_cutoffs
+from bev.evaluation.waymo_let.average_precision import PrecisionCurves, average_precision, precision_curves
+from bev.evaluation.waymo_let.config import MetricConfig, MetricConfigError, ObjectType, estimate_cutoffs
 from bev.evaluation.waymo_let.counting import (
     AFFINITY,
     FALSE_POSITIVE,
@@ -27,7 +27,7 @@ from bev.evaluation.waymo_let.counting import (
     TRUE_POSITIVE,
     count_frame,
 )
-from bev.evaluation.waymo_let.frames import Frame, split_frames
+from bev.evaluation.waymo_let.frames import FrameObjects, split_frames
 from bev.evaluation.waymo_let.shards import row_labels, shard_names
 
 REPORTED_TYPES = (ObjectType.VEHICLE, ObjectType.PEDESTRIAN, ObjectType.CYCLIST)
@@ -58,7 +58,7 @@ class DetectionMetrics:
     AP: np.ndarray
     APH: np.ndarray
     APL: np.ndarray
-    curves: Curves
+    curves: PrecisionCurves
     true_positives: np.ndarray
     false_positives: np.ndarray
     false_negatives: np.ndarray
@@ -90,12 +90,12 @@ class Accumulator:
         config: Of the metrics.
 
     Raises:
-        ConfigError: The config derives score cut-offs from all predictions, which a stream doesn't know.
+        MetricConfigError: The config derives score cut-offs from all predictions, which a stream doesn't know.
     """
 
     def __init__(self, config: MetricConfig) -> None:
         if not config.score_cutoffs:
-            raise ConfigError(
+            raise MetricConfigError(
                 "without score_cutoffs, frames can't be counted one by one: set them, or use detection_metrics"
             )
         self.config = config
@@ -103,13 +103,13 @@ class Accumulator:
         shards = sum(len(shard_names(entry.breakdown)) for entry in config.breakdowns)
         self.totals = np.zeros((shards, len(self.score_cutoffs), NUM_COUNTS))
 
-    def add(self, frame: Frame) -> None:
+    def add(self, frame: FrameObjects) -> None:
         """Counts one frame."""
         count_frame(frame, self.config, self.score_cutoffs, self.totals)
 
     def __add__(self, other: Accumulator) -> Accumulator:
         if other.config != self.config:
-            raise ConfigError("counts of different configs can't be added")
+            raise MetricConfigError("counts of different configs can't be added")
         result = Accumulator(self.config)
         result.totals = self.totals + other.totals
         return result
@@ -122,7 +122,7 @@ class Accumulator:
         missed = np.where((levels == 1)[:, None], totals[..., MISSED_LEVEL_1], totals[..., MISSED_LEVEL_2])
         right, wrong = totals[..., TRUE_POSITIVE], totals[..., FALSE_POSITIVE]
         heading, affinity = totals[..., HEADING], totals[..., AFFINITY]
-        curve = curves(right, wrong, missed, heading, affinity, self.config.min_precision)
+        curve = precision_curves(right, wrong, missed, heading, affinity, self.config.min_precision)
         return DetectionMetrics(
             names=[name for name, *_ in labels],
             breakdown=np.array([row[1:] for row in labels], dtype=np.int64).reshape(-1, 3),
@@ -178,7 +178,7 @@ def detection_metrics(
 
     Raises:
         ObjectsError: An array is missing, or its shape or values are wrong.
-        ConfigError: The config contradicts itself.
+        MetricConfigError: The config contradicts itself.
     """
     config = config or MetricConfig.challenge()
     frames = list(split_frames(predictions, ground_truths))
@@ -188,7 +188,7 @@ def detection_metrics(
     return accumulate(frames, config, workers).metrics()
 
 
-def accumulate(frames: Sequence[Frame], config: MetricConfig, workers: int = 1) -> Accumulator:
+def accumulate(frames: Sequence[FrameObjects], config: MetricConfig, workers: int = 1) -> Accumulator:
     """Counts frames in several processes.
 
     The sums of heading accuracies and affinities are added in an order that depends on the number of workers only.

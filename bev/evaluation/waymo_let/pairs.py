@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bev.evaluation.waymo_let.config import Alignment, LetConfig, MetricConfig
-from bev.evaluation.waymo_let.frames import Frame
+from bev.evaluation.waymo_let.frames import FrameObjects
 from bev.geometry.overlap import iou_matrix
 
 TINY = 1e-6
@@ -40,7 +40,7 @@ class Pairs(NamedTuple):
     weight: np.ndarray
 
 
-def compare(frame: Frame, config: MetricConfig) -> Pairs:
+def compare(frame: FrameObjects, config: MetricConfig) -> Pairs:
     """All pairs of a frame."""
     same_type = frame.types[:, None] == frame.truth_types
     boxes, truth = frame.boxes, frame.truth_boxes

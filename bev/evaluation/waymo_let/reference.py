@@ -15,12 +15,12 @@ from scipy.optimize import linear_sum_assignment
 
 from bev.evaluation.waymo_let.config import MetricConfig
 from bev.evaluation.waymo_let.counting import NUM_COUNTS, OTHERS_OVERLAP
-from bev.evaluation.waymo_let.frames import Frame
+from bev.evaluation.waymo_let.frames import FrameObjects
 from bev.evaluation.waymo_let.pairs import WEIGHT_SCALE, aligned_centres, heading_accuracy, longitudinal_affinity
 from bev.evaluation.waymo_let.shards import members, owners
 
 
-def reference_counts(frames: Sequence[Frame], config: MetricConfig) -> np.ndarray:
+def reference_counts(frames: Sequence[FrameObjects], config: MetricConfig) -> np.ndarray:
     """(S, C, 6) float64 as `Accumulator.totals`, for a config with score cut-offs and 3D boxes."""
     cutoffs = np.array(config.score_cutoffs, dtype=np.float32)
     totals: np.ndarray = np.zeros((0, len(cutoffs), NUM_COUNTS))
@@ -39,7 +39,7 @@ def reference_counts(frames: Sequence[Frame], config: MetricConfig) -> np.ndarra
     return totals
 
 
-def _similarities(frame: Frame, config: MetricConfig) -> tuple[np.ndarray, np.ndarray]:
+def _similarities(frame: FrameObjects, config: MetricConfig) -> tuple[np.ndarray, np.ndarray]:
     """(P, G) float32 IoU and affinity."""
     boxes, truth = frame.boxes, frame.truth_boxes
     same = frame.types[:, None] == frame.truth_types
@@ -67,7 +67,7 @@ def _polygons(boxes: np.ndarray) -> np.ndarray:
 
 
 def _counts(
-    frame: Frame,
+    frame: FrameObjects,
     config: MetricConfig,
     rows: np.ndarray,
     columns: np.ndarray,

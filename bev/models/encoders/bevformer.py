@@ -120,12 +120,7 @@ class BEVFormerEncoder(nn.Module):
         self.positional_encoding = LearnedPositionalEncoding(self.grid.shape, embed_dims)
         self.level_embeds = nn.Parameter(torch.empty(num_levels, embed_dims))
         self.camera_embeds = nn.Parameter(torch.empty(num_cameras, embed_dims))
-        for embeddings in (self.queries.weight, self.level_embeds, self.camera_embeds):
-            nn.init.normal_(embeddings, std=embedding_std)
-        if query_init not in ("normal", "polar"):
-            raise ValueError(f"query_init is 'normal' or 'polar', not {query_init!r}")
-        if query_init == "polar":
-            self.queries.weight.data.copy_(embedding_std * polar_codes(self.grid, embed_dims))
+        self._init_embeddings(embedding_std, query_init)
         self.layers = nn.ModuleList(
             BEVFormerLayer(
                 TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout, value_projections),
@@ -147,6 +142,14 @@ class BEVFormerEncoder(nn.Module):
         pillars = self.grid.pillar_points(num_pillar_points)
         self.register_buffer("pillar_points", pillars, persistent=False)
         self.register_buffer("cell_centres", self.grid.normalise(pillars[0])[:, None, :2][None], persistent=False)
+
+    def _init_embeddings(self, std: float, query_init: str) -> None:
+        for embeddings in (self.queries.weight, self.level_embeds, self.camera_embeds):
+            nn.init.normal_(embeddings, std=std)
+        if query_init not in ("normal", "polar"):
+            raise ValueError(f"query_init is 'normal' or 'polar', not {query_init!r}")
+        if query_init == "polar":
+            self.queries.weight.data.copy_(std * polar_codes(self.grid, self.queries.embedding_dim))
 
     def forward(
         self,

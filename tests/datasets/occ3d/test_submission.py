@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.occ3d import GRID
 from bev.datasets.occ3d.submission import pack_submission, read_prediction, validate_archive, write_prediction
+from bev.datasets.submission_errors import SubmissionError
 
 TOKENS = ("a", "b")
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bev.datasets.nuscenes.submission import SubmissionError
 from bev.datasets.openlane_v2 import submission as module
 from bev.datasets.openlane_v2.submission import (
     build_submission,
@@ -22,6 +21,7 @@ from bev.datasets.openlane_v2.submission import (
     validate_submission,
     write_submission,
 )
+from bev.datasets.submission_errors import SubmissionError
 from bev.evaluation.openlane_ols import evaluate
 
 METADATA = {

@@ -12,6 +12,7 @@ from tiny_waymo import CAMERA_DELAY, OBJECTS, SCALE, START, ego_pose, vehicle_T_
 
 import bev  # noqa: F401  (lets mmdet3d import)
 from bev.datasets.collate import collate_clips
+from bev.datasets.image_files import ImageReadError
 from bev.datasets.index_io import IndexFormatError, read_index, write_index
 from bev.datasets.waymo.classes import CAMERAS
 from bev.datasets.waymo.dataset import WaymoClipDataset
@@ -19,7 +20,6 @@ from bev.datasets.waymo.index_build import build_indexes
 from bev.datasets.waymo.messages import parse
 from bev.datasets.waymo.tfrecord import RecordFile
 from bev.geometry import project
-from bev.transforms import ImageReadError
 from bev.visualization.boxes import box_corners
 
 PIPELINE = [dict(type="LoadMultiCameraImages"), dict(type="UndistortImages"), dict(type="PackClip")]

@@ -8,9 +8,9 @@ import google_crc32c
 import numpy as np
 import pytest
 
+from bev.datasets.parquet_files import ParquetError
 from bev.datasets.waymo.parquet_columns import place_images, read_columns
 from bev.datasets.waymo.segment_assembly import IMAGE_COLUMN
-from bev.transforms.parquet_files import ParquetError
 
 pyarrow = pytest.importorskip("pyarrow", reason="the Parquet layout needs pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet", reason="the Parquet layout needs pyarrow")

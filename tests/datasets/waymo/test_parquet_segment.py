@@ -13,12 +13,12 @@ import pytest
 from tiny_waymo import START, write_release
 
 import bev  # noqa: F401  (lets mmdet3d import)
+from bev.datasets.image_files import ImageReadError
+from bev.datasets.parquet_files import ParquetError
 from bev.datasets.waymo.dataset import WaymoClipDataset
 from bev.datasets.waymo.index_build import build_indexes, read_segments
 from bev.datasets.waymo.segment import Segment, SegmentError
 from bev.geometry import CalibrationError
-from bev.transforms import ImageReadError
-from bev.transforms.parquet_files import ParquetError
 
 pyarrow = pytest.importorskip("pyarrow", reason="the Parquet layout needs pyarrow")
 

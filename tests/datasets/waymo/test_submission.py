@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from bev.datasets.nuscenes.submission import SubmissionError
+from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.waymo.messages import parse
 from bev.datasets.waymo.objects import objects_from_arrays
 from bev.datasets.waymo.submission import SubmissionSummary, read_metadata, validate_archive, write_submission

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bev.evaluation.openlane.detection import Detections, average_precisions, judge, match
+from bev.evaluation.openlane.detection import JudgedInstances, average_precisions, judge, match
 
 
 def precision_of(hits: list[int], truths: int) -> float:
-    ranked = Detections(
+    ranked = JudgedInstances(
         -np.arange(len(hits)), np.zeros(len(hits), dtype=np.int64), np.array([hits], dtype=bool), np.array([truths])
     )
     return average_precisions([ranked]).item()
@@ -65,7 +65,7 @@ def test_average_precision(hits: list[int], truths: int, expected: float) -> Non
 def test_predictions_of_all_frames_are_ranked_together() -> None:
     label = np.zeros(1, dtype=np.int64)
     frames = [
-        Detections(np.array([0.3]), label, np.array([[True]]), np.array([1])),
-        Detections(np.array([0.9]), label, np.array([[False]]), np.array([0])),
+        JudgedInstances(np.array([0.3]), label, np.array([[True]]), np.array([1])),
+        JudgedInstances(np.array([0.9]), label, np.array([[False]]), np.array([0])),
     ]
     assert average_precisions(frames).item() == pytest.approx(0.5)

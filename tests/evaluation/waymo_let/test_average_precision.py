@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bev.evaluation.waymo_let.average_precision import average_precision, curves
+from bev.evaluation.waymo_let.average_precision import average_precision, precision_curves
 
 
 def area(*points: tuple[float, float]) -> float:
@@ -35,7 +35,7 @@ def test_a_gap_is_filled_with_the_precision_at_higher_recall() -> None:
 
 def test_curves_from_counts() -> None:
     counts = [np.array(column, dtype=np.float64) for column in ([8, 2, 0], [2, 0, 5], [0, 6, 8], [6, 1, 0], [4, 2, 0])]
-    result = curves(*counts)
+    result = precision_curves(*counts)
     np.testing.assert_allclose(result.precision, [0.8, 1, 1])
     np.testing.assert_allclose(result.precision_heading, [0.6, 0.5, 1])
     np.testing.assert_allclose(result.precision_affinity, [0.4, 1, 1])
@@ -44,5 +44,5 @@ def test_curves_from_counts() -> None:
 
 def test_low_precisions_count_as_none() -> None:
     counts = [np.array([value], dtype=np.float64) for value in (2, 8, 0, 2, 2)]
-    assert curves(*counts, min_precision=0.3).precision[0] == 0
-    assert curves(*counts, min_precision=0.1).precision[0] == pytest.approx(0.2)
+    assert precision_curves(*counts, min_precision=0.3).precision[0] == 0
+    assert precision_curves(*counts, min_precision=0.1).precision[0] == pytest.approx(0.2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bev.evaluation.waymo_let import Alignment, Breakdown, BreakdownLevels, ConfigError, MetricConfig
+from bev.evaluation.waymo_let import Alignment, Breakdown, BreakdownLevels, MetricConfig, MetricConfigError
 from bev.evaluation.waymo_let.config import estimate_cutoffs
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "waymo_let"
@@ -55,7 +55,7 @@ def test_defaults_of_the_message() -> None:
     ],
 )
 def test_configs_that_cannot_be_computed(old: str, new: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(MetricConfigError, match=message):
         MetricConfig.from_text(TEXT.replace(old, new))
 
 

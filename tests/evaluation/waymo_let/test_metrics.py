@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bev.evaluation.waymo_let import (
     Accumulator,
-    ConfigError,
     DetectionMetrics,
     MetricConfig,
+    MetricConfigError,
     accumulate,
     detection_metrics,
     split_frames,
@@ -178,10 +178,10 @@ def test_mean_over_the_reported_types() -> None:
 
 def test_a_stream_needs_score_cutoffs() -> None:
     config = replace(MetricConfig.challenge(), score_cutoffs=(), num_desired_score_cutoffs=10)
-    with pytest.raises(ConfigError, match="score_cutoffs"):
+    with pytest.raises(MetricConfigError, match="score_cutoffs"):
         Accumulator(config)
 
 
 def test_counts_of_different_configs_are_not_added() -> None:
-    with pytest.raises(ConfigError, match="different configs"):
+    with pytest.raises(MetricConfigError, match="different configs"):
         Accumulator(MetricConfig.challenge()) + Accumulator(MetricConfig.plain())

@@ -13,7 +13,8 @@ from mmengine.registry import DATASETS, METRICS, TRANSFORMS
 from mmengine.structures import InstanceData
 
 import bev
-from bev.engine.config import load_config, scope, set_data_root
+from bev.engine.config import load_config, scope
+from bev.engine.data_config import set_data_root
 
 CONFIGS = Path(__file__).parents[3] / "projects" / "detection" / "configs"
 # Config, the box's class, and the scores that are 1 for the truth. CrowdHuman's AP is not among them: it leaves out

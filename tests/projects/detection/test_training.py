@@ -144,7 +144,8 @@ def detector(path: Path, images: Path, overrides: dict | None = None, training: 
     bev.register_all()
     from mmengine.registry import DATASETS, MODELS
 
-    from bev.engine.config import load_config, scope, set_data_root
+    from bev.engine.config import load_config, scope
+    from bev.engine.data_config import set_data_root
 
     config = load_config(path, overrides)
     set_data_root(config, images)

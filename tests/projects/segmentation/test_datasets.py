@@ -12,7 +12,8 @@ from mmengine.registry import DATASETS
 from mmseg.datasets import CityscapesDataset, MapillaryDataset_v1
 
 import bev
-from bev.engine.config import load_config, scope, set_data_root
+from bev.engine.config import load_config, scope
+from bev.engine.data_config import set_data_root
 
 CONFIGS = Path(__file__).parents[3] / "projects" / "segmentation" / "configs"
 SIZE = (48, 96)  # height and width of the made pictures, in the proportions of Cityscapes

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bev.engine.config import load_config, set_data_root
+from bev.engine.config import load_config
+from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 
 ROOT = Path(__file__).parents[3]

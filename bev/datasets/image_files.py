@@ -10,7 +10,7 @@ import fsspec
 import google_crc32c
 import numpy as np
 
-from bev.transforms.parquet_files import ParquetCell, ParquetError, read_cell
+from bev.datasets.parquet_files import ParquetCell, ParquetError, read_cell
 
 _REDUCED_FLAGS = {
     1: cv2.IMREAD_COLOR,

@@ -9,7 +9,7 @@ import fsspec
 import google_crc32c
 import pytest
 
-from bev.transforms.parquet_files import ParquetCell, ParquetError, read_cell
+from bev.datasets.parquet_files import ParquetCell, ParquetError, read_cell
 
 pyarrow = pytest.importorskip("pyarrow", reason="Parquet files need pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet files need pyarrow")

@@ -20,10 +20,10 @@ A dataset creates it and `PackClip` ends it:
         global_T_bev: (4, 4) float64, pose of the frame's own bev frame, can_bus: (18,) float64 (bev.geometry.can_bus)}
 
 A camera holds `path`, `token`, `height` and `width` in pixels, `pix_T_bev` (4, 4) float64 into the image as it is now,
-`file_pix_T_bev` into the image file, where the image is a part of that file its `part` (`image_files.FilePart` or
-`parquet_files.ParquetCell`), where the lens does what no pinhole would its `lens` (`undistort.Lens`), and, once loaded,
-`image` (height, width, 3) BGR and `decode_scale`, the factor by which decoding has shrunk it. A padded image is larger
-than `height` and `width`.
+`file_pix_T_bev` into the image file, where the image is a part of that file its `part` (`FilePart` or
+`ParquetCell` of `bev.datasets`), where the lens does what no pinhole would its `lens` (`bev.geometry.Lens`), and, once
+loaded, `image` (height, width, 3) BGR and `decode_scale`, the factor by which decoding has shrunk it. A padded image is
+larger than `height` and `width`.
 
 A data set gives the ground truth that it has; transforms leave alone what is not there.
 

@@ -1,0 +1,28 @@
+"""How the files for challenge servers are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_SHOWN = 5
+
+
+class SubmissionError(ValueError):
+    """A submission that the server would refuse or misread; the message lists what is wrong and where."""
+
+
+def refuse(problems: Iterable[str], verdict: str) -> None:
+    """Raises an error if there are problems.
+
+    Args:
+        problems: What is wrong and where.
+        verdict: What the error says before it lists the first of them.
+
+    Raises:
+        SubmissionError: There is at least one.
+    """
+    listed = list(problems)
+    if listed:
+        more = f"\n  and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        shown = "\n  ".join(listed[:_SHOWN])
+        raise SubmissionError(f"{verdict}:\n  {shown}{more}")

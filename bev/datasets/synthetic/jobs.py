@@ -1,0 +1,80 @@
+"""What the exporters share: jobs in processes of their own, and the scenes that were generated."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from bev.datasets.atomic import atomic_write
+
+from .scene import Scene
+from .world import build_scene
+
+SHARDS = "scenes"
+"""Folder in that of the tables with a file per finished scene: its recipe and its rows."""
+
+
+def check_counts(scenes: int, val_scenes: int, frames: int, workers: int) -> None:
+    """Refuses numbers that make no sense.
+
+    Raises:
+        ValueError: There would be no scene, no frame or no process.
+    """
+    if scenes < 0 or val_scenes < 0 or scenes + val_scenes < 1:
+        raise ValueError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
+    if frames < 1 or workers < 1:
+        raise ValueError(f"frames and workers must be at least 1, got {frames} and {workers}")
+
+
+def run_jobs(work: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:
+    """Runs jobs in processes and yields what they return, in order of completion."""
+    if workers == 1 or len(jobs) < 2:
+        yield from map(work, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_start_worker) as pool:
+        futures = [pool.submit(work, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    # Ctrl-C reaches the parent as well, which says so once.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
+
+def finished_shards(root: str | Path, version: str) -> list[Path]:
+    """Files of the generated scenes, by name.
+
+    Raises:
+        FileNotFoundError: The data set was not generated here.
+    """
+    folder = Path(root) / version / SHARDS
+    shards = sorted(folder.glob("*.json"))
+    if not shards:
+        raise FileNotFoundError(f"{folder}: no generated scenes; make the world first")
+    return shards
+
+
+def scene_of(recipe: dict[str, Any]) -> Scene:
+    """The scene that was made by a recipe."""
+    return build_scene(recipe["name"], tuple(recipe["seed"]), recipe["frames"], tuple(recipe["image_size"]))
+
+
+def write_json(path: Path, content: dict | list) -> None:
+    """Writes a file as a whole or not at all."""
+    with atomic_write(path, "w") as file:
+        json.dump(content, file)
