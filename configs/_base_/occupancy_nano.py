@@ -10,7 +10,7 @@ occupancy_head = dict(
     cell_split=4,
     trained_share=0.25,
     decoder=dict(
-        type="ChannelToHeight", in_channels=64, heights=16, channels=64, num_layers=2, hidden=128, cell_split=4
+        type="ChannelToHeight", in_channels=64, heights=16, channels=64, num_layers=1, hidden=64, cell_split=4
     ),
     losses=[
         dict(type="VoxelCrossEntropy", mask=occupancy_mask),
@@ -18,11 +18,10 @@ occupancy_head = dict(
         dict(type="LovaszSoftmax", mask=occupancy_mask, bins=1024),
     ],
 )
-# Beside other heads: half the width and half the voxels in each step, so that it costs less than they do.
+# Beside other heads: half the voxels in each step, so that it costs less than they do.
 shared_occupancy_head = dict(
     occupancy_head,
     trained_share=0.125,
-    decoder=dict(occupancy_head["decoder"], num_layers=1, hidden=64),
     losses=[dict(loss, weight=0.5) for loss in occupancy_head["losses"]],
 )
 occupancy_crop = (0, 66, 352, 198)
