@@ -16,11 +16,13 @@ from bev.engine.config import load_config
 
 NANO = Path(__file__).parents[1] / "configs" / "bevformerv2_internimage_nano_synthetic.py"
 STEPS = 200
+SEEDS = (0, 1, 2)
+"""Another number of threads alone moves the end of a short training by several percent: means of three are compared."""
 
 
-def mean_of_last_losses(root: Path, dtype: str | None) -> float:
+def mean_of_last_losses(root: Path, dtype: str | None, seed: int) -> float:
     config = load_config(NANO, {"train_dataloader.dataset.data_root": str(root)})
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = MODELS.build(config.model).train()
     dataset = DATASETS.build(config.train_dataloader.dataset)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
@@ -45,5 +47,7 @@ def test_200_steps_in_bfloat16_follow_float32(tmp_path: Path) -> None:
     bev.register_all()
     generate(tmp_path, scenes=2, val_scenes=0, frames=6, seed=11, workers=1, progress=False)
     build_indexes(tmp_path, "v1.0-trainval")
-    plain, half = (mean_of_last_losses(tmp_path, dtype) for dtype in (None, "bfloat16"))
+    plain, half = (
+        sum(mean_of_last_losses(tmp_path, dtype, seed) for seed in SEEDS) / len(SEEDS) for dtype in (None, "bfloat16")
+    )
     assert half == pytest.approx(plain, rel=0.1)
