@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import DictAction
 from tqdm import tqdm
 
 from bev.engine.cli import run_main
@@ -27,6 +28,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", required=True)
     shared.add_argument("--checkpoint", required=True)
+    shared.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value")
     shared.add_argument("--out", type=Path, default=Path("work_dirs/live"), help="gets demo.mp4 and detections.json")
     shared.add_argument("--device", default="cpu")
     shared.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="float32")
@@ -56,12 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     bev.register_all()
     from bev.datasets.atomic import atomic_write
+    from bev.engine.config import load_config
     from bev.inference import GreedyTracker, StreamingPerceptor
     from bev.visualization import write_mp4
 
     tracker = None if options.no_tracking else GreedyTracker()
     perceptor = StreamingPerceptor(
-        options.config,
+        load_config(options.config, options.cfg_options),
         options.checkpoint,
         options.device,
         precision=options.precision,

@@ -70,3 +70,10 @@ def test_an_image_folder(data: tuple[Path, list[str]], tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.strip().splitlines()[-1].endswith("no entry 'cameras'")
     check(tmp_path / "out", 3)
+
+
+def test_an_override_reaches_the_config(data: tuple[Path, list[str]], tmp_path: Path) -> None:
+    override = ("--cfg-options", "test_dataloader.dataset.pipeline.1.corp=None")
+    result = run("images", tmp_path / "absent.json", *data[1], "--out", tmp_path, *override)
+    assert result.returncode == 1
+    assert "no key 'corp'" in result.stderr and "did you mean crop" in result.stderr
