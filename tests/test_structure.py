@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CODE = ("bev", "projects", "tools", "tests")
+CODE = ("bev", "ops", "projects", "tools", "tests")
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_CONFIG_LINES = 500, 50, 60
 FLOORS = (
     ("benchmark_record", "version"),
@@ -56,7 +56,7 @@ def imported(path: Path, nodes: Iterator[ast.AST], known: set[str]) -> set[str]:
 
 
 def test_files_are_short() -> None:
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules(*CODE, "ops", "configs")}
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules(*CODE, "configs")}
     assert not {str(path): length for path, length in lengths.items() if length > MAX_FILE_LINES}
 
 
@@ -76,6 +76,22 @@ def test_whole_configs_are_short(pattern: str) -> None:
     lengths = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.glob(pattern)}
     assert lengths
     assert not {path: length for path, length in lengths.items() if length > MAX_CONFIG_LINES}
+
+
+def test_all_names_are_typed() -> None:
+    """But those of functions that numba compiles for the types of their arguments."""
+    untyped = []
+    for path in modules("bev", "ops", "projects", "tools"):
+        for node in ast.walk(tree_of(path)) if "configs" not in path.parts else ():
+            if isinstance(node, ast.FunctionDef) and "jit" not in {ast.unparse(entry) for entry in node.decorator_list}:
+                of = node.args
+                names = [*of.posonlyargs, *of.args, *of.kwonlyargs, *filter(None, (of.vararg, of.kwarg))]
+                missing = [
+                    entry.arg for entry in names if entry.annotation is None and entry.arg not in ("self", "cls")
+                ]
+                if missing or (node.returns is None and node.name != "__init__"):
+                    untyped.append(f"{path}:{node.lineno} {node.name}: {', '.join(missing) or 'what it returns'}")
+    assert not untyped
 
 
 def test_no_public_class_name_stands_for_two_classes() -> None:

@@ -19,20 +19,18 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # The profiler, which measures memory and parts, otherwise writes a line per measurement.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
-import cv2
-import torch
-from bev_ops.benchmarks.measure import machine
 from mmengine.config import DictAction
 
-from bev.benchmark_record import BenchmarkRecord
 from bev.datasets.atomic import atomic_write
-from bev.engine.backbone_benchmark import measure_backbone, report, threads
-from bev.engine.cli import run_main
-from bev.models.backbones.internimage import VARIANTS, build_internimage
+from bev.engine.cli import INTERNIMAGE, run_main
+
+if TYPE_CHECKING:
+    from bev.benchmark_record import BenchmarkRecord
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,7 +46,7 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     backbone = _add_command(
         commands, "backbone", run_backbone, "inference of InternImage, beside stock layers and its floor"
     )
-    backbone.add_argument("--variant", choices=list(VARIANTS), default="t")
+    backbone.add_argument("--variant", choices=INTERNIMAGE, default="t")
     _add_inference_arguments(backbone, size=(128, 352), rounds=5)
     model = commands.add_parser("model", help="parameters and multiply-adds of a config or a folder")
     model.add_argument("config", type=Path, help="config file, or a folder of configs of image models for a table")
@@ -70,7 +68,7 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     training.add_argument("config")
     training.add_argument("--against", metavar="CONFIG", help="the config to compare with")
     training.add_argument("--data-root", help="where the data of both lies; the configs' data_root without it")
-    training.add_argument("--threads", type=int, default=torch.get_num_threads())
+    training.add_argument("--threads", type=int, help="torch's default without it")
     training.add_argument("--amp", choices=("bfloat16", "float16"), help="mixed precision, as of tools/train.py")
     training.add_argument("--steps", type=int, default=60, help="steps of each config")
     training.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides of the first")
@@ -85,7 +83,7 @@ def _add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
     pictures.add_argument("--index", required=True, help="index file with the samples")
     pictures.add_argument("--results", metavar="DIR", help="predictions, TOKEN.npz; the truth twice without it")
     pictures.add_argument("--width", type=int, default=1920, help="width of a picture in pixels")
-    pictures.add_argument("--threads", type=int, default=torch.get_num_threads())
+    pictures.add_argument("--threads", type=int, help="torch's default without it")
     pictures.add_argument("--rounds", type=int, default=8, help="frames")
     pictures.add_argument("--no-reference", action="store_true", help="leave matplotlib out")
     rays = _add_command(commands, "ray-iou", run_ray_iou, "RayIoU of occupancy, beside following rays in Python")
@@ -132,7 +130,7 @@ def _add_command(
 def _add_inference_arguments(command: argparse.ArgumentParser, size: tuple[int, int], rounds: int) -> None:
     command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
     command.add_argument("--cameras", type=int, default=6)
-    command.add_argument("--threads", type=int, default=torch.get_num_threads())
+    command.add_argument("--threads", type=int, help="torch's default without it")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     command.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     command.add_argument("--rounds", type=int, default=rounds)
@@ -141,6 +139,10 @@ def _add_inference_arguments(command: argparse.ArgumentParser, size: tuple[int, 
 def main() -> None:
     """Measure what the arguments name and show the record."""
     args = parse_args()
+    if "threads" in args and args.threads is None:
+        import torch
+
+        args.threads = torch.get_num_threads()
     record = args.run(args)
     if args.json:
         with atomic_write(args.json, "w") as file:
@@ -149,6 +151,12 @@ def main() -> None:
 
 def run_backbone(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure a backbone."""
+    import torch
+    from bev_ops.benchmarks.measure import machine
+
+    from bev.engine.backbone_benchmark import measure_backbone, report, threads
+    from bev.models.backbones.internimage import build_internimage
+
     torch.manual_seed(0)
     with threads(args.threads):
         plain = machine(args.device)
@@ -179,6 +187,7 @@ def run_streaming(args: argparse.Namespace) -> BenchmarkRecord:
     import bev
 
     bev.register_all()
+    from bev.engine.backbone_benchmark import threads
     from bev.engine.config import load_config
     from bev.inference.benchmark import measure_streaming
 
@@ -204,6 +213,7 @@ def run_training(args: argparse.Namespace) -> BenchmarkRecord:
     import bev
 
     bev.register_all()
+    from bev.engine.backbone_benchmark import threads
     from bev.engine.config import load_config
     from bev.engine.data_config import set_data_root
     from bev.engine.training_benchmark import measure_training
@@ -294,6 +304,8 @@ def run_waymo_let(args: argparse.Namespace) -> BenchmarkRecord:
 
 def run_waymo_index(args: argparse.Namespace) -> BenchmarkRecord:
     """Measure Waymo's index."""
+    import cv2
+
     from bev.datasets.synthetic.export_waymo import generate_waymo
     from bev.datasets.waymo.benchmark import measure_index, write_full_size_release
 

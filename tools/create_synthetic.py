@@ -9,9 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bev.datasets.synthetic import generate
-from bev.datasets.synthetic.export_waymo import generate_waymo
-
 
 def image_size(text: str) -> tuple[int, int]:
     """Reads a size such as 352x198."""
@@ -41,6 +38,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Generates what the command line asks for; 1 if it can't be done."""
     args = parse_arguments()
+    from bev.datasets.synthetic import generate
+    from bev.datasets.synthetic.export_waymo import generate_waymo
+
     counts = (args.root, args.scenes, args.val_scenes, args.frames, args.seed, args.workers)
     try:
         if args.format == "waymo":

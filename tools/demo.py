@@ -15,12 +15,16 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mmengine.config import DictAction
 from tqdm import tqdm
 
 from bev.engine.cli import run_main
+
+if TYPE_CHECKING:
+    from bev.inference import StreamingPerceptor
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -91,7 +95,9 @@ def open_source(options: argparse.Namespace, bev_frame: str) -> Iterator:
     return sources.read_videos(options.calibration, options.rate)
 
 
-def run(perceptor, moments: Iterator, options: argparse.Namespace, records: list[dict]) -> Iterator[np.ndarray]:
+def run(
+    perceptor: StreamingPerceptor, moments: Iterator, options: argparse.Namespace, records: list[dict]
+) -> Iterator[np.ndarray]:
     """Step through the moments, note the detections in `records` and draw each moment: RGB (H, W, 3) uint8."""
     from bev.geometry import pix_T_cam
     from bev.visualization.boxes import BoxSet

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bev.engine.cli import run_main
+
+if TYPE_CHECKING:
+    from bev.inference.ensemble import EnsembleOptions
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -60,7 +64,7 @@ def merge_waymo(options: argparse.Namespace) -> None:
     print(f"{options.out}: {len(options.results)} models, {len(frames)} frames, {len(merged.objects)} boxes")
 
 
-def _options(options: argparse.Namespace):
+def _options(options: argparse.Namespace) -> EnsembleOptions:
     from bev.inference.ensemble import EnsembleOptions
 
     return EnsembleOptions(

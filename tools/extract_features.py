@@ -10,8 +10,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bev.engine.cli import run_main
+from bev.engine.cli import INTERNIMAGE, run_main
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bev.models.backbones.internimage import InternImage
 
 MAY_LACK = (".gamma1", ".gamma2")  # the classifier T has no layer scales; those of features start at 1 and stay there
 
@@ -21,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("source", type=Path, help="an image, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the features; a killed run goes on in it")
     model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--variant", choices=("t", "s", "b", "l", "xl", "h", "g"), help="a published model")
+    model.add_argument("--variant", choices=INTERNIMAGE, help="a published model")
     model.add_argument("--config", help="config whose model has an InternImage as backbone")
     parser.add_argument("--checkpoint", help="weights, in any layout; random ones without it")
     parser.add_argument("--layers", nargs="+", default=["stage3"], help="see --list; the last stage without it")
@@ -53,7 +59,7 @@ def main() -> None:
     print(f"{args.out}: {len(images)} images")
 
 
-def build_model(args: argparse.Namespace):
+def build_model(args: argparse.Namespace) -> InternImage:
     """The feature extractor with all stages, and its weights."""
     from bev.engine.checkpoint import CheckpointError, load_weights
     from bev.models.backbones.internimage import InternImage, build_internimage
@@ -72,7 +78,7 @@ def build_model(args: argparse.Namespace):
     return model
 
 
-def _backbone_of(path: str):
+def _backbone_of(path: str) -> nn.Module:
     import bev
 
     bev.register_all()

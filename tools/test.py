@@ -9,16 +9,9 @@ import argparse
 import json
 from pathlib import Path
 
-from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
-
 import bev
 from bev.datasets.atomic import atomic_write
-from bev.engine.augmented_test import augment_test
-from bev.engine.checkpoint import load_weights
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
-from bev.engine.config import accepted_arguments, scope_of
-from bev.engine.runner import build_runner
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,6 +27,14 @@ def main() -> None:
     """Run the test loop and keep its metrics."""
     args = parse_args()
     bev.register_all()
+    from mmengine.dist import is_main_process
+    from mmengine.model import is_model_wrapper
+
+    from bev.engine.augmented_test import augment_test
+    from bev.engine.checkpoint import load_weights
+    from bev.engine.config import accepted_arguments, scope_of
+    from bev.engine.runner import build_runner
+
     config = load_experiment(args)
     if args.tta:
         augment_test(config)

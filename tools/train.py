@@ -6,7 +6,6 @@ import argparse
 
 import bev
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
-from bev.engine.runner import build_runner, start_from
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,6 +30,8 @@ def main() -> None:
     """Build the runner that the arguments describe and train."""
     args = parse_args()
     bev.register_all()
+    from bev.engine.runner import build_runner, start_from
+
     config = load_experiment(args)
     if args.amp:
         config.optim_wrapper.update(type="AutocastOptimWrapper", dtype=args.amp)

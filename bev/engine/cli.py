@@ -1,4 +1,7 @@
-"""What the command-line tools share: arguments of an experiment, and one clear line for bad input."""
+"""What the command-line tools share: arguments of an experiment, and one clear line for bad input.
+
+Tools import what they work with once the command line is read: `--help` and a wrong option answer at once.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from bev.engine.config import load_config
-from bev.engine.data_config import set_data_root
+INTERNIMAGE = ("t", "s", "b", "l", "xl", "h", "g")
+"""Names of the published backbones; `bev.models.backbones.internimage.VARIANTS` tells what they are."""
 
 
 def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +36,9 @@ def load_experiment(args: argparse.Namespace) -> Config:
     Raises:
         ConfigError: If the config or an override cannot be used.
     """
+    from bev.engine.config import load_config
+    from bev.engine.data_config import set_data_root
+
     config = load_config(args.config, args.cfg_options)
     if args.data_root:
         set_data_root(config, args.data_root)

@@ -22,7 +22,6 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, root
 from mmengine.registry.registry import Registry
-from mmengine.runner import Runner
 
 # Keys that the registry, the runner or a wrapper takes out before the class sees the rest.
 CONSUMED_KEYS = {
@@ -104,6 +103,8 @@ def _missing_key(node: Mapping, key: str, parts: list[str], depth: int, scope: s
     part = parts[depth]
     known = sorted(map(str, node))
     if depth == 0:
+        from mmengine.runner import Runner  # imports torch and more: too slow for who only reads a command line
+
         known += [name for name in inspect.signature(Runner.__init__).parameters if name != "self"]
         known += ["auto_scale_lr", "find_unused_parameters", "sync_bn", "model_wrapper_cfg"]
         accepted = part in known

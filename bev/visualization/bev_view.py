@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw
@@ -46,7 +48,7 @@ def draw_bev(
     return _label_rings(panel, rings, size / (2 * extent), truth is not None)
 
 
-def _panel_transform(scale: float, pixels: int, forward: tuple[float, float]):
+def _panel_transform(scale: float, pixels: int, forward: tuple[float, float]) -> Callable[[np.ndarray], np.ndarray]:
     """Function from bev xy (..., 2) in metres to panel pixels, with `forward` pointing up."""
     ahead = np.array(forward, dtype=float)
     right = np.array([ahead[1], -ahead[0]])
@@ -65,7 +67,14 @@ def _draw_points(canvas: np.ndarray, pixels: np.ndarray, heights: np.ndarray) ->
         canvas[cells[inside, 1] + row, cells[inside, 0] + column] = shade[:, None]
 
 
-def _draw_outlines(canvas, boxes: BoxSet, to_panel, colours, thickness: int, filled: bool) -> None:
+def _draw_outlines(
+    canvas: np.ndarray,
+    boxes: BoxSet,
+    to_panel: Callable[[np.ndarray], np.ndarray],
+    colours: Sequence[tuple[int, int, int]],
+    thickness: int,
+    filled: bool,
+) -> None:
     """Draw footprints with a line from the centre to the middle of the front."""
     corners = to_panel(box_corners(boxes.boxes)[:, :4, :2])
     for polygon, colour in zip(corners, colours, strict=True):

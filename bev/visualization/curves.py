@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.figure
 import numpy as np
+from matplotlib.axes import Axes
 
 
 def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
@@ -40,7 +41,7 @@ def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[s
     return path
 
 
-def _draw_metrics(axes, evaluations: list[dict], metrics: tuple[str, ...], per_epoch: float) -> None:
+def _draw_metrics(axes: Axes, evaluations: list[dict], metrics: tuple[str, ...], per_epoch: float) -> None:
     """Draw metrics on a second axis; evaluation rows count epochs in `step`."""
     if not evaluations:
         return

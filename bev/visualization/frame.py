@@ -76,7 +76,13 @@ def _cell_widths(rows: list[list[str]], width: int) -> list[list[int]]:
     ]
 
 
-def _camera_cell(name, images, projections, boxes: BoxSet | None, width: int) -> np.ndarray:
+def _camera_cell(
+    name: str,
+    images: Mapping[str, np.ndarray],
+    projections: Mapping[str, np.ndarray],
+    boxes: BoxSet | None,
+    width: int,
+) -> np.ndarray:
     image = images[name]
     scale = width / image.shape[1]
     resized = fit(image, (round(image.shape[0] * scale), width))

@@ -20,6 +20,17 @@ def official_style_dcnv3(input: Tensor, offset: Tensor, mask: Tensor, kernel: in
 
     The image is padded for real; reference points, window and offsets are added up in fractions of the padded image and
     go through `grid_sample`.
+
+    Args:
+        input: (N, H, W, G * D).
+        offset: (N, H, W, G * P * 2), x before y, pixels.
+        mask: (N, H, W, G * P).
+        kernel: Side of the window.
+        padding: Pixels on each side.
+        groups: G.
+
+    Returns:
+        (N, H, W, G * D).
     """
     input = F.pad(input, (0, 0, padding, padding, padding, padding))
     images, height, width, channels = input.shape
@@ -46,7 +57,17 @@ def official_style_dcnv3(input: Tensor, offset: Tensor, mask: Tensor, kernel: in
 def mmcv_style_ms_deform_attn(
     value: Tensor, shapes: list[tuple[int, int]], locations: Tensor, weights: Tensor
 ) -> Tensor:
-    """Deformable attention as mmcv's PyTorch fallback computes it: all levels' samples side by side, then one sum."""
+    """Deformable attention as mmcv's PyTorch fallback computes it: all levels' samples side by side, then one sum.
+
+    Args:
+        value: (B, S, G, D), G heads.
+        shapes: Height and width of each level.
+        locations: (B, Q, G, L, P, 2), fractions of the levels.
+        weights: (B, Q, G, L, P).
+
+    Returns:
+        (B, Q, G * D).
+    """
     batch, _, heads, depth = value.shape
     queries, levels, points = locations.shape[1], locations.shape[3], locations.shape[4]
     sampled = []
@@ -71,7 +92,7 @@ def rebatched_cross_attention(
 ) -> Tensor:
     """Spatial cross-attention as BEVFormer computes it: each camera's queries are gathered and padded to one count.
 
-    Args:
+    Args as for `bev_ops.functional.bev_cross_attention`, and:
         attend: deformable attention of single cameras; `mmcv_style_ms_deform_attn` by default.
     """
     attend = attend or mmcv_style_ms_deform_attn

@@ -31,18 +31,11 @@ def check_tensors(
     Raises:
         ValueError: says what is wrong, what was expected and what was given.
     """
-    if values.dim() != 4:
-        raise ValueError(f"bev_cross_attention: values must be (R, S, H, D), got shape {tuple(values.shape)}")
-    if offsets.dim() != 6 or offsets.shape[5] != 2:
-        raise ValueError(f"bev_cross_attention: offsets must be (B, Q, H, L, P, 2), got shape {tuple(offsets.shape)}")
+    _check_ranks(values, reference_points, offsets)
     rows, _, heads, _ = values.shape
     batch, queries, _, levels, points, _ = offsets.shape
     if offsets.shape[2] != heads:
         raise ValueError(f"bev_cross_attention: values have {heads} heads, offsets {offsets.shape[2]}")
-    if reference_points.dim() != 4:
-        raise ValueError(
-            f"bev_cross_attention: reference_points must be (R, Q, Z, 2), got shape {tuple(reference_points.shape)}"
-        )
     anchors = reference_points.shape[2]
     if anchors < 1 or points % anchors:
         raise ValueError(
@@ -68,6 +61,17 @@ def check_tensors(
         raise ValueError(
             "bev_cross_attention: reference_points have no gradient; detach them, or use ms_deform_attn if calibration "
             "is learned"
+        )
+
+
+def _check_ranks(values: Tensor, reference_points: Tensor, offsets: Tensor) -> None:
+    if values.dim() != 4:
+        raise ValueError(f"bev_cross_attention: values must be (R, S, H, D), got shape {tuple(values.shape)}")
+    if offsets.dim() != 6 or offsets.shape[5] != 2:
+        raise ValueError(f"bev_cross_attention: offsets must be (B, Q, H, L, P, 2), got shape {tuple(offsets.shape)}")
+    if reference_points.dim() != 4:
+        raise ValueError(
+            f"bev_cross_attention: reference_points must be (R, Q, Z, 2), got shape {tuple(reference_points.shape)}"
         )
 
 

@@ -57,7 +57,7 @@ def dcnv3(
 
 
 def sample(input: Tensor, offset: Tensor, mask: Tensor, window: Window) -> Tensor:
-    """Deformable convolution v3 with the arguments gathered in `window`."""
+    """Deformable convolution v3 of an input (N, H, W, C), with the other arguments of `dcnv3` gathered in `window`."""
     height_out, width_out = window.check(input, offset, mask)
     images, height, width, channels = input.shape
     groups, points = window.groups, window.points

@@ -53,7 +53,7 @@ def evaluate_plainly(
 
 
 def points_of(instances: Sequence[Mapping]) -> list[np.ndarray]:
-    """Points of each instance."""
+    """Points of each instance: (P, 3) metres, or the corners (2, 2) of a box in pixels."""
     return [instance["points"] for instance in instances]
 
 
@@ -64,7 +64,7 @@ def distance_matrix(
     compared: np.ndarray | None = None,
     relaxed: bool = True,
 ) -> np.ndarray:
-    """Distances of all compared pairs, less where the true curve is far from the vehicle."""
+    """Distances (truths, predictions) of all compared pairs, less where the true curve is far from the vehicle."""
     matrix = np.full((len(truths), len(predictions)), APART)
     for i, truth in enumerate(truths):
         factor = max(0.5, 1 - 5e-3 * min(float(np.linalg.norm(point)) for point in truth)) if relaxed else 1.0
@@ -75,7 +75,7 @@ def distance_matrix(
 
 
 def chamfer(truth: np.ndarray, prediction: np.ndarray, opens_loops: bool) -> float:
-    """Mean of both directions' mean distance to the nearest point."""
+    """Mean of both directions' mean distance between curves (P, 3) and (Q, 3), to the nearest point each; metres."""
     if opens_loops and (truth[0] == truth[-1]).all():
         truth = truth[:-1]
     between = cdist(prediction, truth)
@@ -83,7 +83,7 @@ def chamfer(truth: np.ndarray, prediction: np.ndarray, opens_loops: bool) -> flo
 
 
 def frechet(truth: np.ndarray, prediction: np.ndarray) -> float:
-    """Discrete Frechet distance by dynamic programming."""
+    """Discrete Frechet distance of curves (P, 3) and (Q, 3) by dynamic programming, metres."""
     between = cdist(prediction, truth, metric="minkowski", p=2)
     leash = np.zeros_like(between)
     leash[:, 0] = np.maximum.accumulate(between[:, 0])
@@ -95,7 +95,7 @@ def frechet(truth: np.ndarray, prediction: np.ndarray) -> float:
 
 
 def one_minus_iou(truth: np.ndarray, prediction: np.ndarray) -> float:
-    """1 - IoU of two boxes."""
+    """1 - IoU of two boxes, corners (2, 2): left, top, then right, bottom."""
     width = min(prediction[1][0], truth[1][0]) - max(prediction[0][0], truth[0][0])
     height = min(prediction[1][1], truth[1][1]) - max(prediction[0][1], truth[0][1])
     overlap = max(width, 0) * max(height, 0)
@@ -104,7 +104,7 @@ def one_minus_iou(truth: np.ndarray, prediction: np.ndarray) -> float:
 
 
 def matches(distances: np.ndarray, confidence: np.ndarray, threshold: float) -> dict[int, int]:
-    """Prediction by the true instance that it found."""
+    """Prediction by the true instance that it found, from distances (T, P) and confidences (P,)."""
     found: dict[int, int] = {}
     if distances.size:
         nearest, least = distances.argmin(axis=0), distances.min(axis=0)
@@ -115,7 +115,7 @@ def matches(distances: np.ndarray, confidence: np.ndarray, threshold: float) -> 
 
 
 def confidences_of(instances: Sequence[Mapping]) -> np.ndarray:
-    """Confidence of each instance."""
+    """Confidence (N,) of each instance."""
     return np.array([instance["confidence"] for instance in instances], dtype=np.float64)
 
 
@@ -168,7 +168,7 @@ def topology(truths: Mapping, predictions: Mapping, lanes: Mapping, boxes: Mappi
 
 
 def recall_level(confidence: np.ndarray, found: Mapping[int, int], level: int) -> float:
-    """The confidence that version 1.0 takes for a quantile of the recall."""
+    """The confidence that version 1.0 takes for a quantile of the recall, from those of all predictions (N,)."""
     hit = np.zeros(len(confidence))
     hit[list(found.values())] = 1
     recalls = np.cumsum(hit[np.argsort(-confidence, kind="stable")])
@@ -179,7 +179,7 @@ def recall_level(confidence: np.ndarray, found: Mapping[int, int], level: int) -
 
 
 def vertex_scores(truth: np.ndarray, edges: np.ndarray, sides: Sequence[Mapping], unmatched: float) -> list[float]:
-    """Score of each row and each column."""
+    """Score of each row and each column of true relations (M, N), from predicted ones (P, Q) and matches of both."""
     full = np.full(truth.shape, np.nan)
     rows, columns = (np.array(list(side.items()), dtype=np.int64).reshape(-1, 2) for side in sides)
     full[np.ix_(rows[:, 0], columns[:, 0])] = edges[np.ix_(rows[:, 1], columns[:, 1])]
@@ -225,12 +225,12 @@ def lane_f_score(truths: Mapping, predictions: Mapping) -> float:
 
 
 def spans(points: np.ndarray) -> bool:
-    """Whether a curve has a line in front of the last sample and behind the first."""
+    """Whether a curve (P, 3) has a line in front of the last sample and behind the first."""
     return len(points) > 1 and points[0, 0] < SAMPLES[-1] and points[-1, 0] > SAMPLES[0]
 
 
 def sampled(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """y and z at the samples, and which of them the curve reaches."""
+    """y and z at the samples (S,), and which of them a curve (P, 3) reaches."""
     x = points[:, 0]
     y, z = (interp1d(x, points[:, axis], fill_value="extrapolate")(SAMPLES) for axis in (1, 2))
     return y, z, (x.min() <= SAMPLES) & (x.max() >= SAMPLES)

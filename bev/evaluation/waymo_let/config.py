@@ -189,11 +189,11 @@ def estimate_cutoffs(scores: np.ndarray, number: int) -> np.ndarray:
     """Score cut-offs that split all predictions into buckets of one size, or an even grid where those are few.
 
     Args:
-        scores: Of all predictions of all frames.
+        scores: (P,), of all predictions of all frames.
         number: How many are wanted; one gives the cut-off 0.
 
     Returns:
-        Float32; the first is the lowest score and the last is 1, unless there is one only.
+        (C,) float32; the first is the lowest score and the last is 1, unless there is one only.
     """
     scores = np.sort(np.asarray(scores, dtype=np.float32))
     if number == 1:

@@ -112,7 +112,7 @@ def aligned_centres(boxes: np.ndarray, truth: np.ndarray, let: LetConfig) -> np.
 
 
 def heading_accuracy(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """1 for equal headings, 0 for opposite ones; broadcast, float32."""
+    """1 for equal headings (...), 0 for opposite ones, radians; broadcast, float32."""
     found, wanted = (((angle + np.pi) % (2 * np.pi) - np.pi).astype(np.float32) for angle in (found, wanted))
     difference = np.abs(found - wanted).astype(np.float64)
     shorter = np.where(difference > np.pi, 2 * np.pi - difference, difference).astype(np.float32)

@@ -62,7 +62,7 @@ def local_codes(codes: Tensor, cells: Tensor, grid: BEVGrid) -> Tensor:
 
 
 def absolute_codes(codes: Tensor, cells: Tensor, grid: BEVGrid) -> Tensor:
-    """The inverse of `local_codes`."""
+    """The inverse of `local_codes`: box codes (..., 10) in metres."""
     centre = grid.to_metres(_cell_centres(cells, grid, codes.dtype) + codes[..., :2])
     return torch.cat([centre, codes[..., 2:]], dim=-1)
 

@@ -47,7 +47,7 @@ _PAINT_SHARES = np.array([18, 10, 16, 12, 10, 8, 5, 5, 4, 4, 2, 3, 1.5, 1.5])
 
 
 def rgb(values: np.ndarray) -> Colour:
-    """A colour from an array of three numbers."""
+    """A colour from an array (3,)."""
     red, green, blue = (float(value) for value in values)
     return red, green, blue
 

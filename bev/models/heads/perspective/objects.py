@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from mmdet3d.structures import Det3DDataSample
+from mmdet3d.structures import BaseInstance3DBoxes, Det3DDataSample
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from bev.geometry.cameras import project, split_projection
@@ -126,7 +127,7 @@ def _objects_of_image(
     )
 
 
-def _in_camera(boxes, cam_T_aug: Tensor, intrinsic: Tensor) -> CameraBoxes:
+def _in_camera(boxes: BaseInstance3DBoxes, cam_T_aug: Tensor, intrinsic: Tensor) -> CameraBoxes:
     """Boxes in a camera's frame; `cam_T_aug` may scale and mirror."""
     linear = cam_T_aug[:3, :3]
     scale = torch.linalg.det(linear).abs() ** (1 / 3)
@@ -151,7 +152,7 @@ def _area(rectangles: Tensor) -> Tensor:
     return (rectangles[:, 2:] - rectangles[:, :2]).clamp(min=0).prod(-1)
 
 
-def _field(instances, name: str, default: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _field(instances: InstanceData, name: str, default: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """A field of the ground truth, or a default for every box."""
     values = instances.get(name)
     if values is None:
