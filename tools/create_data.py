@@ -66,6 +66,14 @@ def _add_lanes(datasets: argparse._SubParsersAction) -> None:
     made = datasets.add_parser("synthetic-lanes", help="lane topology of a generated data set, and its indexes")
     made.add_argument("--root", required=True, help="data root of the synthetic world")
     made.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
+    made.add_argument(
+        "--reach",
+        type=float,
+        nargs=2,
+        default=(50.0, 25.0),
+        metavar=("X", "Y"),
+        help="metres ahead and aside up to which lanes are annotated (default: 50 25, as OpenLane-V2)",
+    )
     _add_workers(made)
     made.set_defaults(
         run=create_synthetic_lanes, subset="B", format="centerline", pickles=False, allow_missing=False, out=None
@@ -150,7 +158,7 @@ def create_synthetic_lanes(options: argparse.Namespace) -> None:
     """Writes annotations of the synthetic world in OpenLane-V2's format, and their indexes."""
     from bev.datasets.synthetic.export_openlane import export_openlane
 
-    frames = export_openlane(options.root, options.version, options.workers)
+    frames = export_openlane(options.root, options.version, options.workers, reach=tuple(options.reach))
     print(f"{options.root}: annotations of {frames} frames")
     create_lanes(options)
 

@@ -1,8 +1,8 @@
 """Lane topology of the procedural world in the format of OpenLane-V2's subset B, beside its nuScenes-style tables.
 
 Frames are the key frames of the nuScenes-style data set, under the same images and times, so that one data set has
-boxes, occupancy and lanes. Lanes are those of the road network within reach, cut at its border; traffic elements are
-the lights and signs that the front camera sees.
+boxes, occupancy and lanes. Lanes are those of the road network within reach of ego, cut at its border; traffic elements
+are the lights and signs that the front camera sees.
 
 Shapes: n lanes, k traffic elements.
 """
@@ -31,7 +31,7 @@ from .signals import governed
 
 SUBSET = "B"
 REACH = (50.0, 25.0)
-"""Half size along x and y of the region in the ego frame whose lanes are annotated, metres, as in OpenLane-V2."""
+"""Half size along x and y of the region in the ego frame whose lanes OpenLane-V2 annotates, metres."""
 
 LANE_POINTS = 201
 MIN_LENGTH = 3.0
@@ -60,7 +60,9 @@ class _Piece(NamedTuple):
     has_end: bool
 
 
-def frame_annotation(scene: Scene, frame: int, lanes: list[Lane], renderer: CameraRenderer) -> dict[str, Any]:
+def frame_annotation(
+    scene: Scene, frame: int, lanes: list[Lane], renderer: CameraRenderer, reach: tuple[float, float] = REACH
+) -> dict[str, Any]:
     """Annotation of a key frame.
 
     Args:
@@ -68,8 +70,9 @@ def frame_annotation(scene: Scene, frame: int, lanes: list[Lane], renderer: Came
         frame: Number of the key frame.
         lanes: `lane_graph` of the scene's network.
         renderer: Of the front camera.
+        reach: Half size along x and y of the region whose lanes are annotated, metres.
     """
-    pieces = [piece for i, lane in enumerate(lanes) for piece in _pieces(i, lane, scene.world_T_ego(frame))]
+    pieces = [piece for i, lane in enumerate(lanes) for piece in _pieces(i, lane, scene.world_T_ego(frame), reach)]
     elements = _elements(scene, frame, renderer)
     follows = [
         [bool(a.has_end and b.has_start and b.lane in lanes[a.lane].successors) for b in pieces] for a in pieces
@@ -94,12 +97,12 @@ def frame_annotation(scene: Scene, frame: int, lanes: list[Lane], renderer: Came
     }
 
 
-def _pieces(number: int, lane: Lane, world_T_ego: np.ndarray) -> Iterator[_Piece]:
+def _pieces(number: int, lane: Lane, world_T_ego: np.ndarray, reach: tuple[float, float]) -> Iterator[_Piece]:
     """The parts of a lane within reach of ego."""
     count = max(2, int(np.ceil(lane.path.length / _STEP)) + 1)
     world = lane.path.at(np.linspace(0.0, lane.path.length, count))[0]
     points = (world - world_T_ego[:2, 3]) @ world_T_ego[:2, :2]
-    inside = np.concatenate([[False], (np.abs(points) <= REACH).all(axis=1), [False]])
+    inside = np.concatenate([[False], (np.abs(points) <= reach).all(axis=1), [False]])
     borders = np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2)
     for part, (first, end) in enumerate(borders):
         if (end - 1 - first) * lane.path.length / (count - 1) >= MIN_LENGTH:
@@ -147,28 +150,38 @@ def _seen(rows: np.ndarray, wanted: tuple[int, int], box: np.ndarray) -> float:
     return float(((window >= wanted[0]) & (window < wanted[1])).mean())
 
 
-def export_openlane(root: str | Path, version: str = "v1.0-trainval", workers: int = 2, progress: bool = True) -> int:
+def export_openlane(
+    root: str | Path,
+    version: str = "v1.0-trainval",
+    workers: int = 2,
+    progress: bool = True,
+    reach: tuple[float, float] = REACH,
+) -> int:
     """Writes annotations of a generated data set: SPLIT/SCENE/info/TIME.json and `data_dict_subset_B.json`.
 
-    Scenes whose files exist are kept.
+    Finished scenes are kept, unless they were made for another reach.
 
     Args:
         root: Data root, as given to `generate`.
         version: Name of the folder of tables.
         workers: Processes.
         progress: Whether to show a progress bar.
+        reach: Half size along x and y of the region around ego whose lanes are annotated, metres.
 
     Returns:
         Number of annotated frames.
 
     Raises:
         FileNotFoundError: The data set was not generated here.
+        ValueError: The reach is not positive.
     """
+    if min(reach) <= 0:
+        raise ValueError(f"the reach must be positive along x and y, got {reach}")
     root = Path(root)
     shards = finished_shards(root, version)
     splits = json.loads((root / version / "splits.json").read_text(encoding="utf-8"))
     split_of = {scene: split for split in ("train", "val") for scene in splits[split]}
-    jobs = [(str(root), str(shard), split_of[shard.stem]) for shard in shards if shard.stem in split_of]
+    jobs = [(str(root), str(shard), split_of[shard.stem], reach) for shard in shards if shard.stem in split_of]
     done = run_jobs(_export_scene, jobs, workers)
     files = sorted(tqdm(done, total=len(jobs), desc="lanes", unit="scene", disable=not progress))
     listed = {split: {scene: names for of, scene, names in files if of == split} for split in ("train", "val")}
@@ -176,21 +189,30 @@ def export_openlane(root: str | Path, version: str = "v1.0-trainval", workers: i
     return sum(len(names) for _, _, names in files)
 
 
-def _export_scene(job: tuple[str, str, str]) -> tuple[str, str, list[str]]:
+def _export_scene(job: tuple[str, str, str, tuple[float, float]]) -> tuple[str, str, list[str]]:
     """Writes a scene's files and returns its split, its name and theirs."""
-    root, shard, split = Path(job[0]), json.loads(Path(job[1]).read_text(encoding="utf-8")), job[2]
+    root, shard, split, reach = Path(job[0]), json.loads(Path(job[1]).read_text(encoding="utf-8")), job[2], job[3]
     recipe = shard["recipe"]
     folder = root / split / recipe["name"] / "info"
     times = sorted(row["timestamp"] for row in shard["tables"]["sample"])
-    missing = [t for t, time in enumerate(times) if not (folder / f"{time}.json").exists()]
+    files = [folder / f"{time}.json" for time in times]
+    # The last file goes first and comes last: where it is, the others are for the same reach.
+    kept = files[-1].exists() and _reach_of(files[-1]) == reach
+    if not kept:
+        files[-1].unlink(missing_ok=True)
+    missing = [t for t, file in enumerate(files) if not (kept and file.exists())]
     if missing:
         scene = scene_of(recipe)
         lanes, renderer = lane_graph(scene.network), CameraRenderer(scene, scene.rig.cameras[0])
         images = _image_paths(shard["tables"]["sample_data"])
         for t in missing:
-            annotation = frame_annotation(scene, t, lanes, renderer)
-            write_json(folder / f"{times[t]}.json", _frame(scene, t, times[t], images[times[t]], annotation))
-    return split, recipe["name"], [f"{time}.json" for time in times]
+            annotation = frame_annotation(scene, t, lanes, renderer, reach)
+            write_json(files[t], _frame(scene, t, times[t], images[times[t]], annotation, reach))
+    return split, recipe["name"], [file.name for file in files]
+
+
+def _reach_of(file: Path) -> tuple[float, ...]:
+    return tuple(json.loads(file.read_text(encoding="utf-8"))["meta_data"].get("reach", REACH))
 
 
 def _image_paths(rows: list[dict]) -> dict[int, dict[str, str]]:
@@ -202,12 +224,19 @@ def _image_paths(rows: list[dict]) -> dict[int, dict[str, str]]:
     return paths
 
 
-def _frame(scene: Scene, frame: int, time: int, images: Mapping[str, str], annotation: dict) -> dict[str, Any]:
+def _frame(
+    scene: Scene,
+    frame: int,
+    time: int,
+    images: Mapping[str, str],
+    annotation: dict[str, Any],
+    reach: tuple[float, float],
+) -> dict[str, Any]:
     """A frame as in the official files; image paths lead to the nuScenes-style pictures."""
     return {
         "version": "synthetic",
         "segment_id": scene.name,
-        "meta_data": {"source": "synthetic", "source_id": scene.name},
+        "meta_data": {"source": "synthetic", "source_id": scene.name, "reach": reach},
         "timestamp": time,
         "sensor": {
             camera.name: {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
 from bev.datasets.openlane_v2.index_build import build_indexes
 from bev.datasets.synthetic import Scene, build_scene
 from bev.datasets.synthetic.export_openlane import REACH, export_openlane, frame_annotation
+from bev.datasets.synthetic.jobs import write_json
 from bev.datasets.synthetic.lane_graph import lane_graph
 from bev.datasets.synthetic.render import CameraRenderer
 from bev.datasets.synthetic.signals import LIGHT, governed
@@ -97,6 +99,33 @@ def test_finished_scenes_are_kept(dataset: Path) -> None:
     export_openlane(dataset, workers=1, progress=False)
     after = [path.stat().st_mtime_ns for path in files]
     assert after[0] > before[0] and after[1:] == before[1:]
+
+
+def test_another_reach_makes_the_annotations_anew(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export_openlane(dataset, workers=1, progress=False)
+    files = sorted((dataset / "train").glob("*/info/*.json"))
+    before = [path.read_text(encoding="utf-8") for path in files]
+    export_openlane(dataset, workers=1, progress=False, reach=(20.0, 10.0))
+    lanes = [lane for path in files for lane in json.loads(path.read_text())["annotation"]["lane_centerline"]]
+    points = np.array([lane["points"] for lane in lanes])
+    assert len(points) and (np.abs(points[..., :2]) <= np.array((20.0, 10.0)) + 1e-3).all()
+
+    def write_first(path: Path, content: dict) -> None:
+        if path != files[0]:
+            raise OSError("disk full")
+        write_json(path, content)
+
+    near = files[0].read_text(encoding="utf-8")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr("bev.datasets.synthetic.export_openlane.write_json", write_first)
+        export_openlane(dataset, workers=1, progress=False)
+    assert files[0].read_text(encoding="utf-8") == before[0]
+    export_openlane(dataset, workers=1, progress=False, reach=(20.0, 10.0))
+    assert files[0].read_text(encoding="utf-8") == near
+    export_openlane(dataset, workers=1, progress=False)
+    assert [path.read_text(encoding="utf-8") for path in files] == before
+    with pytest.raises(ValueError, match="reach must be positive"):
+        export_openlane(dataset, progress=False, reach=(20.0, 0.0))
 
 
 def test_a_folder_without_a_world(tmp_path: Path) -> None:
