@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS := requirements/constraints-py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])').txt
 DEMO_DIR ?= work_dirs/demo
 
-.PHONY: setup demo test test-slow sweep sanitize wheel test-wheel lint doctor clean
+.PHONY: setup demo test test-slow coverage sweep sanitize wheel test-wheel lint doctor clean
 
 setup: $(READY)
 
@@ -26,6 +26,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+coverage: $(READY)
+	$(BIN)/python -m coverage run -m pytest -m "not slow"
+	$(BIN)/python -m coverage report
 
 sweep: $(READY)
 	$(BIN)/python -m pytest tests/ops -k sweep
