@@ -21,8 +21,9 @@ $(READY): requirements/verified.txt setup.py ops/setup.py pyproject.toml $(wildc
 demo: $(READY)
 	$(BIN)/python tools/quickstart.py --work-dir $(DEMO_DIR)
 
+# Up to four processes of one thread each, whole test files to each of them.
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow

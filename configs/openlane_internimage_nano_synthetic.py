@@ -1,18 +1,23 @@
 """Lane topology that two CPU cores train in minutes on the synthetic world, with boxes as supervision of the images.
 
-tools/create_data.py synthetic-lanes --root data/synthetic
+tools/create_data.py synthetic-lanes --root data/synthetic_lanes --reach 32 16
 """
 
 _base_ = ["bevformerv2_internimage_nano_synthetic.py", "_base_/openlane_nano.py"]
+
+data_root = "data/synthetic_lanes"
 
 model = dict(
     encoder=dict(grid=dict(bounds=_base_.lane_bev_bounds, shape=(32, 64))),
     heads=dict(_delete_=True, lanes=_base_.lane_head, perspective=_base_.model.heads.perspective),
 )
-train_dataloader = dict(
-    dataset=dict(bev_frame="ego", lanes=_base_.lane_train_index, pipeline=_base_.lane_train_pipeline)
-)
-val_dataloader = dict(dataset=dict(bev_frame="ego", lanes=_base_.lane_val_index, pipeline=_base_.lane_test_pipeline))
+dataset = dict(data_root=data_root, bev_frame="ego")
+train_dataloader = dict(dataset=dict(lanes=_base_.lane_train_index, pipeline=_base_.lane_train_pipeline, **dataset))
+val_dataloader = dict(dataset=dict(lanes=_base_.lane_val_index, pipeline=_base_.lane_test_pipeline, **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(_delete_=True, **_base_.lane_evaluator)
+val_evaluator = dict(_delete_=True, **{**_base_.lane_evaluator, "data_root": data_root})
 test_evaluator = val_evaluator
+
+# Roads of one scene are the same ones: many short scenes, each seen once, teach more than few seen often.
+train_cfg = dict(max_epochs=1, val_interval=1)
+param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=1)]

@@ -32,8 +32,18 @@ class FocalLoss:
     weight: float = 2.0
 
     def __call__(self, logits: Tensor, positive: Tensor) -> Tensor:
-        """Loss per element: logits and bool `positive` of one shape (..., K) to (..., K)."""
+        """Loss per element.
+
+        Args:
+            logits: (..., K).
+            positive: (..., K) bool; or float from 0 to 1, how far each is a positive.
+
+        Returns:
+            (..., K).
+        """
         as_positive, as_negative = self._terms(logits)
+        if positive.is_floating_point():
+            return torch.lerp(as_negative, as_positive, positive)
         return torch.where(positive, as_positive, as_negative)
 
     def cost(self, logits: Tensor, labels: Tensor) -> Tensor:

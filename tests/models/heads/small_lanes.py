@@ -28,6 +28,7 @@ def small_config(
     end_joint: bool = False,
     refine: bool = False,
     proposals: bool = False,
+    quality_scale: float | None = None,
     **code: Any,
 ) -> dict[str, Any]:
     """Config of a head with 6 lane and 5 traffic element queries; `code` goes to `CurveCode`."""
@@ -43,6 +44,7 @@ def small_config(
             "type": "CentrelineDetector",
             "decoder": {**decoder, "queries": {**seeds, "num_queries": 6}, "refine": refine, **points},
             "code": code,
+            "quality_scale": quality_scale,
         },
         "traffic": {
             "type": "TrafficElementDetector",

@@ -15,6 +15,13 @@ def test_loss_equals_torchvision() -> None:
     torch.testing.assert_close(FocalLoss()(logits, positive), expected)
 
 
+def test_a_share_lies_between_the_two_losses() -> None:
+    logits, share = torch.randn(5, 3), torch.rand(5, 3)
+    yes, no = (FocalLoss()(logits, torch.full((5, 3), value)) for value in (True, False))
+    torch.testing.assert_close(FocalLoss()(logits, share), share * yes + (1 - share) * no)
+    torch.testing.assert_close(FocalLoss()(logits, torch.ones(5, 3)), yes)
+
+
 def test_cost_is_the_change_of_the_loss_when_a_query_becomes_positive() -> None:
     loss = FocalLoss(alpha=0.3, gamma=1.5, weight=0.7)
     logits, labels = torch.randn(6, 4), torch.tensor([2, 0, 2])

@@ -52,6 +52,8 @@ class CentrelineDetector(nn.Module):
         num_fcs: Hidden layers of the class and curve branches.
         class_loss: Arguments of `FocalLoss`, which is also the class cost of the assignment.
         curve_loss: Arguments of `BoxDistance` on the numbers of the code, which is also the cost of the assignment.
+        quality_scale: Metres; a query then learns as its score how well it has met its lane, exp(-(d / scale)^2) of the
+            largest distance d between their points, so that scores rank lanes as the metric judges them. Without it, 1.
     """
 
     def __init__(
@@ -61,8 +63,12 @@ class CentrelineDetector(nn.Module):
         num_fcs: int = 2,
         class_loss: Mapping[str, Any] | None = None,
         curve_loss: Mapping[str, Any] | None = None,
+        quality_scale: float | None = None,
     ) -> None:
         super().__init__()
+        if quality_scale is not None and not quality_scale > 0:
+            raise ValueError(f"quality_scale is a positive number of metres, not {quality_scale}")
+        self.quality_scale = quality_scale
         self.code = CurveCode(**(code or {}))
         self.class_loss = FocalLoss(**(class_loss or {"weight": 1.5}))
         self.curve_loss = BoxDistance(**(curve_loss or {"kind": "l1", "weight": 0.0075}))
@@ -109,10 +115,18 @@ class CentrelineDetector(nn.Module):
         logits, codes = outputs.logits.float(), outputs.codes.float()
         matched = match_queries(self.assigner, targets, logits, codes, num_groups=1)
         normaliser = mean_over_ranks(matched.objects_per_group, logits.device)
-        class_losses = self.class_loss(logits, matched.positive).sum((1, 2, 3)) / normaliser
+        class_losses = self.class_loss(logits, self._found(codes, matched)).sum((1, 2, 3)) / normaliser
         curve_losses = (self.curve_loss(codes, matched.codes) * matched.weights).sum((1, 2, 3)) / normaliser
         losses = name_layers({"loss_cls": class_losses, "loss_curve": curve_losses})
         return losses | self.decoder.queries.loss(outputs.queries, list(targets)), matched
+
+    @torch.no_grad()
+    def _found(self, codes: Tensor, matched: QueryTargets) -> Tensor:
+        """What scores should be (L, B, Q, 1): bool, or from 0 to 1 by the distance of codes (L, B, Q, D) from truth."""
+        if self.quality_scale is None:
+            return matched.positive
+        apart = (self.code.decode(codes) - self.code.decode(matched.codes)).norm(dim=-1).amax(-1, keepdim=True)
+        return matched.positive * torch.exp(-((apart / self.quality_scale) ** 2))
 
     def _predict_curves(
         self, layer: int, states: Tensor, reference: Tensor, grid: BEVGrid

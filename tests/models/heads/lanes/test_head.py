@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +10,14 @@ from mmdet3d.structures import Det3DDataSample
 from small_lanes import GRID, one_sample, random_sample, small_features, small_head
 
 from bev.geometry import image_affine
-from bev.models.losses import PRIOR_LOGIT
+from bev.models.heads.lanes.targets import lane_targets
+from bev.models.losses import PRIOR_LOGIT, FocalLoss
 
 OPTIONS = [
     {},
     {"graph": True, "end_gap": True, "refine": True},
     {"kind": "points", "num_control": 11},
-    {"proposals": True, "end_joint": True, "refine": True},
+    {"proposals": True, "end_joint": True, "refine": True, "quality_scale": 2.5},
 ]
 
 
@@ -53,6 +55,22 @@ def test_nothing_to_find_is_learned_from_too(lanes: int, elements: int) -> None:
     for name in ("lane.loss_cls", "traffic.loss_cls", "loss_lane_lane", "loss_lane_traffic", "d0.loss_lane_lane"):
         assert losses[name] > 0
     sum(losses.values()).backward()
+
+
+def test_scores_learn_how_well_lanes_are_met() -> None:
+    """At exp(-1) for a lane that is moved aside by the scale, as the loss's slope there says."""
+    head = small_head(quality_scale=2.0)
+    outputs, sample = head(small_features(1)), random_sample(1, 0)
+    target = lane_targets([sample], head.lanes.code, 13, torch.tensor([[32.0, 64.0]])).lanes[0]
+    aside = target.codes.unflatten(-1, (-1, 3)) + torch.tensor([0.0, 2.0, 0.0])
+    codes = aside.flatten(-2).expand_as(outputs.lanes.codes)
+    for share, moved in ((1.0, target.codes.expand_as(codes)), (math.exp(-1), codes)):
+        logits = torch.full_like(outputs.lanes.logits, -1.0)
+        losses, matched = head.lanes.loss(replace(outputs.lanes, codes=moved, logits=logits), [target])
+        expected = FocalLoss(weight=1.5)(logits[-1], share * matched.positive[-1].float()).sum()
+        torch.testing.assert_close(losses["loss_cls"], expected)
+    with pytest.raises(ValueError, match="quality_scale is a positive number of metres, not 0"):
+        small_head(quality_scale=0.0)
 
 
 def test_half_the_precision_is_enough() -> None:
