@@ -20,7 +20,7 @@ lane_head = dict(
                 num_queries=64,
                 code=lane_code,
                 heatmap_weight=2.0,
-                curve_weight=0.5,
+                curve_weight=1.0,
                 passed_weight=2.0,
             ),
             num_layers=2,
@@ -30,7 +30,7 @@ lane_head = dict(
         ),
         code=lane_code,
         class_loss=dict(weight=1.5),
-        curve_loss=dict(kind="l1", weight=0.05),
+        curve_loss=dict(kind="l1", weight=0.1),
         quality_scale=2.5,  # the metric counts what is within 1, 2 and 3 m
     ),
     traffic=dict(
@@ -43,6 +43,10 @@ lane_head = dict(
             num_levels=3,
             **lane_attention,
         ),
+        # Lights of a few pixels are hard to learn, and should not pull the backbone from what lanes need.
+        class_loss=dict(weight=0.3),
+        box_loss=dict(kind="l1", weight=0.75),
+        overlap_loss=dict(weight=0.3),
     ),
     lane_lane=dict(
         type="PairRelation",
