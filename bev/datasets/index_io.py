@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.plain_arrays import ArrayGuard
+from bev.datasets.text_files import one_line
 
 SCHEMA_VERSION = "bev-1"
 BOX_CONVENTION = "mmdet3d>=1.0"
@@ -35,8 +37,16 @@ _BUILTINS = frozenset(
         "tuple",
     }
 )
-# Names under which numpy's own pickles find their parts: numpy 1 (core) and numpy 2 (_core).
-_NUMPY = frozenset({"_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype"})
+# Where numpy's own pickles look for their parts: numpy 1 (core) and numpy 2 (_core).
+_NUMPY = frozenset(
+    {
+        "numpy",
+        "numpy.core.multiarray",
+        "numpy._core.multiarray",
+        "numpy.core.numeric",
+        "numpy._core.numeric",
+    }
+)
 
 
 class IndexFormatError(ValueError):
@@ -46,22 +56,24 @@ class IndexFormatError(ValueError):
 class _PlainUnpickler(pickle.Unpickler):
     """Builds builtins and numpy arrays; anything else is refused by name."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._arrays = ArrayGuard()
+
     def find_class(self, module: str, name: str) -> Any:
-        numpy_part = module in {
-            "numpy",
-            "numpy.core.multiarray",
-            "numpy._core.multiarray",
-            "numpy.core.numeric",
-            "numpy._core.numeric",
-        }
+        if module in _NUMPY and name in self._arrays.parts:
+            return self._arrays.parts[name]
         plain = module == "builtins" and name in _BUILTINS
         # Protocol 2, which mmengine writes, spells bytes as a call of _codecs.encode; OrderedDict is a plain container.
         container = (module, name) in {("_codecs", "encode"), ("collections", "OrderedDict")}
-        if plain or container or (numpy_part and name in _NUMPY):
+        if plain or container:
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(
-            f"it asks for {module}.{name}, but may hold plain values and numpy arrays only"
-        )
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, but may hold plain values and numpy arrays only")
+
+    def load(self) -> Any:
+        content = super().load()
+        self._arrays.check()
+        return content
 
 
 def write_index(path: str | os.PathLike, metainfo: dict, data_list: list[dict]) -> None:
@@ -136,9 +148,14 @@ def read_plain_pickle(path: str | os.PathLike, kind: str = "index", maker: str =
         KeyError,
         ValueError,
         ImportError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
         TypeError,
     ) as error:
-        raise IndexFormatError(f"{path}: not a readable {kind} ({error}); build it again with {maker}") from error
+        raise IndexFormatError(
+            f"{path}: not a readable {kind} ({one_line(error)}); build it again with {maker}"
+        ) from error
 
 
 def _check_layout(path: str | os.PathLike, content: Any) -> None:
