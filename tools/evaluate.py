@@ -95,7 +95,7 @@ def evaluate_waymo(options: argparse.Namespace) -> None:
     official = {"let": MetricConfig.challenge, "3d": MetricConfig.plain}[options.metric]
     config = official(options.levels) if options.levels else official()
     if options.config:
-        config = MetricConfig.from_text(Path(options.config).read_text(encoding="utf-8"))
+        config = MetricConfig.from_file(options.config)
     frames = FrameCodes()
     truths_of = challenge_ground_truths if options.metric == "let" else lidar_ground_truths
     predictions = _arrays(options.predictions, frames, prediction_arrays)

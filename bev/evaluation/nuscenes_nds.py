@@ -115,15 +115,15 @@ class NuScenesNDS(SampleMetric):
         Raises:
             SubmissionError: samples of the split were not predicted, or a number makes no sense.
         """
-        version, tokens = self._version_and_tokens()
         by_token: dict[str, list[dict]] = {}
         for token, records in results:
             by_token.setdefault(token, records)  # of samples that a sampler repeated the first result counts
-        if self.only_predicted:
-            tokens = [token for token in tokens if token in by_token]
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(self.output_dir or temporary) / "results_nusc.json"
-            write_submission(path, by_token, self.modality)
+            write_submission(path, by_token, self.modality)  # first: tables may turn out to be damaged
+            version, tokens = self._version_and_tokens()
+            if self.only_predicted:
+                tokens = [token for token in tokens if token in by_token]
             if self.format_only:
                 boxes = validate_submission(read_submission(path), tokens, path)
                 MMLogger.get_current_instance().info(f"{path}: {len(tokens)} samples, {boxes} boxes")

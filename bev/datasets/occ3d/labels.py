@@ -6,7 +6,6 @@ Shapes: X, Y, Z voxels.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.npz_files import ArrayFileError, read_arrays
 from bev.datasets.occ3d.classes import CLASSES, GRID, UNKNOWN
 from bev.geometry.voxels import VoxelGrid
 
@@ -92,11 +92,10 @@ def read_labels(path: str | os.PathLike, grid: VoxelGrid = GRID) -> OccupancyLab
         OccupancyLabelError: the file is missing, damaged, or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
+        arrays = read_arrays(path, _ARRAYS)
     except FileNotFoundError:
         raise OccupancyLabelError(f"{path}: no such file; put Occ3D's gts folder under the data root") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ArrayFileError) as error:
         raise OccupancyLabelError(f"{path}: not an occupancy label file ({error}); download it again") from error
     for name, array in arrays.items():
         if array.shape != grid.shape:

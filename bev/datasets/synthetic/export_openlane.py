@@ -9,7 +9,6 @@ Shapes: n lanes, k traffic elements.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from bev.datasets.nuscenes.index_tables import read_splits
 from bev.datasets.openlane_v2.annotations import evenly_spaced
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
 
 from .film import SUPERSAMPLING
-from .jobs import finished_shards, run_jobs, scene_of, write_json
+from .jobs import finished_shards, read_shard, run_jobs, scene_of, write_json
 from .lane_graph import Lane, lane_graph
 from .raycast import NOTHING
 from .render import CameraRenderer, moment
@@ -166,8 +166,8 @@ def export_openlane(root: str | Path, version: str = "v1.0-trainval", workers: i
     """
     root = Path(root)
     shards = finished_shards(root, version)
-    splits = json.loads((root / version / "splits.json").read_text(encoding="utf-8"))
-    split_of = {scene: split for split in ("train", "val") for scene in splits[split]}
+    splits = read_splits(root / version / "splits.json")
+    split_of = {scene: split for split in ("train", "val") for scene in splits.get(split, ())}
     jobs = [(str(root), str(shard), split_of[shard.stem]) for shard in shards if shard.stem in split_of]
     done = run_jobs(_export_scene, jobs, workers)
     files = sorted(tqdm(done, total=len(jobs), desc="lanes", unit="scene", disable=not progress))
@@ -178,7 +178,7 @@ def export_openlane(root: str | Path, version: str = "v1.0-trainval", workers: i
 
 def _export_scene(job: tuple[str, str, str]) -> tuple[str, str, list[str]]:
     """Writes a scene's files and returns its split, its name and theirs."""
-    root, shard, split = Path(job[0]), json.loads(Path(job[1]).read_text(encoding="utf-8")), job[2]
+    root, shard, split = Path(job[0]), read_shard(job[1]), job[2]
     recipe = shard["recipe"]
     folder = root / split / recipe["name"] / "info"
     times = sorted(row["timestamp"] for row in shard["tables"]["sample"])

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import TextFileError, read_json, shorten
 
 from .scene import Scene
 from .world import build_scene
@@ -67,6 +68,19 @@ def finished_shards(root: str | Path, version: str) -> list[Path]:
     if not shards:
         raise FileNotFoundError(f"{folder}: no generated scenes; make the world first")
     return shards
+
+
+def read_shard(path: str | Path) -> dict[str, Any]:
+    """A finished scene: its recipe, and its rows of each table.
+
+    Raises:
+        TextFileError: The file is damaged.
+    """
+    advice = "make the world again, which keeps its other scenes"
+    shard = read_json(path, dict, advice)
+    if not all(isinstance(shard.get(key), dict) for key in ("recipe", "tables")):
+        raise TextFileError(f"{path}: expected the objects 'recipe' and 'tables', found {shorten(shard)}; {advice}")
+    return shard
 
 
 def scene_of(recipe: dict[str, Any]) -> Scene:
