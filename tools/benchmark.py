@@ -26,12 +26,11 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 import cv2
 import torch
 from bev_ops.benchmarks.measure import machine
-from mmengine.config import DictAction
 
 from bev.benchmark_record import BenchmarkRecord
 from bev.datasets.atomic import atomic_write
 from bev.engine.backbone_benchmark import measure_backbone, report, threads
-from bev.engine.cli import run_main
+from bev.engine.cli import DictAction, run_main
 from bev.models.backbones.internimage import VARIANTS, build_internimage
 
 

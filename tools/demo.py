@@ -17,10 +17,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import DictAction
 from tqdm import tqdm
 
-from bev.engine.cli import run_main
+from bev.engine.cli import DictAction, run_main
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
