@@ -1,18 +1,38 @@
-"""Reading .npz files that may be damaged, or come from a stranger: arrays of numbers and texts, never objects."""
+"""Arrays in .npz files: written as a whole or not at all; read without objects, for they may come from a stranger."""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 import numpy as np
 
+from bev.datasets.atomic import atomic_write
 from bev.datasets.text_files import one_line
 
 
 class ArrayFileError(ValueError):
     """A file that is no .npz file of plain arrays, or lacks some; the message says why, but not which file it is."""
+
+
+def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], compressed: bool = True) -> None:
+    """Write a .npz file, atomically.
+
+    Args:
+        path: The file.
+        arrays: By name.
+        compressed: Take longer and less space.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    packed = io.BytesIO()  # NumPy leaves its zip file open, and complaining, when it is interrupted
+    save = np.savez_compressed if compressed else np.savez
+    save(packed, **dict(arrays))  # type: ignore[arg-type]
+    with atomic_write(path) as file:
+        file.write(packed.getbuffer())
 
 
 def read_arrays(file: str | os.PathLike | IO[bytes], names: Sequence[str] | None = None) -> dict[str, np.ndarray]:

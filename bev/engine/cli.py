@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.config import Config
 from mmengine.config import DictAction as UncheckedDictAction
@@ -18,6 +18,7 @@ from bev.datasets.text_files import read_json
 from bev.engine.config import ConfigError, load_config
 from bev.engine.data_config import set_data_root
 
+INTERRUPTED = 130  # status after Ctrl-C, as shells have it
 OURS = ("bev", "projects")  # packages whose errors are told in one line
 WORKER_TRACEBACK = "Original Traceback (most recent call last):"  # in what torch makes of a data worker's error
 
@@ -86,13 +87,25 @@ def run_main(main: Callable[[], int | None]) -> None:
     try:
         status = main() or 0
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        _stop()
     except Exception as error:
+        if _hides_interrupt(error):
+            _stop()
         if not _is_expected(error) or os.environ.get("BEV_TRACEBACK"):
             raise
         sys.exit(f"error: {_message_of(error)}")
     sys.exit(status)
+
+
+def _stop() -> NoReturn:
+    print("interrupted", file=sys.stderr)
+    sys.exit(INTERRUPTED)
+
+
+def _hides_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C made an error: mmengine turns it into a SyntaxError while it formats a config."""
+    context = error.__context__
+    return context is not None and (isinstance(context, KeyboardInterrupt) or _hides_interrupt(context))
 
 
 def _is_expected(error: Exception) -> bool:

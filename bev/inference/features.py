@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.image_files import ImageReadError, decode_image
+from bev.datasets.npz_files import write_arrays
 from bev.datasets.text_files import read_json
 from bev.models.backbones.internimage import InternImage
 
@@ -205,12 +205,9 @@ def _is_claimed(out: Path, settings: FeatureSettings) -> bool:
 
 def _write(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
     if target.suffix == ".npz":
-        buffer = io.BytesIO()
-        np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
-        content = buffer.getvalue()
-    else:
-        from safetensors.numpy import save
+        write_arrays(target, arrays, compressed=False)
+        return
+    from safetensors.numpy import save
 
-        content = save(dict(arrays))
     with atomic_write(target) as file:
-        file.write(content)
+        file.write(save(dict(arrays)))

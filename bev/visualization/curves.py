@@ -17,8 +17,9 @@ def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
     Raises:
         TextFileError: If it holds something else, or no loss.
     """
+    text = read_text(path)
     try:
-        rows = [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
         raise TextFileError(f"{path}: not a JSON object in each line ({one_line(error)})") from error
     if not all(isinstance(row, dict) and "step" in row for row in rows) or not any("loss" in row for row in rows):

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bev.datasets.atomic import atomic_write
-from bev.datasets.npz_files import ArrayFileError, read_arrays
+from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
 from bev.datasets.occ3d.classes import CLASSES, GRID, UNKNOWN
 from bev.geometry.voxels import VoxelGrid
 
@@ -77,8 +76,7 @@ def write_labels(path: str | os.PathLike, labels: OccupancyLabels) -> None:
     Raises:
         OSError: it could not be written.
     """
-    with atomic_write(path) as file:
-        np.savez_compressed(file, **{name: getattr(labels, name).astype(np.uint8) for name in _ARRAYS})
+    write_arrays(path, {name: getattr(labels, name).astype(np.uint8) for name in _ARRAYS})
 
 
 def read_labels(path: str | os.PathLike, grid: VoxelGrid = GRID) -> OccupancyLabels:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bev.datasets.atomic import atomic_write
-from bev.datasets.npz_files import read_arrays
+from bev.datasets.npz_files import read_arrays, write_arrays
 from bev.datasets.occ3d.classes import FREE, GRID
 from bev.datasets.submission_errors import SubmissionError, refuse
 
@@ -28,8 +28,7 @@ def write_prediction(folder: Path, token: str, prediction: np.ndarray) -> None:
     problem = _problem(prediction)
     if problem:
         raise SubmissionError(f"sample {token}: {problem}")
-    with atomic_write(folder / f"{token}.npz") as file:
-        np.savez_compressed(file, prediction.astype(np.uint8))
+    write_arrays(folder / f"{token}.npz", {ARRAY: prediction.astype(np.uint8)})
 
 
 def read_prediction(folder: str | os.PathLike, token: str) -> np.ndarray:

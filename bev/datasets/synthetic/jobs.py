@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ def run_jobs(work: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> I
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_start_worker) as pool:
-        futures = [pool.submit(work, job) for job in jobs]
+        futures = [pool.submit(_run, work, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -55,6 +56,14 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
     # Ctrl-C reaches the parent as well, which says so once.
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
+
+def _run(work: Callable[[Any], Any], job: Any) -> Any:
+    """The job's result; Ctrl-C ends this process with it, for the pool would go on with jobs that wait in its queue."""
+    try:
+        return work(job)
+    except SystemExit:
+        os._exit(130)
 
 
 def finished_shards(root: str | Path, version: str) -> list[Path]:

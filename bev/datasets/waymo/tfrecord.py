@@ -20,7 +20,7 @@ import google_crc32c
 import numpy as np
 
 from bev.datasets.atomic import atomic_write
-from bev.datasets.npz_files import ArrayFileError, read_arrays
+from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
 
 HEADER = struct.Struct("<QI")
 FOOTER = struct.Struct("<I")
@@ -251,5 +251,5 @@ def _read_index(cache: Path, stamp: str) -> RecordIndex | None:
 
 
 def _write_index(cache: Path, index: RecordIndex, stamp: str) -> None:
-    with atomic_write(cache) as file:
-        np.savez(file, offsets=index.offsets, lengths=index.lengths, stamp=np.array(stamp))
+    arrays = {"offsets": index.offsets, "lengths": index.lengths, "stamp": np.array(stamp)}
+    write_arrays(cache, arrays, compressed=False)
