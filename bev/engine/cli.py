@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.config import DictAction as UncheckedDictAction
@@ -84,22 +84,22 @@ def run_main(main: Callable[[], int | None]) -> None:
     An error that this package or a project raises on purpose, or that the file system reports, ends as one line and
     status 1; anything else keeps its traceback. `BEV_TRACEBACK=1` keeps it for all. Ctrl-C gives status 130.
     """
+    status: int | str = 0
+    interrupted = False
     try:
         status = main() or 0
     except KeyboardInterrupt:
-        _stop()
+        interrupted = True
     except Exception as error:
-        if _hides_interrupt(error):
-            _stop()
-        if not _is_expected(error) or os.environ.get("BEV_TRACEBACK"):
+        interrupted = _hides_interrupt(error)
+        if not interrupted and (not _is_expected(error) or os.environ.get("BEV_TRACEBACK")):
             raise
-        sys.exit(f"error: {_message_of(error)}")
+        status = f"error: {_message_of(error)}"
+    # By now the error's frames are gone, and with them progress bars, which would write below the message.
+    if interrupted:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     sys.exit(status)
-
-
-def _stop() -> NoReturn:
-    print("interrupted", file=sys.stderr)
-    sys.exit(INTERRUPTED)
 
 
 def _hides_interrupt(error: BaseException) -> bool:

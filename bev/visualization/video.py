@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from bev.datasets.atomic import explained
+
 
 def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, quality: int = 20) -> Path:
     """Write RGB frames (H, W, 3) uint8 of one size, with even sides, as H.264.
@@ -19,13 +21,16 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, 
 
     Raises:
         ValueError: If there are no frames.
+        OSError: If the file can't be written.
     """
     path, frames = Path(path), iter(frames)
     first = next(frames, None)
     if first is None:
         raise ValueError(f"no frames to write to {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.part.mp4")
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
     try:
         with av.open(str(temporary), "w") as container:
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
