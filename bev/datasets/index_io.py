@@ -63,7 +63,7 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module in _NUMPY and name in self._arrays.parts:
             return self._arrays.parts[name]
-        plain = module == "builtins" and name in _BUILTINS
+        plain = module in ("builtins", "__builtin__") and name in _BUILTINS  # the second is Python 2's, of protocol 2
         # Protocol 2, which mmengine writes, spells bytes as a call of _codecs.encode; OrderedDict is a plain container.
         container = (module, name) in {("_codecs", "encode"), ("collections", "OrderedDict")}
         if plain or container:
@@ -140,19 +140,9 @@ def read_plain_pickle(path: str | os.PathLike, kind: str = "index", maker: str =
     try:
         with Path(path).open("rb") as file:
             return _PlainUnpickler(file).load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        ValueError,
-        ImportError,
-        MemoryError,
-        OverflowError,
-        RecursionError,
-        TypeError,
-    ) as error:
+    except OSError:
+        raise
+    except Exception as error:  # damaged bytes may fail anywhere in the unpickler
         raise IndexFormatError(
             f"{path}: not a readable {kind} ({one_line(error)}); build it again with {maker}"
         ) from error
