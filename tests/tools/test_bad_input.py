@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tool_runs import Finished, finish_tool
-from tool_world import DAMAGES, INDEX, MARKER, build_world, clone, files_below, spoil
+from tool_runs import finish_tool
+from tool_world import DAMAGES, INDEX, MARKER, check_refusal, clone, files_below, spoil
 
 NANO = Path(__file__).parents[2] / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
 TABLES = "nus/v1.0-mini"
@@ -103,30 +102,12 @@ NAMED = {"syn/lidarseg/*/*.bin": "lidarseg", f"{SYNTHETIC}/scenes/*.json": "scen
 KEPT = (".waymo_infos/", ".openlane_v2-", "drawn/", ".png")  # finished parts, from which a second run goes on
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("world")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        yield build_world(folder)
-
-
 def words_of(line: str, out: str) -> list[str]:
     return [word.replace("OUT", out) for word in line.split()]
 
 
 def short(line: str) -> str:
     return "-".join(line.split()[:2]).removesuffix(".py")
-
-
-def check_refusal(finished: Finished, name: str) -> None:
-    """Status 1, no traceback, and one error that names the file; what is listed below it is indented."""
-    assert finished.status == 1, finished
-    assert "Traceback" not in finished.err
-    first, *listed = finished.error.splitlines()
-    assert first.startswith("error: ")
-    assert all(line.startswith("  ") for line in listed), finished.error
-    assert Path(name).name.split(".")[0] in finished.error
 
 
 def left_behind(place: Path, before: set[str]) -> set[str]:

@@ -17,6 +17,7 @@ from small_models import checkpoint_of, small_config
 from tiny_nuscenes import write_occupancy, write_pictures, write_tables
 from tiny_openlane import write_collections, write_openlane
 from tiny_waymo import write_release
+from tool_runs import Finished
 
 import bev
 from bev.datasets.index_io import read_index
@@ -173,3 +174,13 @@ def clone(world: Path, place: Path) -> Path:
 def files_below(folder: Path) -> set[str]:
     """Names of all files, relative to the folder."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def check_refusal(finished: Finished, name: str) -> None:
+    """Status 1, no traceback, and one error that names the file; what is listed below it is indented."""
+    assert finished.status == 1, finished
+    assert "Traceback" not in finished.err
+    first, *listed = finished.error.splitlines()
+    assert first.startswith("error: ")
+    assert all(line.startswith("  ") for line in listed), finished.error
+    assert Path(name).name.split(".")[0] in finished.error
