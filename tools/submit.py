@@ -96,10 +96,10 @@ def submit_nuscenes(options: argparse.Namespace) -> None:
 
 def submit_occupancy(options: argparse.Namespace) -> None:
     """Packs and validates an occupancy submission, and prints one line."""
-    from bev.datasets.index_io import read_index
+    from bev.datasets.index_io import read_samples
     from bev.datasets.occ3d.submission import pack_submission, validate_archive
 
-    tokens = [record["token"] for record in read_index(options.index)["data_list"]]
+    tokens = [record["token"] for record in read_samples(options.index)["data_list"]]
     pack_submission(options.results, tokens, options.out)
     samples = validate_archive(options.out, tokens)
     print(f"{options.out}: valid, {samples} samples, {Path(options.out).stat().st_size / 1e6:.1f} MB")

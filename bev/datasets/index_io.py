@@ -123,6 +123,33 @@ def read_index(path: str | os.PathLike) -> dict:
     return content
 
 
+def read_samples(path: str | os.PathLike, *fields: str) -> dict:
+    """Reads an index whose entries are samples: not segments, as Waymo's are.
+
+    Args:
+        path: the file.
+        fields: what each sample must have beside its token.
+
+    Returns:
+        See `read_index`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IndexFormatError: see `read_index`; or there are no samples, or one lacks a field.
+    """
+    content = read_index(path)
+    if not content["data_list"]:
+        raise IndexFormatError(f"{path}: the index has no samples")
+    for number, record in enumerate(content["data_list"]):
+        missing = [name for name in ("token", *fields) if not isinstance(record, dict) or name not in record]
+        if missing:
+            raise IndexFormatError(
+                f"{path}: an index of {content['metainfo'].get('dataset')!r} whose entry {number} is no sample, for it "
+                f"has no {', '.join(missing)}; give an index of samples, which {CONVERTER} makes"
+            )
+    return content
+
+
 def read_plain_pickle(path: str | os.PathLike, kind: str = "index", maker: str = CONVERTER) -> Any:
     """Unpickles a file that may hold builtins and numpy arrays only.
 

@@ -13,7 +13,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
-from bev.datasets.index_io import read_index
+from bev.datasets.index_io import read_samples
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.index_tables import TablesError, open_tables, sample_tokens
 from bev.datasets.nuscenes.submission import format_boxes, read_submission, validate_submission, write_submission
@@ -138,7 +138,7 @@ class NuScenesNDS(SampleMetric):
     def _version_and_tokens(self) -> tuple[str, list[str]]:
         if self.split is not None and self.version is not None:
             return self.version, sample_tokens(self.data_root, self.version, self.split, self.splits_file)
-        index = read_index(str(self.ann_file))
+        index = read_samples(str(self.ann_file))
         return self.version or index["metainfo"]["version"], [entry["token"] for entry in index["data_list"]]
 
 

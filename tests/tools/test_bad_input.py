@@ -158,3 +158,31 @@ def test_a_second_run_leaves_the_same(world: Path, tmp_path: Path, monkeypatch: 
         results.append(files_below(place))
     assert results[0] == results[1]
     assert not [name for name in results[1] if name.endswith(".tmp") or ".part" in name]
+
+
+WAYMO, NUSCENES = "waymo/waymo_infos_training.pkl", INDEX
+OTHERS = (
+    (f"visualize nuscenes --root nus --index {WAYMO}", "no sample, for it has no token"),
+    (f"visualize nuscenes --root nus --index {LANES}", "has no class barrier"),
+    (f"visualize occupancy --root nus --index {WAYMO}", "no sample, for it has no token"),
+    (f"visualize waymo --root waymo --index {NUSCENES}", "an index of 'nuscenes', not of Waymo"),
+    (f"visualize openlane_v2 --root ol --index {NUSCENES}", "an index of 'nuscenes'; make one with"),
+    (f"evaluate occupancy --root nus --index {WAYMO} --predictions occ", "no sample, for it has no token"),
+    (f"evaluate openlane_v2 --index {NUSCENES} --predictions lanes.pkl", "not an index of OpenLane-V2"),
+    (f"submit occupancy --results occ --index {WAYMO} --out out.zip", "no sample, for it has no token"),
+    (f"benchmark ray-iou --root nus --index {WAYMO}", "no sample, for it has no token"),
+    (f"demo index --root nus --index {WAYMO} {MODEL}", "no sample, for it has no token"),
+)
+
+
+@pytest.mark.parametrize(("line", "message"), OTHERS, ids=[short(line) for line, _ in OTHERS])
+def test_an_index_of_another_data_set(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, message: str
+) -> None:
+    place = clone(world, tmp_path / "place")
+    monkeypatch.chdir(place)
+    before = files_below(place)
+    finished = finish_tool(*line.split())
+    check_refusal(finished, line.partition("--index ")[2].split()[0])
+    assert message in finished.error
+    assert files_below(place) == before
