@@ -68,7 +68,7 @@ def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> 
 def _interrupt(*_: Any) -> None:
     """End the job so that it removes what it was writing, which a second signal must not stop."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda *_: None)  # Python complains of a signal that waits when SIG_IGN is set
     raise KeyboardInterrupt
 
 
