@@ -21,16 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# The profiler, which measures memory and parts, otherwise writes a line per measurement.
-os.environ.setdefault("KINETO_LOG_LEVEL", "6")
-
-from mmengine.config import DictAction
-
 from bev.datasets.atomic import atomic_write
-from bev.engine.cli import INTERNIMAGE, run_main
+from bev.engine.cli import INTERNIMAGE, DictAction, run_main
 
 if TYPE_CHECKING:
     from bev.benchmark_record import BenchmarkRecord
+
+# torch's profiler, which measures memory and parts, otherwise writes a line per measurement.
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,14 +8,13 @@ tools/compare.py configs/a.py configs/b.py --seeds 0 1 2 --work-dir work_dirs/co
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bev.engine.cli import run_main
+from bev.engine.cli import read_metrics, run_main
 
 TOOLS = Path(__file__).resolve().parent
 METRICS = ("mAP", "NDS", "mATE")
@@ -54,7 +53,11 @@ def run(config: Path, seed: int, options: argparse.Namespace) -> dict[str, float
             status = subprocess.run([sys.executable, str(TOOLS / words[0]), *words[1:]], check=False).returncode
             if status or not output.exists():
                 sys.exit(f"{config.stem}, seed {seed} failed; run again: what is finished is kept")
-    return {key.removeprefix("nuscenes/"): value for key, value in json.loads(result.read_text()).items()}
+    metrics = {key.removeprefix("nuscenes/"): value for key, value in read_metrics(result).items()}
+    missing = [metric for metric in METRICS if metric not in metrics]
+    if missing:
+        sys.exit(f"error: {result}: no {', '.join(missing)}: only evaluations by nuScenes' metrics are compared")
+    return metrics
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> list[str]:

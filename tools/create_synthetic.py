@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Generates what the command line asks for; 1 if it can't be done."""
+    """Generates what the command line asks for; 130 if it was interrupted."""
     args = parse_arguments()
     from bev.datasets.synthetic import generate
     from bev.datasets.synthetic.export_waymo import generate_waymo
@@ -47,9 +47,6 @@ def main() -> int:
             what, folder = "records", generate_waymo(*counts, width=args.width)
         else:
             what, folder = "tables", generate(*counts, args.size, args.version, sweeps=args.sweeps)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("stopped; finished scenes are kept, and the same command goes on", file=sys.stderr)
         return 130
@@ -58,4 +55,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from bev.engine.cli import run_main  # here, so that the processes that make scenes start without it
+
+    run_main(main)

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from mmengine.config import DictAction
 from tqdm import tqdm
 
-from bev.engine.cli import run_main
+from bev.engine.cli import DictAction, run_main
 
 if TYPE_CHECKING:
     from bev.inference import StreamingPerceptor

@@ -95,7 +95,7 @@ def evaluate_waymo(options: argparse.Namespace) -> None:
     official = {"let": MetricConfig.challenge, "3d": MetricConfig.plain}[options.metric]
     config = official(options.levels) if options.levels else official()
     if options.config:
-        config = MetricConfig.from_text(Path(options.config).read_text(encoding="utf-8"))
+        config = MetricConfig.from_file(options.config)
     frames = FrameCodes()
     truths_of = challenge_ground_truths if options.metric == "let" else lidar_ground_truths
     predictions = _arrays(options.predictions, frames, prediction_arrays)
@@ -113,14 +113,14 @@ def evaluate_occupancy(options: argparse.Namespace) -> None:
     """Prints the IoU of every class and the means."""
     from tqdm import tqdm
 
-    from bev.datasets.index_io import read_index
+    from bev.datasets.index_io import read_samples
     from bev.datasets.occ3d.labels import find_labels, read_labels
     from bev.datasets.occ3d.submission import read_prediction
     from bev.evaluation.occupancy_counts import OccupancyCounts, count_sample, most_frequent_labels
-    from bev.evaluation.ray_iou import ray_origins
+    from bev.evaluation.ray_iou import RAY_FIELDS, ray_origins
 
     def labels_of(index: str) -> tuple[list[dict], dict[str, Path]]:
-        records = read_index(index)["data_list"]
+        records = read_samples(index, *RAY_FIELDS)["data_list"]
         return records, find_labels(options.root, [record["token"] for record in records])
 
     records, files = labels_of(options.index)

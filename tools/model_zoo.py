@@ -8,6 +8,7 @@ tools/model_zoo.py bevformer_plus_plus_r101_waymo 'openlane_*'
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,9 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from bev.engine.data_config import evaluated_dataset
     from bev.engine.model_size import measure_size
 
+    paths = {name: list(CONFIGS.glob(f"{name}.py")) for name in names}
+    for name, found in paths.items():
+        if not found:
+            sys.exit(f"error: no config {name} in {CONFIGS}")
     print(f"| {' | '.join(COLUMNS)} |")
     print("|---" * len(COLUMNS) + "|")
-    for path in sorted({path for name in names for path in CONFIGS.glob(f"{name}.py")}):
+    for path in sorted({path for found in paths.values() for path in found}):
         config = load_config(path)
         if "test_dataloader" not in config:  # a model alone has no test resolution
             continue

@@ -18,7 +18,7 @@ from pathlib import Path
 import bev
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import CLASSES
-from bev.engine.cli import run_main
+from bev.engine.cli import read_metrics, run_main
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / "configs" / "bevformerv2_internimage_nano_synthetic.py"
@@ -119,8 +119,8 @@ def run_step(number: int, total: int, step: Step) -> float:
 
 def collect_metrics(work_dir: Path) -> dict:
     """Join the evaluations before and after training and the training time into the demo's metrics."""
-    trained = _without_prefix(json.loads((work_dir / "test" / "test_metrics.json").read_text()))
-    untrained = _without_prefix(json.loads((work_dir / "untrained" / "test_metrics.json").read_text()))
+    trained = _without_prefix(read_metrics(work_dir / "test" / "test_metrics.json"))
+    untrained = _without_prefix(read_metrics(work_dir / "untrained" / "test_metrics.json"))
     per_class = {
         name: {key.removeprefix(f"{name}_"): value for key, value in trained.items() if key.startswith(f"{name}_")}
         for name in CLASSES
@@ -128,7 +128,7 @@ def collect_metrics(work_dir: Path) -> dict:
     summary = {key: trained[key] for key in ("NDS", "mAP", *TP_ERRORS)}
     return summary | {
         "per_class": per_class,
-        "train_seconds": json.loads((work_dir / "train" / "train_time.json").read_text())["train_seconds"],
+        "train_seconds": read_metrics(work_dir / "train" / "train_time.json")["train_seconds"],
         "baseline_mAP": untrained["mAP"],
     }
 

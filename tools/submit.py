@@ -96,10 +96,10 @@ def submit_nuscenes(options: argparse.Namespace) -> None:
 
 def submit_occupancy(options: argparse.Namespace) -> None:
     """Packs and validates an occupancy submission, and prints one line."""
-    from bev.datasets.index_io import read_index
+    from bev.datasets.index_io import read_samples
     from bev.datasets.occ3d.submission import pack_submission, validate_archive
 
-    tokens = [record["token"] for record in read_index(options.index)["data_list"]]
+    tokens = [record["token"] for record in read_samples(options.index)["data_list"]]
     pack_submission(options.results, tokens, options.out)
     samples = validate_archive(options.out, tokens)
     print(f"{options.out}: valid, {samples} samples, {Path(options.out).stat().st_size / 1e6:.1f} MB")
@@ -124,16 +124,12 @@ def submit_lanes(options: argparse.Namespace) -> None:
 
 def lane_metadata(options: argparse.Namespace) -> dict:
     """Who made a submission: what the YAML file says, and the options over it."""
-    import yaml
-
     from bev.datasets.submission_errors import SubmissionError
+    from bev.datasets.text_files import read_yaml
 
     metadata = {}
     if options.metadata:
-        try:
-            metadata = yaml.safe_load(Path(options.metadata).read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise SubmissionError(f"{options.metadata}: not valid YAML ({error})") from error
+        metadata = read_yaml(options.metadata, "write 'field: value' in each line", SubmissionError)
         if not isinstance(metadata, dict):
             raise SubmissionError(f"{options.metadata}: expected fields and values, such as 'method: Name'")
     given = {key: getattr(options, option.replace("-", "_")) for option, key in LANE_METADATA.items()}
@@ -143,13 +139,14 @@ def lane_metadata(options: argparse.Namespace) -> dict:
 
 def submit_waymo(options: argparse.Namespace) -> None:
     """Packs a Waymo submission, reads it back and prints one line."""
+    from bev.datasets.text_files import read_text
     from bev.datasets.waymo.objects import read_objects
     from bev.datasets.waymo.submission import read_metadata, validate_archive, write_submission
 
     metadata = read_metadata(options.metadata)
-    segments = Path(options.segments).read_text(encoding="utf-8").split() if options.segments else None
+    segments = read_text(options.segments).split() if options.segments else None
     objects = (entry for path in options.results for entry in read_objects(path).objects)
-    write_submission(objects, metadata, options.out, options.shards)
+    write_submission(objects, metadata, options.out, options.shards, segments)
     packed = validate_archive(options.out, segments)
     megabytes = Path(options.out).stat().st_size / 1e6
     print(

@@ -42,6 +42,8 @@ def main() -> None:
     for evaluator in evaluators:
         if "output_dir" in (accepted_arguments(evaluator, scope_of(config)) or ()):
             evaluator.setdefault("output_dir", config.work_dir)
+    out = Path(args.out or Path(config.work_dir) / "test_metrics.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config, args.launcher)
     if args.checkpoint:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -50,8 +52,6 @@ def main() -> None:
         runner.logger.warning("no checkpoint given: the model is evaluated as initialised")
     metrics = runner.test()
     if is_main_process():
-        out = Path(args.out or Path(config.work_dir) / "test_metrics.json")
-        out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(out, "w") as file:
             json.dump(metrics, file, indent=2)
 

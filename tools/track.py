@@ -37,11 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     from bev.datasets.atomic import atomic_write
     from bev.datasets.nuscenes.index_tables import open_tables
-    from bev.datasets.nuscenes.submission import read_submission, write_submission
+    from bev.datasets.nuscenes.submission import read_submission, validate_submission, write_submission
     from bev.inference import GreedyTracker
     from bev.inference.nuscenes_tracks import track_results
 
     submission = read_submission(options.results)
+    validate_submission(submission, submission["results"], options.results)
     nusc = open_tables(options.root, options.version)
     tracked = track_results(
         submission["results"], nusc, lambda: GreedyTracker(max_age=options.max_age, min_score=options.min_score)

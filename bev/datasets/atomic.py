@@ -26,23 +26,35 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     path = Path(path)
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(descriptor, mode, encoding="utf-8" if "b" not in mode else None) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _apply_default_permissions(temporary)
-        Path(temporary).replace(path)
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+            with os.fdopen(descriptor, mode, encoding="utf-8" if "b" not in mode else None) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            _apply_default_permissions(temporary)
+            Path(temporary).replace(path)
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(path: str | os.PathLike) -> Iterator[None]:
+    """Inside this block, an error of the file system says which file could not be written and what to do.
+
+    Raises:
+        OSError: as the system raised it, with that message.
+    """
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(
             error.errno,
             f"cannot write {path}: {reason}. Nothing was replaced; free space or choose another folder, then run again",
         ) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def _apply_default_permissions(path: str) -> None:

@@ -16,8 +16,11 @@ from mmengine.dataset import BaseDataset
 
 from bev.datasets.frame_selection import FrameSelector, nearest_to_current
 from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
-from bev.datasets.index_io import read_index
+from bev.datasets.index_io import read_samples
 from bev.structures.clip import Camera, Clip
+
+SAMPLE_FIELDS = ("scene_token", "timestamp", "ego2global", "lidar_points", "images")
+"""What a sample of an index needs to be a frame of a clip."""
 
 
 class ClipDataset(BaseDataset):
@@ -112,14 +115,12 @@ class ClipDataset(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""
         with _paused_garbage_collection():
-            index = read_index(self.ann_file)
+            index = read_samples(self.ann_file, *SAMPLE_FIELDS)
             self._set_up(index["metainfo"], _sort_by_scene(index["data_list"]))
         return [{"row": row} for row in range(len(self._table))]
 
     def _set_up(self, metainfo: dict[str, Any], records: list[Record]) -> None:
         """Check the records and turn them into arrays."""
-        if not records:
-            raise ValueError(f"{self.ann_file}: the index has no samples")
         self._check_scenes(records)
         self._table = build_frame_table(records, self._box_filter(metainfo), self.bev_frame, self.cameras)
         self._slots = self._camera_slots(metainfo, self._table)

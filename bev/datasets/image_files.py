@@ -74,16 +74,8 @@ def read_image(
         raise ImageReadError(f"{where}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if part is not None and (len(data) < part.length or google_crc32c.value(data) != part.crc):
         raise ImageReadError(f"{where}: its {part.length} bytes don't have the checksum that the index gives for them")
-    _check_complete(data, where)
-
     divisor = _largest_divisor(min_scale) if data.startswith(_JPEG_START) else 1
-    flags = _REDUCED_FLAGS[divisor] | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ImageReadError(f"{where}: not an image that OpenCV can decode")
+    image = decode_image(data, where, _REDUCED_FLAGS[divisor] | cv2.IMREAD_IGNORE_ORIENTATION)
     expected = (-(-size[0] // divisor), -(-size[1] // divisor))
     if image.shape[:2] != expected:
         found = f"{image.shape[1] * divisor}x{image.shape[0] * divisor}"
@@ -91,6 +83,27 @@ def read_image(
             f"{where}: the image is {found} pixels, but calibrated for {size[1]}x{size[0]} by the index"
         )
     return image, divisor
+
+
+def decode_image(data: bytes, where: str, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """Decode the bytes of an image file: (H, W, 3), uint8 BGR.
+
+    Args:
+        data: The whole file.
+        where: What errors call it.
+        flags: OpenCV's; by default a JPEG is turned as its EXIF orientation says.
+
+    Raises:
+        ImageReadError: If it is cut short, or no image.
+    """
+    _check_complete(data, where)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageReadError(f"{where}: not an image that OpenCV can decode")
+    return image
 
 
 def _read_bytes(path: str, part: FilePart | ParquetCell | None) -> bytes:

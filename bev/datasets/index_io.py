@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.plain_arrays import ArrayGuard
+from bev.datasets.text_files import one_line
 
 SCHEMA_VERSION = "bev-1"
 BOX_CONVENTION = "mmdet3d>=1.0"
@@ -35,8 +37,16 @@ _BUILTINS = frozenset(
         "tuple",
     }
 )
-# Names under which numpy's own pickles find their parts: numpy 1 (core) and numpy 2 (_core).
-_NUMPY = frozenset({"_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype"})
+# Where numpy's own pickles look for their parts: numpy 1 (core) and numpy 2 (_core).
+_NUMPY = frozenset(
+    {
+        "numpy",
+        "numpy.core.multiarray",
+        "numpy._core.multiarray",
+        "numpy.core.numeric",
+        "numpy._core.numeric",
+    }
+)
 
 
 class IndexFormatError(ValueError):
@@ -46,22 +56,24 @@ class IndexFormatError(ValueError):
 class _PlainUnpickler(pickle.Unpickler):
     """Builds builtins and numpy arrays; anything else is refused by name."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._arrays = ArrayGuard()
+
     def find_class(self, module: str, name: str) -> Any:
-        numpy_part = module in {
-            "numpy",
-            "numpy.core.multiarray",
-            "numpy._core.multiarray",
-            "numpy.core.numeric",
-            "numpy._core.numeric",
-        }
-        plain = module == "builtins" and name in _BUILTINS
+        if module in _NUMPY and name in self._arrays.parts:
+            return self._arrays.parts[name]
+        plain = module in ("builtins", "__builtin__") and name in _BUILTINS  # the second is Python 2's, of protocol 2
         # Protocol 2, which mmengine writes, spells bytes as a call of _codecs.encode; OrderedDict is a plain container.
         container = (module, name) in {("_codecs", "encode"), ("collections", "OrderedDict")}
-        if plain or container or (numpy_part and name in _NUMPY):
+        if plain or container:
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(
-            f"it asks for {module}.{name}, but may hold plain values and numpy arrays only"
-        )
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, but may hold plain values and numpy arrays only")
+
+    def load(self) -> Any:
+        content = super().load()
+        self._arrays.check()
+        return content
 
 
 def write_index(path: str | os.PathLike, metainfo: dict, data_list: list[dict]) -> None:
@@ -111,6 +123,33 @@ def read_index(path: str | os.PathLike) -> dict:
     return content
 
 
+def read_samples(path: str | os.PathLike, *fields: str) -> dict:
+    """Reads an index whose entries are samples: not segments, as Waymo's are.
+
+    Args:
+        path: the file.
+        fields: what each sample must have beside its token.
+
+    Returns:
+        See `read_index`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IndexFormatError: see `read_index`; or there are no samples, or one lacks a field.
+    """
+    content = read_index(path)
+    if not content["data_list"]:
+        raise IndexFormatError(f"{path}: the index has no samples")
+    for number, record in enumerate(content["data_list"]):
+        missing = [name for name in ("token", *fields) if not isinstance(record, dict) or name not in record]
+        if missing:
+            raise IndexFormatError(
+                f"{path}: an index of {content['metainfo'].get('dataset')!r} whose entry {number} is no sample, for it "
+                f"has no {', '.join(missing)}; give an index of samples, which {CONVERTER} makes"
+            )
+    return content
+
+
 def read_plain_pickle(path: str | os.PathLike, kind: str = "index", maker: str = CONVERTER) -> Any:
     """Unpickles a file that may hold builtins and numpy arrays only.
 
@@ -128,17 +167,12 @@ def read_plain_pickle(path: str | os.PathLike, kind: str = "index", maker: str =
     try:
         with Path(path).open("rb") as file:
             return _PlainUnpickler(file).load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        ValueError,
-        ImportError,
-        TypeError,
-    ) as error:
-        raise IndexFormatError(f"{path}: not a readable {kind} ({error}); build it again with {maker}") from error
+    except OSError:
+        raise
+    except Exception as error:  # damaged bytes may fail anywhere in the unpickler
+        raise IndexFormatError(
+            f"{path}: not a readable {kind} ({one_line(error)}); build it again with {maker}"
+        ) from error
 
 
 def _check_layout(path: str | os.PathLike, content: Any) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
-import sys
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
@@ -56,11 +57,25 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
 
 
 def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        _work_through(function, jobs, results)
+    except KeyboardInterrupt:
+        os._exit(130)  # Ctrl-C reaches the parent as well, which says so once
+
+
+def _interrupt(*_: Any) -> None:
+    """End the job so that it removes what it was writing, which a second signal must not stop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # Python complains of a signal that waits when SIG_IGN is set
+    raise KeyboardInterrupt
+
+
+def _work_through(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:
     for job in jobs:
         try:
             results.put((function(job), None))
-        except KeyboardInterrupt:
-            sys.exit(130)  # Ctrl-C reaches the parent as well, which says so once
         except Exception as error:
             if hasattr(error, "add_note"):  # Python 3.11 and later; the parent's traceback ends at the queue.
                 error.add_note(traceback.format_exc())

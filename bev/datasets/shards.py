@@ -40,10 +40,10 @@ class ShardFolder:
         if not self._file(name).is_file():
             return False
         try:
-            read_plain_pickle(self._file(name))
+            content = read_plain_pickle(self._file(name))
         except IndexFormatError:
             return False
-        return True
+        return isinstance(content, dict) and isinstance(content.get("data_list"), list)
 
     def write(self, name: str, entries: list[dict]) -> None:
         """Stores a finished part, atomically."""

@@ -193,7 +193,7 @@ def register_safe_checkpoint_loader() -> None:
 
 def load_from_local(filename: str, map_location: MapLocation = None) -> Any:
     """mmengine's loader of local files; it logs what follows `load_from_` in this name."""
-    return safe_load(filename, map_location)
+    return _without_config(safe_load(filename, map_location))
 
 
 def load_url(url: str, model_dir: str | None = None, map_location: MapLocation = None, progress: bool = True) -> Any:
@@ -210,7 +210,14 @@ def load_url(url: str, model_dir: str | None = None, map_location: MapLocation =
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), progress=progress)
-    return safe_load(file, map_location)
+    return _without_config(safe_load(file, map_location))
+
+
+def _without_config(checkpoint: Any) -> Any:
+    """The checkpoint without the text of its training's config, which mmengine would run as Python on resume."""
+    if isinstance(checkpoint, dict) and isinstance(checkpoint.get("meta"), dict):
+        checkpoint["meta"].pop("config", None)
+    return checkpoint
 
 
 @WEIGHT_INITIALIZERS.register_module()

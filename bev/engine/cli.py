@@ -6,15 +6,42 @@ Tools import what they work with once the command line is read: `--help` and a w
 from __future__ import annotations
 
 import argparse
+import dis
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
+from mmengine.config import DictAction as UncheckedDictAction
+
+from bev.datasets.text_files import read_json
 
 INTERNIMAGE = ("t", "s", "b", "l", "xl", "h", "g")
 """Names of the published backbones; `bev.models.backbones.internimage.VARIANTS` tells what they are."""
+
+INTERRUPTED = 130  # status after Ctrl-C, as shells have it
+OURS = ("bev", "projects")  # packages whose errors are told in one line
+WORKER_TRACEBACK = "Original Traceback (most recent call last):"  # in what torch makes of a data worker's error
+
+
+class DictAction(UncheckedDictAction):
+    """mmengine's `key.sub=value`, which refuses words without a value in argparse's way."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the values."""
+        for word in values or ():
+            if not str(word).partition("=")[1]:
+                parser.error(f"argument {option_string}: expected key.sub=value, not {word!r}")
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,31 +61,85 @@ def load_experiment(args: argparse.Namespace) -> Config:
     """Read the config that the arguments name, with overrides, data root and work dir.
 
     Raises:
-        ConfigError: If the config or an override cannot be used.
+        ConfigError: If the config or an override cannot be used, or it describes no model.
     """
-    from bev.engine.config import load_config
+    from bev.engine.config import ConfigError, load_config
     from bev.engine.data_config import set_data_root
 
     config = load_config(args.config, args.cfg_options)
+    if "model" not in config:
+        raise ConfigError(f"{args.config}: not a config of an experiment: it has no model")
     if args.data_root:
         set_data_root(config, args.data_root)
     config.work_dir = args.work_dir or config.get("work_dir") or str(Path("work_dirs") / Path(args.config).stem)
     return config
 
 
+def read_metrics(path: str | Path) -> dict[str, float]:
+    """Numbers by name that an earlier run of a tool wrote as JSON.
+
+    Raises:
+        TextFileError: If the file holds something else.
+        OSError: If it can't be read.
+    """
+    return read_json(path, dict, "delete it and run again")
+
+
 def run_main(main: Callable[[], int | None]) -> None:
     """Run a tool's main function and exit with its status.
 
     An error that this package or a project raises on purpose, or that the file system reports, ends as one line and
-    status 1; anything else keeps its traceback. `BEV_TRACEBACK=1` keeps it for all.
+    status 1; anything else keeps its traceback. `BEV_TRACEBACK=1` keeps it for all. Ctrl-C gives status 130.
     """
+    status: int | str = 0
+    interrupted = False
     try:
         status = main() or 0
     except KeyboardInterrupt:
-        sys.exit(130)
+        interrupted = True
     except Exception as error:
-        expected = isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("bev", "projects")
-        if not expected or os.environ.get("BEV_TRACEBACK"):
+        interrupted = _hides_interrupt(error)
+        if not interrupted and (not _is_expected(error) or os.environ.get("BEV_TRACEBACK")):
             raise
-        sys.exit(f"error: {error}")
+        status = f"error: {_message_of(error)}"
+    # By now the error's frames are gone, and with them progress bars, which would write below the message.
+    if interrupted:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     sys.exit(status)
+
+
+def _hides_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C made an error: mmengine turns it into a SyntaxError while it formats a config."""
+    context = error.__context__
+    return context is not None and (isinstance(context, KeyboardInterrupt) or _hides_interrupt(context))
+
+
+def _is_expected(error: Exception) -> bool:
+    """Whether an error tells what is wrong with the input, and not with the program."""
+    if isinstance(error, OSError) or _is_ours(type(error).__module__):
+        return True
+    return isinstance(error, ValueError) and _is_raised_by_us(error.__traceback__)
+
+
+def _is_raised_by_us(traceback: TracebackType | None) -> bool:
+    """Whether a `raise` statement of ours made an error, and not a call that failed."""
+    if traceback is None:
+        return False
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame
+    instruction = frame.f_code.co_code[traceback.tb_lasti]
+    return _is_ours(frame.f_globals.get("__name__", "")) and dis.opname[instruction] == "RAISE_VARARGS"
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in OURS
+
+
+def _message_of(error: Exception) -> str:
+    """What an error says, without the traceback that torch writes into that of a data worker."""
+    message = str(error)
+    if WORKER_TRACEBACK not in message:
+        return message
+    return message.rpartition(f"{type(error).__name__}: ")[2].strip()

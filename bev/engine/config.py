@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import DefaultScope, root
 from mmengine.registry.registry import Registry
+
+from bev.datasets.text_files import one_line
 
 # Keys that the registry, the runner or a wrapper takes out before the class sees the rest.
 CONSUMED_KEYS = {
@@ -47,14 +50,14 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         overrides: Dotted key -> value as from `--cfg-options model.encoder.num_layers=2`.
 
     Raises:
-        ConfigError: If the file is missing, an override names a key that does not exist, or an object has an
-            argument that its class does not take.
+        ConfigError: If the file is missing, cannot be read as a config, or sets nothing; if an override names a key
+            that does not exist, or an object has an argument that its class does not take.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"config file {path} does not exist")
     _make_projects_importable(path)
-    config = Config.fromfile(path)
+    config = _read(path)
     _register_package(scope_of(config))
     problems = [problem for key in overrides or {} if (problem := unknown_override(config, key))]
     if not problems:
@@ -62,6 +65,16 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         problems = list(unknown_arguments(config._cfg_dict, "", scope_of(config)))
     if problems:
         raise ConfigError(f"{path}: " + "; ".join(problems))
+    return config
+
+
+def _read(path: Path) -> Config:
+    try:
+        config = Config.fromfile(path)
+    except (ConfigParsingError, ImportError, KeyError, NameError, SyntaxError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: not a config ({type(error).__name__}: {one_line(error)})") from error
+    if not config._cfg_dict:
+        raise ConfigError(f"{path}: not a config: it sets nothing")
     return config
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import read_json
 from bev.engine.checkpoint import CheckpointError, load_weights
 from bev.models.backbones.internimage import InternImage
 from bev.models.backbones.internimage.settings import SettingsError, from_settings, to_settings
@@ -68,10 +69,4 @@ def load_pretrained(folder: str | Path, **settings: Any) -> InternImage:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise CheckpointError(f"{path} is no JSON file ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not the settings of a model")
-    return content
+    return read_json(path, dict, "copy or download it again", CheckpointError)

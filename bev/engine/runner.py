@@ -42,11 +42,12 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
 
 def start_from(config: Config, checkpoint: str) -> None:
     """Let a training start from the weights in a file: through the config's own `InitialWeightsHook`, if it has one."""
-    named = [hook for hook in config.custom_hooks if hook.type == "InitialWeightsHook"]
+    hooks = config.setdefault("custom_hooks", [])
+    named = [hook for hook in hooks if hook.type == "InitialWeightsHook"]
     if named:
         named[-1].checkpoint = checkpoint
     else:
-        config.custom_hooks.append({"type": "InitialWeightsHook", "checkpoint": checkpoint})
+        hooks.append({"type": "InitialWeightsHook", "checkpoint": checkpoint})
 
 
 def is_sharded(config: Config) -> bool:

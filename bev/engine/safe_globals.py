@@ -18,10 +18,13 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-NUMERIC_TYPES = "?bBhHiIlLqQefdFD"  # NumPy's character codes; object arrays are not among them
-HISTORY_STATISTICS = ("min", "max", "current", "mean")
+from bev.datasets.plain_arrays import NUMERIC_TYPES, ArrayGuard
 
-SafeGlobal = tuple[Callable[..., Any], str]
+HISTORY_STATISTICS = ("min", "max", "current", "mean")
+UNSPEAKABLE = "numpy.ndarray\n"
+"""A name that no pickle can spell: arrays are filled because their class is on the list, but a file can't call it."""
+
+SafeGlobal = tuple[Any, str]
 
 
 class _PlainMapping:
@@ -38,22 +41,24 @@ def _history_statistic(owner: Any, name: str) -> Callable[..., Any]:
     return getattr(HistoryBuffer, name)
 
 
-def _numpy_globals() -> list[SafeGlobal]:
-    rebuild_array: Any = np.zeros(0).__reduce__()[0]
-    rebuild_scalar: Any = np.float64(0).__reduce__()[0]
+def _numpy_globals(arrays: ArrayGuard) -> list[SafeGlobal]:
     dtypes = {type(np.dtype(code)) for code in (*NUMERIC_TYPES, "U", "S")}
+    parts = arrays.parts
     return [
-        (np.ndarray, "numpy.ndarray"),
-        (np.dtype, "numpy.dtype"),
+        (parts["ndarray"], "numpy.ndarray"),
+        (parts["dtype"], "numpy.dtype"),
         # NumPy 2 moved these two; a file may come from either version.
-        *((rebuild_array, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
-        *((rebuild_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+        *(
+            (parts[name], f"numpy.{core}.multiarray.{name}")
+            for core in ("core", "_core")
+            for name in ("_reconstruct", "scalar")
+        ),
         *((dtype, f"{dtype.__module__}.{dtype.__qualname__}") for dtype in dtypes),
+        (np.ndarray, UNSPEAKABLE),
     ]
 
 
 SAFE_GLOBALS: tuple[SafeGlobal, ...] = (
-    *_numpy_globals(),
     (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_history_statistic, "builtins.getattr"),
     (argparse.Namespace, "argparse.Namespace"),
@@ -71,7 +76,8 @@ def allow_safe_globals(extra: Iterable[type] = ()) -> Iterator[None]:
     Args:
         extra: Further classes whose author the caller trusts.
     """
-    known = set(torch.serialization.get_safe_globals())
-    wanted: list[Any] = [*SAFE_GLOBALS, *extra]
+    known, arrays = set(torch.serialization.get_safe_globals()), ArrayGuard()
+    wanted: list[Any] = [*SAFE_GLOBALS, *_numpy_globals(arrays), *extra]
     with torch.serialization.safe_globals([entry for entry in wanted if entry not in known]):
         yield
+    arrays.check()

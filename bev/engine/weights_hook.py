@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from bev.engine.checkpoint import load_weights
+from bev.engine.checkpoint import CheckpointError, load_weights
 
 
 @HOOKS.register_module()
@@ -48,7 +48,13 @@ class ResumeCheckHook(Hook):
         """Compare every key.
 
         Raises:
-            CheckpointError: If a key is missing, unknown or of another shape.
+            CheckpointError: If the file has no state of a training, or a key is missing, unknown or of another shape.
         """
         if runner._resume:
+            meta = checkpoint.get("meta")
+            if not isinstance(meta, dict) or not all(isinstance(meta.get(key), int) for key in ("epoch", "iter")):
+                raise CheckpointError(
+                    f"checkpoint {runner._load_from or 'of the work dir'} has no state of a training to resume; "
+                    "start from its weights with --load-from"
+                )
             load_weights(runner.model, checkpoint, strict=True, prefer_ema=False)

@@ -13,7 +13,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
-from bev.datasets.index_io import read_index
+from bev.datasets.index_io import read_samples
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.index_tables import TablesError, open_tables, sample_tokens
 from bev.datasets.nuscenes.submission import format_boxes, read_submission, validate_submission, write_submission
@@ -115,15 +115,15 @@ class NuScenesNDS(SampleMetric):
         Raises:
             SubmissionError: samples of the split were not predicted, or a number makes no sense.
         """
-        version, tokens = self._version_and_tokens()
         by_token: dict[str, list[dict]] = {}
         for token, records in results:
             by_token.setdefault(token, records)  # of samples that a sampler repeated the first result counts
-        if self.only_predicted:
-            tokens = [token for token in tokens if token in by_token]
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(self.output_dir or temporary) / "results_nusc.json"
-            write_submission(path, by_token, self.modality)
+            write_submission(path, by_token, self.modality)  # first: tables may turn out to be damaged
+            version, tokens = self._version_and_tokens()
+            if self.only_predicted:
+                tokens = [token for token in tokens if token in by_token]
             if self.format_only:
                 boxes = validate_submission(read_submission(path), tokens, path)
                 MMLogger.get_current_instance().info(f"{path}: {len(tokens)} samples, {boxes} boxes")
@@ -138,7 +138,7 @@ class NuScenesNDS(SampleMetric):
     def _version_and_tokens(self) -> tuple[str, list[str]]:
         if self.split is not None and self.version is not None:
             return self.version, sample_tokens(self.data_root, self.version, self.split, self.splits_file)
-        index = read_index(str(self.ann_file))
+        index = read_samples(str(self.ann_file))
         return self.version or index["metainfo"]["version"], [entry["token"] for entry in index["data_list"]]
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
-from bev.datasets.index_io import read_index
+from bev.datasets.index_io import read_samples
 from bev.datasets.occ3d.labels import OccupancyLabels
 from bev.datasets.occ3d.submission import write_prediction
 from bev.evaluation.occupancy_counts import OccupancyCounts, count_sample
-from bev.evaluation.ray_iou import ray_origins
+from bev.evaluation.ray_iou import RAY_FIELDS, ray_origins
 from bev.evaluation.sample_metric import SampleMetric
 
 
@@ -86,7 +86,7 @@ class OccupancyMetric(SampleMetric):
 
     def _origins_of(self, token: str) -> np.ndarray:
         if self._origins is None:
-            self._origins = ray_origins(read_index(str(self.index))["data_list"])
+            self._origins = ray_origins(read_samples(str(self.index), *RAY_FIELDS)["data_list"])
         if token not in self._origins:
             raise ValueError(f"{self.index}: no sample {token}; RayIoU needs the index that the samples come from")
         return self._origins[token]

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
 from bev.datasets.atomic import atomic_write
-from bev.datasets.index_io import read_index
+from bev.datasets.index_io import read_samples
 from bev.datasets.openlane_v2.devkit_format import annotation_of, prediction_of
 from bev.evaluation.openlane.rules import rules_of
 from bev.evaluation.openlane_ols import OLSFrameResult, judge_frame, summarise
@@ -85,7 +85,8 @@ class OpenLaneMetric(SampleMetric):
 
     def _frame_of(self, sample: Mapping[str, Any]) -> tuple[str, dict]:
         if self._frames is None:
-            self._frames = {record["token"]: record for record in read_index(self.index)["data_list"]}
+            records = read_samples(self.index, "lane_topology")["data_list"]
+            self._frames = {record["token"]: record for record in records}
         token = sample.get("gt_lanes", {}).get("token") or sample["sample_token"]
         if token not in self._frames:
             raise ValueError(f"{self.index}: no frame {token}; the metric needs the index that the samples come from")

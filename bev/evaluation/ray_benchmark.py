@@ -9,10 +9,10 @@ import numpy as np
 from tqdm import tqdm
 
 from bev.benchmark_record import BenchmarkRecord
-from bev.datasets.index_io import read_index
+from bev.datasets.index_io import read_samples
 from bev.datasets.occ3d.classes import FREE, GRID
 from bev.datasets.occ3d.labels import find_labels, read_labels
-from bev.evaluation.ray_iou import count_rays, lidar_rays, ray_origins
+from bev.evaluation.ray_iou import RAY_FIELDS, count_rays, lidar_rays, ray_origins
 from bev.geometry.voxel_rays import first_hits
 
 FLIPPED = 0.01  # share of the voxels that the made predictions get wrong beside a shift by a voxel
@@ -56,7 +56,7 @@ def measure_rays(root: str, index: str, frames: int, reference_rays: int = 500) 
     Raises:
         ValueError: If the index has no samples or `frames` is not positive.
     """
-    records = read_index(index)["data_list"]
+    records = read_samples(index, *RAY_FIELDS)["data_list"]
     if not records or frames < 1:
         raise ValueError(f"{index}: {len(records)} samples, {frames} frames asked for; at least one of each is needed")
     origins, files = ray_origins(records), find_labels(root, [record["token"] for record in records])

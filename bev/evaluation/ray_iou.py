@@ -23,6 +23,9 @@ from bev.evaluation.occupancy import each
 from bev.geometry.voxel_rays import first_hits
 from bev.geometry.voxels import VoxelGrid
 
+RAY_FIELDS = ("scene_token", "timestamp", "ego2global", "lidar_points")
+"""What a sample of an index needs for the origins of its rays."""
+
 THRESHOLDS = (1.0, 2.0, 4.0)
 """Metres."""
 
@@ -148,7 +151,7 @@ def ray_origins(records: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     """Origins of each sample's rays: places of the LiDAR along the drive through its scene, at most eight.
 
     Args:
-        records: Samples of an index file.
+        records: Samples of an index file, with `RAY_FIELDS`.
 
     Returns:
         By token, (O, 3) metres in the sample's ego frame.

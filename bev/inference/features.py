@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.image_files import ImageReadError, decode_image
+from bev.datasets.npz_files import write_arrays
+from bev.datasets.text_files import read_json
 from bev.models.backbones.internimage import InternImage
 
 FORMATS = ("npz", "safetensors")
@@ -127,10 +129,10 @@ def read_for_backbone(path: Path, size: tuple[int, int] | None = None) -> Tensor
         FeatureError: If the file is no image.
         OSError: If it can't be read.
     """
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise FeatureError(f"{path} is no image that OpenCV can decode")
+    try:
+        image = decode_image(path.read_bytes(), str(path))
+    except ImageReadError as error:
+        raise FeatureError(str(error)) from error
     if size is not None and image.shape[:2] != size:
         image = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
     normalised = (image[..., ::-1].astype(np.float32) - MEAN) / STD
@@ -169,41 +171,43 @@ def extract_files(
         FeatureError: If the folder holds features of other settings, or an image can't be decoded.
     """
     check_layers(model, settings.layers)
-    _claim(out, settings)
+    claimed = _is_claimed(out, settings)
     device = next(model.parameters()).device
     for image in images:
         target = out / f"{image.relative_to(root)}.{settings.format}"
         if not target.exists():
             maps = extract(model, read_for_backbone(image, settings.size).to(device), settings.layers)
+            if not claimed:
+                _claim(out, settings)
+                claimed = True
             dtype = torch.float16 if settings.half else torch.float32
             _write(target, {name: value[0].to(dtype).cpu().numpy() for name, value in maps.items()})
         yield image
 
 
 def _claim(out: Path, settings: FeatureSettings) -> None:
-    """Note the settings in a new folder, or check them against those of an earlier run."""
+    """Note the settings in a new folder."""
+    with atomic_write(out / SETTINGS_FILE, "w") as stream:
+        json.dump(asdict(settings), stream, indent=1)
+
+
+def _is_claimed(out: Path, settings: FeatureSettings) -> bool:
+    """Whether an earlier run noted its settings, which must be the same."""
     file, wanted = out / SETTINGS_FILE, json.loads(json.dumps(asdict(settings)))
     if not file.exists():
-        with atomic_write(file, "w") as stream:
-            json.dump(wanted, stream, indent=1)
-        return
-    try:
-        present = json.loads(file.read_text())
-    except ValueError as error:
-        raise FeatureError(f"{file} is damaged ({error}); choose another folder") from error
+        return False
+    present = read_json(file, dict, "choose another folder", FeatureError)
     differing = [key for key in wanted if present.get(key) != wanted[key]]
     if differing:
         raise FeatureError(f"{out} has features of another {', '.join(differing)}; choose another folder")
+    return True
 
 
 def _write(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
     if target.suffix == ".npz":
-        buffer = io.BytesIO()
-        np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
-        content = buffer.getvalue()
-    else:
-        from safetensors.numpy import save
+        write_arrays(target, arrays, compressed=False)
+        return
+    from safetensors.numpy import save
 
-        content = save(dict(arrays))
     with atomic_write(target) as file:
-        file.write(content)
+        file.write(save(dict(arrays)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bev.datasets.nuscenes.submission import boxes_of_records
+from bev.datasets.submission_errors import refuse
 from bev.inference.detections import Detections
 from bev.inference.tracking import MATCH_DISTANCES, GreedyTracker
 
@@ -32,8 +33,16 @@ def track_results(
 
     Returns:
         Tracking records of the same samples.
+
+    Raises:
+        SubmissionError: A sample is not in the tables.
     """
     tracked: dict[str, list[dict]] = {}
+    known = {sample["token"] for sample in nusc.sample}
+    refuse(
+        (f"sample {token}" for token in results if token not in known),
+        f"the results are of samples that {nusc.version} doesn't have",
+    )
     scenes = {nusc.get("sample", token)["scene_token"] for token in results}
     for scene in sorted(scenes):
         own = tracker()

@@ -14,19 +14,19 @@ images, and `videos` for videos, whose first pictures belong together.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import torch
 from pyquaternion import Quaternion
 
+from bev.datasets.image_files import ImageReadError, decode_image
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
+from bev.datasets.text_files import read_json, shorten
 from bev.geometry import CalibrationError, check_intrinsic, check_pose, invert_pose, split_projection
 from bev.geometry.can_bus import MEASUREMENTS
 from bev.transforms import LoadMultiCameraImages
@@ -116,16 +116,13 @@ def read_images(calibration: str | Path) -> Iterator[StepInput]:
         SourceError, CalibrationError: If the file or an image can't be used; the message names it.
     """
     path, content, intrinsics, cam_T_ego = _read_calibration(calibration)
-    for number, frame in enumerate(_entry(content, "frames", path)):
+    for number, frame in enumerate(_entry(content, "frames", path, list)):
         images = {}
-        for name, file in frame.get("images", {}).items():
-            image = cv2.imread(str(path.parent / file), cv2.IMREAD_COLOR)
-            if image is None:
-                raise SourceError(f"{path}, frame {number}, camera {name}: {path.parent / file} can't be read")
-            images[name] = image[..., ::-1]
-        pose = np.asarray(frame.get("global_T_ego", np.eye(4)), dtype=np.float64)
-        check_pose(pose, f"{path}, frame {number}, global_T_ego")
-        yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), float(_entry(frame, "timestamp", path)))
+        where = f"{path}, frame {number}"
+        for name, file in _entry(frame, "images", where, dict, {}).items():
+            images[name] = _read_picture(path.parent / str(file), f"{where}, camera {name}")
+        pose = _pose(frame, "global_T_ego", where)
+        yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), _number(frame, "timestamp", where))
 
 
 def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[StepInput]:
@@ -139,9 +136,12 @@ def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[
         SourceError, CalibrationError: If the file or a video can't be used; the message names it.
     """
     path, content, intrinsics, cam_T_ego = _read_calibration(calibration)
-    videos = {name: _decode(path.parent / file) for name, file in _entry(content, "videos", path).items()}
+    files = _entry(content, "videos", path, dict)
+    videos = {name: _decode(path.parent / str(file)) for name, file in files.items()}
     poses = [
-        (float(entry["timestamp"]), np.asarray(entry["global_T_ego"], float)) for entry in content.get("poses", ())
+        (_number(entry, "timestamp", where), _pose(entry, "global_T_ego", where))
+        for number, entry in enumerate(_entry(content, "poses", path, list, []))
+        for where in (f"{path}, pose {number}",)
     ]
     due = -np.inf
     for pictures in zip(*videos.values(), strict=False):
@@ -151,43 +151,74 @@ def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[
         due = time + (1 / rate if rate else 0.0)
         images = {name: picture for name, (_, picture) in zip(videos, pictures, strict=True)}
         pose = min(poses, key=lambda entry: abs(entry[0] - time))[1] if poses else np.eye(4)
-        check_pose(pose, f"{path}, poses near {time:g} s")
         yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), time)
 
 
 def _read_calibration(calibration: str | Path) -> tuple[Path, dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
     path = Path(calibration)
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path, advice="see docs/own_cameras.md", refused=SourceError)
     except FileNotFoundError:
         raise SourceError(f"calibration file {path} doesn't exist") from None
-    except ValueError as error:
-        raise SourceError(f"{path} is no JSON: {error}") from error
     intrinsics, cam_T_ego = {}, {}
-    for name, camera in _entry(content, "cameras", path).items():
+    for name, camera in _entry(content, "cameras", path, dict).items():
         where = f"{path}, camera {name}"
-        intrinsic = np.asarray(_entry(camera, "intrinsic", where), dtype=np.float64)
+        intrinsic = _matrix(camera, "intrinsic", where)
         check_intrinsic(intrinsic, where)
-        pose = np.asarray(_entry(camera, "ego_T_cam", where), dtype=np.float64)
-        check_pose(pose, f"{where}, ego_T_cam")
-        intrinsics[name], cam_T_ego[name] = intrinsic, invert_pose(pose)
+        intrinsics[name], cam_T_ego[name] = intrinsic, invert_pose(_pose(camera, "ego_T_cam", where))
     if not intrinsics:
         raise CalibrationError(f"{path} lists no cameras")
     return path, content, intrinsics, cam_T_ego
 
 
-def _entry(content: Mapping[str, Any], key: str, where: object) -> Any:
-    if key not in content:
+def _entry(
+    content: Any, key: str, where: object, kind: type | tuple[type, ...] = object, default: Any = None
+) -> Any:
+    """Entry of an object of a calibration file; without a default it must be there."""
+    if not isinstance(content, dict) or (key not in content and default is None):
         raise SourceError(f"{where}: no entry {key!r}")
-    return content[key]
+    value = content.get(key, default)
+    if not isinstance(value, kind):
+        raise SourceError(f"{where}: {key!r} can't be {shorten(value)}; see docs/own_cameras.md")
+    return value
+
+
+def _number(content: Any, key: str, where: object) -> float:
+    return float(_entry(content, key, where, (int, float)))
+
+
+def _matrix(content: Any, key: str, where: object) -> np.ndarray:
+    value = _entry(content, key, where, list)
+    try:
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SourceError(f"{where}: {key!r} is no matrix of numbers: {shorten(value)}") from error
+
+
+def _pose(content: Any, key: str, where: object) -> np.ndarray:
+    """A checked pose (4, 4); the identity where `global_T_ego` isn't given."""
+    if key == "global_T_ego" and isinstance(content, dict) and key not in content:
+        return np.eye(4)
+    pose = _matrix(content, key, where)
+    check_pose(pose, f"{where}, {key}")
+    return pose
+
+
+def _read_picture(path: Path, where: str) -> np.ndarray:
+    """A whole picture (H, W, 3), RGB."""
+    try:
+        return decode_image(path.read_bytes(), str(path))[..., ::-1]
+    except (OSError, ImageReadError) as error:
+        raise SourceError(f"{where}: {path} can't be read ({error})") from error
 
 
 def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     """Times in seconds and RGB pictures of a video."""
     try:
-        container = av.open(str(path))
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise SourceError(f"video {path} can't be read: it has no pictures")
+            for frame in container.decode(video=0):
+                yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"video {path} can't be read: {error}") from error
-    with container:
-        for frame in container.decode(video=0):
-            yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")

@@ -9,10 +9,22 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 
+from bev.datasets.text_files import TextFileError, one_line, read_text
+
 
 def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
-    """Split `vis_data/scalars.json` (a JSON object per line) into training rows and evaluation rows."""
-    rows = [json.loads(line) for line in Path(path).read_text().splitlines() if line.strip()]
+    """Split `vis_data/scalars.json` (a JSON object per line) into training rows and evaluation rows.
+
+    Raises:
+        TextFileError: If it holds something else, or no loss.
+    """
+    text = read_text(path)
+    try:
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise TextFileError(f"{path}: not a JSON object in each line ({one_line(error)})") from error
+    if not all(isinstance(row, dict) and "step" in row for row in rows) or not any("loss" in row for row in rows):
+        raise TextFileError(f"{path}: no losses of training steps")
     return [row for row in rows if "loss" in row], [row for row in rows if "loss" not in row]
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bev.datasets.nuscenes.submission import boxes_of_records, read_submission
+from bev.datasets.nuscenes.lidar_files import read_points
+from bev.datasets.nuscenes.submission import boxes_of_records, check_records, read_submission
 from bev.geometry import invert_pose, transform_boxes
 from bev.visualization.boxes import BoxSet, true_boxes
 from bev.visualization.frame import draw_frame
@@ -33,6 +34,7 @@ class NuScenesPainter(SamplePainter):
         extent: float = 55.0,
     ) -> None:
         super().__init__(index, root)
+        self._source = results
         self._results = read_submission(results)["results"] if results else None
         self._score, self._extent = score, extent
 
@@ -54,6 +56,7 @@ class NuScenesPainter(SamplePainter):
     def _predictions(self, clip: dict) -> BoxSet:
         """Predictions of a sample, moved from the global to its bev frame."""
         records = (self._results or {}).get(clip["sample_token"], [])
+        check_records(clip["sample_token"], records, str(self._source))
         boxes = transform_boxes(boxes_of_records(records), invert_pose(clip["global_T_bev"]))
         scores = np.array([record["detection_score"] for record in records], dtype=float)
         return BoxSet(boxes, [record["detection_name"] for record in records], scores).above(self._score)
@@ -63,4 +66,4 @@ def read_lidar(path: str | Path | None) -> np.ndarray | None:
     """Points (P, 3) of a nuScenes `.pcd.bin` file in the LiDAR frame; None where there is no file."""
     if path is None or not Path(path).is_file():
         return None
-    return np.fromfile(path, dtype=np.float32).reshape(-1, 5)[:, :3]
+    return read_points(path)[:, :3]

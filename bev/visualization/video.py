@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
+
+from bev.datasets.atomic import explained
 
 
 def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, quality: int = 20) -> Path:
@@ -18,22 +21,24 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, 
 
     Raises:
         ValueError: If there are no frames.
+        OSError: If the file can't be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path, frames = Path(path), iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f"no frames to write to {path}")
     temporary = path.with_name(f".{path.stem}.part.mp4")
-    stream = None
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
     try:
         with av.open(str(temporary), "w") as container:
-            for frame in frames:
-                if stream is None:
-                    stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-                    stream.height, stream.width = frame.shape[:2]
-                    stream.pix_fmt = "yuv420p"
-                    stream.options = {"crf": str(quality), "movflags": "+faststart"}
+            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+            stream.height, stream.width = first.shape[:2]
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": str(quality), "movflags": "+faststart"}
+            for frame in chain([first], frames):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
-            if stream is None:
-                raise ValueError(f"no frames to write to {path}")
             container.mux(stream.encode())
         temporary.replace(path)
     finally:

@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bev.datasets.index_io import BOX_CONVENTION, SCHEMA_VERSION, IndexFormatError, read_index, write_index
+from bev.datasets.index_io import (
+    BOX_CONVENTION,
+    SCHEMA_VERSION,
+    IndexFormatError,
+    read_index,
+    read_samples,
+    write_index,
+)
 from bev.geometry import check_pose, pose_matrix
 
 RAN = []
@@ -167,3 +174,20 @@ def test_mmdet3d_infos_with_a_broken_calibration_name_the_camera(tmp_path: Path)
     infos["data_list"][0]["images"]["CAM_FRONT"]["cam2img"][0][0] = float("nan")
     with pytest.raises(IndexFormatError, match=r"sample abc, CAM_FRONT.*NaN"):
         read_index(_dump(tmp_path / "infos.pkl", infos))
+
+
+def test_entries_that_are_no_samples_are_refused(tmp_path: Path):
+    path = tmp_path / "index.pkl"
+    for entries, reason in (
+        ([], "the index has no samples"),
+        ([{"token": "a", "timestamp": 1.0}, 2], "entry 1 is no sample, for it has no token, timestamp;"),
+        (
+            [{"name": "segment", "timestamp": 1.0}],
+            "an index of 'waymo' whose entry 0 is no sample, for it has no token;",
+        ),
+    ):
+        write_index(path, {"dataset": "waymo"}, entries)
+        with pytest.raises(IndexFormatError, match=reason):
+            read_samples(path, "timestamp")
+    write_index(path, {"dataset": "nuscenes"}, [{"token": "a", "timestamp": 1.0}])
+    assert read_samples(path, "timestamp") == read_index(path)

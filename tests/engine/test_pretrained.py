@@ -104,7 +104,7 @@ def test_wrong_folders_are_explained(folder: Path) -> None:
         (folder / "config.json").write_text(json.dumps(content | change))
         with pytest.raises(CheckpointError, match=message):
             load_pretrained(folder)
-    for text, message in (("{", "no JSON file"), ("[1]", "holds a list")):
+    for text, message in (("{", "not valid JSON"), ("[1]", "expected an object")):
         (folder / "config.json").write_text(text)
         with pytest.raises(CheckpointError, match=message):
             load_pretrained(folder)

@@ -117,5 +117,5 @@ def test_what_cannot_be_used_is_named(model: InternImage, photos: Path, tmp_path
     with pytest.raises(FeatureError, match="neither an image nor a folder"):
         find_images(tmp_path / "none")
     (photos / "deep" / "c.jpg").write_bytes(b"text")
-    with pytest.raises(FeatureError, match=r"c\.jpg is no image"):
+    with pytest.raises(FeatureError, match=r"c\.jpg: not an image"):
         run(model, photos, tmp_path / "out", settings())

@@ -61,5 +61,5 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"video .*front.mp4 can't be read"):
         list(read_videos(write(tmp_path, videos={"front": "front.mp4"})))
     (tmp_path / "calibration.json").write_text("{")
-    with pytest.raises(SourceError, match="is no JSON"):
+    with pytest.raises(SourceError, match="not valid JSON"):
         list(read_images(tmp_path / "calibration.json"))

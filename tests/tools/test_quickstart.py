@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tool_runs import load_tool
 
+from bev.datasets.text_files import TextFileError
+
 
 @pytest.fixture(scope="module")
 def demo():
@@ -41,3 +43,11 @@ def test_a_finished_step_is_not_run_again(demo, tmp_path, capsys):
 def test_a_failed_step_stops_the_demo(demo, tmp_path):
     with pytest.raises(SystemExit, match=r"step 1 \(broken\) failed"):
         demo.run_step(1, 1, demo.Step("broken", ["no_such_tool.py"], tmp_path / "never"))
+
+
+def test_damaged_metrics_are_named(demo, tmp_path):
+    (tmp_path / "test").mkdir()
+    for content in ("", "[1]"):
+        (tmp_path / "test" / "test_metrics.json").write_text(content)
+        with pytest.raises(TextFileError, match=r"test_metrics\.json.*delete it and run again"):
+            demo.collect_metrics(tmp_path)

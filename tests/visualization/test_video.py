@@ -23,3 +23,16 @@ def test_no_frames(tmp_path):
     with pytest.raises(ValueError, match="no frames"):
         write_mp4(tmp_path / "clip.mp4", [])
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_or_impossible_video_leaves_nothing(tmp_path):
+    def frames():
+        yield np.zeros((64, 96, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_mp4(tmp_path / "clip.mp4", frames())
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"cannot write .*file/clip\.mp4: "):
+        write_mp4(tmp_path / "file" / "clip.mp4", [np.zeros((64, 96, 3), np.uint8)])

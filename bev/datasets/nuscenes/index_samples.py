@@ -11,6 +11,7 @@ from bev.datasets.nuscenes.can_bus import SceneMotion
 from bev.datasets.nuscenes.classes import CAMERAS
 from bev.datasets.nuscenes.index_annotations import SampleAnnotations, read_annotations
 from bev.datasets.nuscenes.index_tables import TablesError
+from bev.datasets.nuscenes.lidar_files import FEATURES
 from bev.datasets.nuscenes.projections import project_annotations
 from bev.geometry import check_intrinsic, invert_pose, pose_matrix
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from nuscenes import NuScenes
 
 LIDAR = "LIDAR_TOP"
-# x, y, z, intensity, ring: what nuScenes stores per LiDAR point.
-LIDAR_FEATURES = 5
 
 
 def scene_entries(nusc: NuScenes, scene: dict) -> list[dict]:
@@ -71,7 +70,7 @@ def sample_entry(nusc: NuScenes, sample: dict) -> dict:
         "lidar_points": {
             "lidar_path": lidar["filename"] if (Path(nusc.dataroot) / lidar["filename"]).is_file() else None,
             "lidar2ego": ego_T_lidar,
-            "num_pts_feats": LIDAR_FEATURES,
+            "num_pts_feats": FEATURES,
         },
         "images": images,
         "instances": _instances(annotations, invert_pose(global_T_lidar)),

@@ -6,11 +6,12 @@ it), or any file of the same form, `{"split name": ["scene-0001", ...]}`, which 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bev.datasets.text_files import one_line, read_json, shorten
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
@@ -57,7 +58,7 @@ def open_tables(root: str | os.PathLike, version: str) -> NuScenes:
         raise TablesError(
             f"{folder}: tables missing: {', '.join(missing)}; unpack the metadata archive of {version} again"
         )
-    for record in load_table(folder, "map"):
+    for record in load_table(folder, "map", "token", "filename"):
         if not (Path(root) / record["filename"]).is_file():
             raise TablesError(
                 f"{Path(root) / record['filename']}: map picture missing (map.json, token {record['token']}); "
@@ -67,9 +68,12 @@ def open_tables(root: str | os.PathLike, version: str) -> NuScenes:
 
     try:
         return NuScenes(version=version, dataroot=str(root), verbose=False)
-    except (json.JSONDecodeError, KeyError) as error:
+    except (AssertionError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        for path in sorted(folder.glob("*.json")):  # the devkit doesn't say which one it is
+            if path.stem != "splits":
+                load_table(folder, path.stem, "token")
         raise TablesError(
-            f"{folder}: broken tables ({type(error).__name__}: {error}); unpack the metadata again"
+            f"{folder}: broken tables ({type(error).__name__}: {one_line(error)}); unpack the metadata again"
         ) from error
 
 
@@ -91,19 +95,29 @@ def tables_folder(root: str | os.PathLike, version: str) -> Path:
     )
 
 
-def load_table(folder: Path, name: str) -> Any:
-    """One JSON file of a folder of tables.
+def load_table(folder: Path, name: str, *fields: str) -> list[dict]:
+    """The records of one JSON file of a folder of tables.
+
+    Args:
+        folder: of the tables.
+        name: of the table.
+        fields: what each record must have.
 
     Raises:
-        TablesError: it is missing or not valid JSON.
+        TablesError: it is missing, not valid JSON, or not a list of such records.
     """
-    path = folder / f"{name}.json"
+    path, advice = folder / f"{name}.json", "unpack the metadata again"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        records = read_json(path, list, advice, TablesError)
     except FileNotFoundError:
         raise TablesError(f"{path}: table missing; unpack the metadata archive of {folder.name} again") from None
-    except ValueError as error:
-        raise TablesError(f"{path}: not valid JSON ({error}); unpack the metadata again") from error
+    for position, record in enumerate(records):
+        if not isinstance(record, dict) or not all(field in record for field in fields):
+            raise TablesError(
+                f"{path}, record {position}: expected an object with {', '.join(fields)}, found {shorten(record)}; "
+                f"{advice}"
+            )
+    return records
 
 
 def available_splits(
@@ -124,14 +138,14 @@ def available_splits(
         TablesError: the tables or the splits file are missing or broken, or the file names a scene that is not there.
     """
     folder = tables_folder(root, version)
-    present = [scene["name"] for scene in load_table(folder, "scene")]
+    present = [scene["name"] for scene in load_table(folder, "scene", "name")]
     if splits_file is not None:
-        wanted = _read_splits(Path(splits_file))
+        wanted = read_splits(Path(splits_file))
         _check_scenes_exist(Path(splits_file), wanted, present)
     else:
         wanted = _official_splits(version, subsets)
         if (folder / "splits.json").is_file():
-            wanted |= _read_splits(folder / "splits.json")
+            wanted |= read_splits(folder / "splits.json")
     selected = {split: [name for name in present if name in set(scenes)] for split, scenes in wanted.items()}
     return {split: scenes for split, scenes in selected.items() if scenes}
 
@@ -146,8 +160,9 @@ def sample_tokens(
     """
     scenes = split_scenes(root, version, split, splits_file)
     folder = tables_folder(root, version)
-    scene_tokens = {scene["token"] for scene in load_table(folder, "scene") if scene["name"] in scenes}
-    return [sample["token"] for sample in load_table(folder, "sample") if sample["scene_token"] in scene_tokens]
+    scene_tokens = {scene["token"] for scene in load_table(folder, "scene", "token", "name") if scene["name"] in scenes}
+    samples = load_table(folder, "sample", "token", "scene_token")
+    return [sample["token"] for sample in samples if sample["scene_token"] in scene_tokens]
 
 
 def split_scenes(
@@ -178,13 +193,15 @@ def _official_splits(version: str, subsets: bool) -> dict[str, list[str]]:
     return {name: scenes[name] for name in names}
 
 
-def _read_splits(path: Path) -> dict[str, list[str]]:
+def read_splits(path: Path) -> dict[str, list[str]]:
+    """Names of the scenes of each split in a file `{"split name": ["scene-0001", ...]}`.
+
+    Raises:
+        TablesError: it is missing, or something else.
+    """
     if not path.is_file():
         raise TablesError(f"splits file {path} does not exist")
-    try:
-        splits = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise TablesError(f"{path}: not valid JSON ({error})") from error
+    splits = read_json(path, advice="correct it", refused=TablesError)
     lists = isinstance(splits, dict) and all(isinstance(scenes, list) for scenes in splits.values())
     if not lists or not all(isinstance(name, str) for scenes in splits.values() for name in scenes):
         raise TablesError(f'{path}: expected {{"split name": ["scene-0001", ...], ...}}')

@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from numbers import Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
 from bev.datasets.submission_errors import SubmissionError
+from bev.datasets.text_files import read_json, shorten
 from bev.geometry import inverse_transform_boxes, invert_pose
 
 if TYPE_CHECKING:
@@ -128,14 +128,33 @@ def read_submission(path: str | os.PathLike) -> dict:
     """Reads a submission file.
 
     Raises:
-        SubmissionError: it is missing or not JSON.
+        SubmissionError: it is missing, not JSON, or lacks the keys 'meta' and 'results'.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(path, dict, "write it again with tools/test.py", SubmissionError)
     except FileNotFoundError:
         raise SubmissionError(f"{path}: no such file; tools/test.py writes it") from None
-    except ValueError as error:
-        raise SubmissionError(f"{path}: not valid JSON ({error}); write it again with tools/test.py") from error
+    if not all(isinstance(content.get(key), dict) for key in ("meta", "results")):
+        raise SubmissionError(
+            f"{path}: expected an object with the objects 'meta' and 'results', found {shorten(content)}; "
+            "write it again with tools/test.py"
+        )
+    return content
+
+
+def check_records(token: str, records: Any, source: str | os.PathLike) -> None:
+    """Checks the boxes of one sample as `validate_submission` does.
+
+    Args:
+        token: the sample.
+        records: its boxes.
+        source: what the message calls the submission.
+
+    Raises:
+        SubmissionError: one is not what it should be; the message names the first.
+    """
+    for problem in _sample_problems(token, records):
+        raise SubmissionError(f"{source}: {problem}")
 
 
 def validate_submission(submission: Any, tokens: Collection[str], source: str | os.PathLike = "submission") -> int:

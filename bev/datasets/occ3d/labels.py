@@ -6,14 +6,13 @@ Shapes: X, Y, Z voxels.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bev.datasets.atomic import atomic_write
+from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
 from bev.datasets.occ3d.classes import CLASSES, GRID, UNKNOWN
 from bev.geometry.voxels import VoxelGrid
 
@@ -77,8 +76,7 @@ def write_labels(path: str | os.PathLike, labels: OccupancyLabels) -> None:
     Raises:
         OSError: it could not be written.
     """
-    with atomic_write(path) as file:
-        np.savez_compressed(file, **{name: getattr(labels, name).astype(np.uint8) for name in _ARRAYS})
+    write_arrays(path, {name: getattr(labels, name).astype(np.uint8) for name in _ARRAYS})
 
 
 def read_labels(path: str | os.PathLike, grid: VoxelGrid = GRID) -> OccupancyLabels:
@@ -92,11 +90,10 @@ def read_labels(path: str | os.PathLike, grid: VoxelGrid = GRID) -> OccupancyLab
         OccupancyLabelError: the file is missing, damaged, or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
+        arrays = read_arrays(path, _ARRAYS)
     except FileNotFoundError:
         raise OccupancyLabelError(f"{path}: no such file; put Occ3D's gts folder under the data root") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ArrayFileError) as error:
         raise OccupancyLabelError(f"{path}: not an occupancy label file ({error}); download it again") from error
     for name, array in arrays.items():
         if array.shape != grid.shape:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from bev.datasets.nuscenes.index_samples import LIDAR, LIDAR_FEATURES, ego_pose, sensor_pose
+from bev.datasets.nuscenes.index_samples import LIDAR, ego_pose, sensor_pose
 from bev.datasets.nuscenes.index_tables import TablesError
+from bev.datasets.nuscenes.lidar_files import read_points
 from bev.datasets.occ3d.classes import UNKNOWN, label_of_category
 from bev.datasets.occ3d.labels import OccupancyLabelError
 from bev.datasets.occ3d.visibility import PinholeView
@@ -148,16 +149,14 @@ class Recording:
 
         Raises:
             OSError: A file is missing; the message names it.
-            OccupancyLabelError: A file does not hold points, or not as many labels as points.
+            LidarFileError: A file does not hold points.
+            OccupancyLabelError: A file does not hold as many labels as there are points.
         """
         for record in _chain(self._nusc, "sample_data", self._first_record):
-            path = Path(self._nusc.dataroot) / record["filename"]
-            raw = np.fromfile(path, dtype=np.float32)
-            if len(raw) % LIDAR_FEATURES:
-                raise OccupancyLabelError(f"{path}: {raw.nbytes} bytes are no points; download it again")
+            raw = read_points(Path(self._nusc.dataroot) / record["filename"])
             world_T_ego = self._world_T_ego(record)
             ego_T_lidar = sensor_pose(self._nusc, record)
-            points = raw.reshape(-1, LIDAR_FEATURES)[:, :3] @ ego_T_lidar[:3, :3].T + ego_T_lidar[:3, 3]
+            points = raw[:, :3] @ ego_T_lidar[:3, :3].T + ego_T_lidar[:3, 3]
             yield Sweep(
                 record["timestamp"] / _MICROSECONDS,
                 points.astype(np.float32),

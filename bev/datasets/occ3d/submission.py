@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.npz_files import read_arrays, write_arrays
 from bev.datasets.occ3d.classes import FREE, GRID
 from bev.datasets.submission_errors import SubmissionError, refuse
 
@@ -27,8 +28,7 @@ def write_prediction(folder: Path, token: str, prediction: np.ndarray) -> None:
     problem = _problem(prediction)
     if problem:
         raise SubmissionError(f"sample {token}: {problem}")
-    with atomic_write(folder / f"{token}.npz") as file:
-        np.savez_compressed(file, prediction.astype(np.uint8))
+    write_arrays(folder / f"{token}.npz", {ARRAY: prediction.astype(np.uint8)})
 
 
 def read_prediction(folder: str | os.PathLike, token: str) -> np.ndarray:
@@ -108,14 +108,10 @@ def _file_problem(data: bytes) -> str | None:
 
 def _read_array(data: bytes) -> np.ndarray:
     """The labels in an npz file; a ValueError says what is wrong with it."""
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            names = file.files
-            array = file[ARRAY] if names == [ARRAY] else None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"not a readable npz file ({error})") from error
-    if array is None:
-        raise ValueError(f"holds {', '.join(names)} instead of one array {ARRAY}")
+    arrays = read_arrays(io.BytesIO(data))
+    if list(arrays) != [ARRAY]:
+        raise ValueError(f"holds {', '.join(arrays)} instead of one array {ARRAY}")
+    array = arrays[ARRAY]
     problem = f"type {array.dtype} instead of uint8" if array.dtype != np.uint8 else _problem(array)
     if problem:
         raise ValueError(problem)

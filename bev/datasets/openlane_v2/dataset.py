@@ -40,17 +40,17 @@ class OpenLaneClipDataset(ClipDataset):
         super().__init__(ann_file, data_root, bev_frame="ego", **kwargs)
 
     def _box_filter(self, metainfo: Mapping[str, Any]) -> BoxFilter:
+        if metainfo.get("dataset") != "openlane_v2":
+            raise IndexFormatError(
+                f"{self.ann_file}: an index of {metainfo.get('dataset')!r}; make one with "
+                "tools/create_data.py openlane_v2"
+            )
         return BoxFilter(np.zeros(0, dtype=np.int64))
 
     def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:
         return metainfo["camera_names"]
 
     def _read_labels(self, metainfo: Mapping[str, Any], records: Sequence[Record]) -> Mapping[str, Any]:
-        if metainfo.get("dataset") != "openlane_v2":
-            raise IndexFormatError(
-                f"{self.ann_file}: an index of {metainfo.get('dataset')!r}; make one with "
-                "tools/create_data.py openlane_v2"
-            )
         front = FRONT_CAMERAS[metainfo["version"]]
         if self._slots[0] != front:
             raise ValueError(f"{self.ann_file}: traffic elements are in {front}, so cameras must begin with it")

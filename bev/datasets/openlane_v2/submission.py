@@ -132,6 +132,8 @@ def read_submission(path: str | os.PathLike) -> dict:
         raise SubmissionError(str(error)) from error
     if not isinstance(content, dict):
         raise SubmissionError(f"{path}: expected a dictionary by frame, found {type(content).__name__}")
+    if not isinstance(content.get("results", content), dict):
+        raise SubmissionError(f"{path}: expected a dictionary by frame under 'results'")
     return content
 
 

@@ -9,7 +9,6 @@ Shapes: n lanes, k traffic elements.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from bev.datasets.nuscenes.index_tables import read_splits
 from bev.datasets.openlane_v2.annotations import evenly_spaced
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
+from bev.datasets.text_files import TextFileError, read_json
 
 from .film import SUPERSAMPLING
-from .jobs import finished_shards, run_jobs, scene_of, write_json
+from .jobs import finished_shards, read_shard, run_jobs, scene_of, write_json
 from .lane_graph import Lane, lane_graph
 from .raycast import NOTHING
 from .render import CameraRenderer, moment
@@ -179,8 +180,8 @@ def export_openlane(
         raise ValueError(f"the reach must be positive along x and y, got {reach}")
     root = Path(root)
     shards = finished_shards(root, version)
-    splits = json.loads((root / version / "splits.json").read_text(encoding="utf-8"))
-    split_of = {scene: split for split in ("train", "val") for scene in splits[split]}
+    splits = read_splits(root / version / "splits.json")
+    split_of = {scene: split for split in ("train", "val") for scene in splits.get(split, ())}
     jobs = [(str(root), str(shard), split_of[shard.stem], reach) for shard in shards if shard.stem in split_of]
     done = run_jobs(_export_scene, jobs, workers)
     files = sorted(tqdm(done, total=len(jobs), desc="lanes", unit="scene", disable=not progress))
@@ -191,7 +192,7 @@ def export_openlane(
 
 def _export_scene(job: tuple[str, str, str, tuple[float, float]]) -> tuple[str, str, list[str]]:
     """Writes a scene's files and returns its split, its name and theirs."""
-    root, shard, split, reach = Path(job[0]), json.loads(Path(job[1]).read_text(encoding="utf-8")), job[2], job[3]
+    root, shard, split, reach = Path(job[0]), read_shard(job[1]), job[2], job[3]
     recipe = shard["recipe"]
     folder = root / split / recipe["name"] / "info"
     times = sorted(row["timestamp"] for row in shard["tables"]["sample"])
@@ -211,8 +212,12 @@ def _export_scene(job: tuple[str, str, str, tuple[float, float]]) -> tuple[str, 
     return split, recipe["name"], [file.name for file in files]
 
 
-def _reach_of(file: Path) -> tuple[float, ...]:
-    return tuple(json.loads(file.read_text(encoding="utf-8"))["meta_data"].get("reach", REACH))
+def _reach_of(file: Path) -> tuple[float, ...] | None:
+    """The reach that a file was made for; None if it is damaged."""
+    try:
+        return tuple(read_json(file, dict)["meta_data"].get("reach", REACH))
+    except (TextFileError, KeyError):
+        return None
 
 
 def _image_paths(rows: list[dict]) -> dict[int, dict[str, str]]:

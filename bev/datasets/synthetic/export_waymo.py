@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from bev.datasets.text_files import TextFileError, read_json
 from bev.datasets.waymo.classes import CAMERAS, TYPES
 from bev.datasets.waymo.messages import message_class
 from bev.datasets.waymo.tfrecord import write_records
@@ -85,7 +86,10 @@ class SegmentJob:
         """Whether the segment was generated with this recipe and is still there."""
         if not self.recipe_path.is_file() or not self.path.is_file():
             return False
-        return json.loads(self.recipe_path.read_text(encoding="utf-8")) == self.recipe()
+        try:
+            return read_json(self.recipe_path) == self.recipe()
+        except TextFileError:
+            return False
 
 
 def generate_waymo(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bev.datasets.text_files import TextFileError
+
 from .export_nuscenes import Tables, write_scene
-from .jobs import SHARDS, check_counts, run_jobs, write_json
+from .jobs import SHARDS, check_counts, read_shard, run_jobs, write_json
 from .nuscenes_tables import SCENE_TABLES, fixed_tables
 from .world import build_scene
 
@@ -151,9 +153,12 @@ def _check(folder: Path, image_size: tuple[int, int], sweeps: int) -> None:
 
 def _is_finished(job: SceneJob) -> bool:
     """Whether a scene was generated with the same recipe and all its files are still there."""
-    if not job.shard.exists():
+    if not job.shard.is_file():
         return False
-    shard = json.loads(job.shard.read_text(encoding="utf-8"))
+    try:
+        shard = read_shard(job.shard)
+    except TextFileError:
+        return False
     if shard["recipe"] != job.recipe():
         return False
     files = [row["filename"] for table in ("sample_data", "lidarseg", "map") for row in shard["tables"][table]]
@@ -171,7 +176,7 @@ def _write_tables(folder: Path, jobs: list[SceneJob]) -> None:
     """Joins the rows of all scenes, in order."""
     tables: Tables = {name: [] for name in SCENE_TABLES}
     for job in jobs:
-        shard = json.loads(job.shard.read_text(encoding="utf-8"))
+        shard = read_shard(job.shard)
         for name in SCENE_TABLES:
             tables[name] += shard["tables"][name]
     labels = {Path(row["filename"]).name for row in tables["lidarseg"]}

@@ -10,7 +10,6 @@ Shapes: X, Y, Z voxels; P parts.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
 
-from .jobs import finished_shards, run_jobs, scene_of
+from .jobs import finished_shards, read_shard, run_jobs, scene_of
 from .lidar import MAX_RANGE, beam_directions, cast_beams
 from .nuscenes_tables import token
 from .parts import CONE, ELLIPSOID, FRUSTUM, Parts
@@ -199,7 +198,7 @@ def export_occupancy(root: str | Path, version: str = "v1.0-trainval", workers: 
 
 def _export_scene(job: tuple[str, str]) -> int:
     root, shard = job
-    recipe = json.loads(Path(shard).read_text(encoding="utf-8"))["recipe"]
+    recipe = read_shard(shard)["recipe"]
     paths = [label_path(root, recipe["name"], token(recipe["name"], "sample", t)) for t in range(recipe["frames"])]
     missing = [t for t, path in enumerate(paths) if not path.exists()]
     if missing:

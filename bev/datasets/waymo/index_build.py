@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bev.datasets.index_io import SCHEMA_VERSION, read_index, read_plain_pickle, write_index
+from bev.datasets.index_io import SCHEMA_VERSION, IndexFormatError, read_index, read_plain_pickle, write_index
 from bev.datasets.parallel import run_forked
 from bev.datasets.waymo.classes import TYPES
 from bev.datasets.waymo.index_segment import read_segment
@@ -118,7 +118,7 @@ def write_indexes(
     """
     shards = out / SHARDS
     every = [file for files in splits.values() for file in files]
-    jobs = [file for file in every if not _shard(shards, file).is_file()]
+    jobs = [file for file in every if not _is_finished(_shard(shards, file))]
 
     def work(file: SegmentFile) -> None:
         write_index(_shard(shards, file), {"dataset": "waymo"}, [read(file).to_entry()])
@@ -157,6 +157,17 @@ def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) ->
         objects=sum(len(segment.types) for segment in segments),
         size=path.stat().st_size,
     )
+
+
+def _is_finished(shard: Path) -> bool:
+    """Whether a shard is there and can be read."""
+    if not shard.is_file():
+        return False
+    try:
+        Segment.from_entry(read_plain_pickle(shard)["data_list"][0])
+    except (IndexError, IndexFormatError, KeyError, TypeError):
+        return False
+    return True
 
 
 def _shard(folder: Path, file: SegmentFile) -> Path:

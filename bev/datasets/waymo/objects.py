@@ -30,11 +30,14 @@ def read_objects(path: str | os.PathLike) -> Any:
     """Reads an `Objects` message from a file.
 
     Raises:
-        ObjectsFileError: It holds something else, or its end is missing.
+        ObjectsFileError: It is empty, holds something else, or its end is missing.
         OSError: It can't be read.
     """
+    data = Path(path).read_bytes()
+    if not data:
+        raise ObjectsFileError(f"{path}: an empty file, without any object; write it again")
     try:
-        return message_class("Objects").FromString(Path(path).read_bytes())
+        return message_class("Objects").FromString(data)
     except DecodeError as error:
         raise ObjectsFileError(
             f"{path}: not an Objects message ({error}); predictions and ground truths are its binary serialisation"

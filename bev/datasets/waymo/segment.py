@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.index_io import IndexFormatError
+from bev.datasets.npz_files import ArrayFileError, read_arrays
 
 
 class SegmentError(ValueError):
@@ -136,11 +137,16 @@ class Segment:
         """The inverse of `to_entry`.
 
         Raises:
-            IndexFormatError: The entry is of an earlier version.
+            IndexFormatError: The entry is damaged, or of an earlier version.
         """
-        with np.load(io.BytesIO(entry["arrays"]), allow_pickle=False) as arrays:
-            values = {name: value for name, value in entry.items() if name != "arrays"}
-            values |= {name: arrays[name] for name in arrays.files}
+        values = {name: value for name, value in entry.items() if name != "arrays"}
+        try:
+            values |= read_arrays(io.BytesIO(entry.get("arrays", b"")))
+        except (TypeError, ArrayFileError) as error:
+            raise IndexFormatError(
+                f"segment {values.get('name')}: damaged arrays in the index ({error}); "
+                "build it again with tools/create_data.py waymo"
+            ) from error
         missing = {field.name for field in fields(cls)} - set(values)
         if missing:
             raise IndexFormatError(

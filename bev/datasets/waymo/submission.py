@@ -14,14 +14,13 @@ import tarfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
 from google.protobuf.message import DecodeError
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.submission_errors import SubmissionError, refuse
+from bev.datasets.text_files import read_yaml
 from bev.datasets.waymo.messages import enum_values, message_class, parse
 from bev.datasets.waymo.objects import BOX_FIELDS
 
@@ -57,10 +56,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
         SubmissionError: Fields are missing, unknown or of a wrong type; the message names all of them.
         OSError: It can't be read.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise SubmissionError(f"{path}: not YAML: {error}") from error
+    content = read_yaml(path, "write field: value in each line", SubmissionError)
     fields = content if isinstance(content, Mapping) else {}
     problems = [f"{name} is missing" for name in REQUIRED if fields.get(name) in (None, "", [])]
     problems += [f"{name} is not a field" for name in fields if name not in (*REQUIRED, *OPTIONAL)]
@@ -102,7 +98,11 @@ def _header(metadata: Mapping[str, Any]) -> Any:
 
 
 def write_submission(
-    objects: Iterable[Any], metadata: Mapping[str, Any], archive: str | os.PathLike, shards: int = 4
+    objects: Iterable[Any],
+    metadata: Mapping[str, Any],
+    archive: str | os.PathLike,
+    shards: int = 4,
+    segments: Collection[str] | None = None,
 ) -> None:
     """Packs predictions, atomically. Scores below 0.03 are left out, as the official packer does.
 
@@ -111,15 +111,18 @@ def write_submission(
         metadata: As `read_metadata` gives it.
         archive: The .tar.gz file.
         shards: Messages that the objects are dealt to in turn.
+        segments: Names of the split's segments; without them, names aren't checked.
 
     Raises:
-        SubmissionError: An object is none that the server takes; the message lists the first few.
+        SubmissionError: An object is none that the server takes, or segments are missing or unknown; the message lists
+            the first few.
         OSError: It could not be written; the old file, if any, is untouched.
     """
     if shards < 1:
         raise SubmissionError(f"{shards} shards; at least one is needed")
     parts = [_header(metadata) for _ in range(shards)]
     allowed, problems, kept = set(parts[0].object_types), [], 0
+    found: set[str] = set()
     for entry in objects:
         if entry.score < MIN_SCORE:
             continue
@@ -127,12 +130,13 @@ def write_submission(
         if problem:
             problems.append(problem)
             continue
+        found.add(entry.context_name)
         added = parts[kept % shards].inference_results.objects.add()
         added.CopyFrom(entry)
         box = added.object.box
         box.length, box.width, box.height = (max(size, MIN_SIZE) for size in (box.length, box.width, box.height))
         kept += 1
-    refuse(problems, "the predictions: not a valid Waymo submission")
+    refuse([*problems, *_segment_problems(found, segments)], "the predictions: not a valid Waymo submission")
     with (
         atomic_write(archive) as file,
         gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
@@ -171,10 +175,7 @@ def validate_archive(archive: str | os.PathLike, segments: Collection[str] | Non
         problems.append("it holds no Submission")
     problems += [f"{name}: its header is not that of {headers[0][0]}" for name, m in headers if m != headers[0][1]]
     problems += [f"{name}: not for the camera-only task" for name, m in headers if m.task != 6 or m.sensor_type != 3]
-    if segments is not None:
-        found = {context for context, _ in frames}
-        problems += [f"segment {name} is not of the split" for name in sorted(found - set(segments))]
-        problems += [f"segment {name} has no objects" for name in sorted(set(segments) - found)]
+    problems += _segment_problems({context for context, _ in frames}, segments)
     refuse(problems, f"{archive}: not a valid Waymo submission")
     return SubmissionSummary(len(headers), number, len(frames))
 
@@ -191,6 +192,16 @@ def _messages(archive: str | os.PathLike) -> Iterator[tuple[str, Any]]:
                 pass
     except (OSError, EOFError, zlib.error, tarfile.TarError, DecodeError) as error:
         raise SubmissionError(f"{archive}: not a gzipped tar file of Submission messages ({error})") from error
+
+
+def _segment_problems(found: set[str], segments: Collection[str] | None) -> list[str]:
+    """What is wrong with the names of the segments that have objects."""
+    if segments is None:
+        return []
+    unknown, missing = sorted(found - set(segments)), sorted(set(segments) - found)
+    return [f"segment {name} is not of the split" for name in unknown] + [
+        f"segment {name} has no objects" for name in missing
+    ]
 
 
 def _object_problem(entry: Any, allowed: Collection[int]) -> str | None:

@@ -10,7 +10,6 @@ import mmap
 import os
 import struct
 import warnings
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import google_crc32c
 import numpy as np
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
 
 HEADER = struct.Struct("<QI")
 FOOTER = struct.Struct("<I")
@@ -244,14 +244,12 @@ def _index_path(path: str, cache_dir: str | os.PathLike | None, remote: bool) ->
 
 def _read_index(cache: Path, stamp: str) -> RecordIndex | None:
     try:
-        with np.load(cache, allow_pickle=False) as arrays:
-            if str(arrays["stamp"]) == stamp:
-                return RecordIndex(arrays["offsets"], arrays["lengths"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        arrays = read_arrays(cache, ("stamp", "offsets", "lengths"))
+    except (OSError, ArrayFileError):
         return None
-    return None
+    return RecordIndex(arrays["offsets"], arrays["lengths"]) if str(arrays["stamp"]) == stamp else None
 
 
 def _write_index(cache: Path, index: RecordIndex, stamp: str) -> None:
-    with atomic_write(cache) as file:
-        np.savez(file, offsets=index.offsets, lengths=index.lengths, stamp=np.array(stamp))
+    arrays = {"offsets": index.offsets, "lengths": index.lengths, "stamp": np.array(stamp)}
+    write_arrays(cache, arrays, compressed=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
+
+from bev.datasets.text_files import read_text
 
 CHALLENGE_CUTOFFS = (*(i * 0.01 for i in range(100)), 1.0)
 
@@ -123,6 +126,20 @@ class MetricConfig:
         kinds = (Breakdown.OBJECT_TYPE, Breakdown.RANGE)
         breakdowns = tuple(BreakdownLevels(kind, tuple(levels)) for kind in kinds)
         return cls(breakdowns, iou_thresholds=(0.0, 0.7, 0.5, 0.5, 0.5), let=None)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike) -> MetricConfig:
+        """Reads an official `Config` from a file in protobuf's text format.
+
+        Raises:
+            MetricConfigError: See `from_text`; the message names the file.
+            OSError: It can't be read.
+        """
+        text = read_text(path, MetricConfigError)
+        try:
+            return cls.from_text(text)
+        except MetricConfigError as error:
+            raise MetricConfigError(f"{path}: {error}") from error
 
     @classmethod
     def from_text(cls, text: str) -> MetricConfig:

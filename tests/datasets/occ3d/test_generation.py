@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bev.datasets.nuscenes.lidar_files import LidarFileError
 from bev.datasets.occ3d import CLASSES, FREE, GRID, OccupancyLabelError, label_path, read_labels
 from bev.datasets.occ3d.generation import Shard, generate_labels
 from bev.datasets.synthetic import generate
@@ -106,7 +107,7 @@ def test_damaged_recordings_are_named(world: Path, tmp_path: Path, damage: str) 
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises((OSError, OccupancyLabelError), match=path.name):
+    with pytest.raises((OSError, LidarFileError, OccupancyLabelError), match=path.name):
         generate_labels(root, VERSION, tmp_path / "out", sweep_stride=0)
     assert not list((tmp_path / "out").rglob("*.npz"))
 

@@ -1,0 +1,83 @@
+"""Reading text, JSON and YAML files, so that whatever is wrong with one is told in a line that names it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_KINDS = {dict: "an object", list: "a list"}  # what JSON calls them
+
+
+class TextFileError(ValueError):
+    """A file that can't be read as what it should be; the message names it and says what to do."""
+
+
+def read_text(path: str | os.PathLike, refused: type[Exception] = TextFileError) -> str:
+    """What a UTF-8 text file holds.
+
+    Args:
+        path: The file.
+        refused: Class of the error if it is something else.
+
+    Raises:
+        refused: It is no UTF-8 text.
+        OSError: It can't be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise refused(f"{path}: not a text file ({error})") from error
+
+
+def read_json(
+    path: str | os.PathLike,
+    kind: type[dict] | type[list] | None = None,
+    advice: str = "write it again",
+    refused: type[Exception] = TextFileError,
+) -> Any:
+    """What a JSON file holds.
+
+    Args:
+        path: The file.
+        kind: What its value must be; None takes any.
+        advice: What the message says to do.
+        refused: Class of the error if the content is wrong.
+
+    Raises:
+        refused: It is no JSON, or its value is of another kind.
+        OSError: It can't be read.
+    """
+    content = _parse(path, json.loads, "JSON", advice, refused)
+    if kind is not None and not isinstance(content, kind):
+        raise refused(f"{path}: expected {_KINDS[kind]} in this JSON file, found {shorten(content)}; {advice}")
+    return content
+
+
+def read_yaml(path: str | os.PathLike, advice: str, refused: type[Exception] = TextFileError) -> Any:
+    """What a YAML file holds, plain values alone; see `read_json`."""
+    return _parse(path, yaml.safe_load, "YAML", advice, refused)
+
+
+def _parse(
+    path: str | os.PathLike, parse: Callable[[str], Any], name: str, advice: str, refused: type[Exception]
+) -> Any:
+    try:
+        return parse(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise refused(f"{path}: not valid {name} ({one_line(error)}); {advice}") from error
+
+
+def one_line(error: object) -> str:
+    """A message without its line breaks."""
+    return " ".join(str(error).split())
+
+
+def shorten(value: object, length: int = 60) -> str:
+    """A value as it is written in Python, cut to a number of characters."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bev.datasets.text_files import TextFileError, one_line, read_json, read_text, read_yaml, shorten
+
+
+class _OwnError(ValueError):
+    pass
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_what_is_whole_is_read(tmp_path: Path) -> None:
+    assert read_json(write(tmp_path / "a.json", b'{"a": [1]}'), dict) == {"a": [1]}
+    assert read_json(write(tmp_path / "b.json", b"[1]"), list) == [1]
+    assert read_yaml(write(tmp_path / "a.yaml", "a: [Köln]".encode()), "") == {"a": ["Köln"]}
+    assert read_text(write(tmp_path / "a.txt", b"one two")) == "one two"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\x89PNG", b"[" * 100_000])
+def test_what_is_no_json_is_named(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path / "a.json", content)
+    with pytest.raises(_OwnError, match=r"a\.json: not valid JSON \(.*\); do this") as caught:
+        read_json(path, advice="do this", refused=_OwnError)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_value_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TextFileError, match=r"a\.json: expected an object in this JSON file, found \[1, 2\]; write it"):
+        read_json(write(tmp_path / "a.json", b"[1, 2]"), dict)
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "none.json")
+
+
+def test_yaml_builds_plain_values_alone(tmp_path: Path) -> None:
+    attack = b"a: !!python/object/apply:os.mkdir [%s]" % str(tmp_path / "attacked").encode()
+    for content in (attack, b"a: [", b"\x80\x04"):
+        with pytest.raises(TextFileError, match=r"a\.yaml: not valid YAML") as caught:
+            read_yaml(write(tmp_path / "a.yaml", content), "correct it")
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "attacked").exists()
+
+
+def test_text_and_short_forms(tmp_path: Path) -> None:
+    with pytest.raises(TextFileError, match=r"a\.txt: not a text file"):
+        read_text(write(tmp_path / "a.txt", b"\xff\xfe"))
+    assert one_line(ValueError("a\n  b")) == "a b"
+    assert shorten({"a": 1}) == "{'a': 1}"
+    assert shorten("x" * 100, 5) == "'xxxx..."
