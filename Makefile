@@ -22,14 +22,18 @@ demo: $(READY)
 	$(BIN)/python tools/quickstart.py --work-dir $(DEMO_DIR)
 
 # Up to four processes of one thread each, whole test files to each of them.
+PYTEST := pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m $(PYTEST)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
 coverage: $(READY)
-	$(BIN)/python -m coverage run -m pytest -m "not slow"
+	$(BIN)/python -m coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m $(PYTEST)
+	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
 sweep: $(READY)
