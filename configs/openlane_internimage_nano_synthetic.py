@@ -15,7 +15,7 @@ dataset = dict(data_root=data_root, bev_frame="ego")
 train_dataloader = dict(dataset=dict(lanes=_base_.lane_train_index, pipeline=_base_.lane_train_pipeline, **dataset))
 val_dataloader = dict(dataset=dict(lanes=_base_.lane_val_index, pipeline=_base_.lane_test_pipeline, **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(_delete_=True, **{**_base_.lane_evaluator, "data_root": data_root})
+val_evaluator = dict(_base_.lane_evaluator, _delete_=True, data_root=data_root)
 test_evaluator = val_evaluator
 
 # Roads of one scene are the same ones: many short scenes, each seen once, teach more than few seen often.
