@@ -36,8 +36,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Generates what the command line asks for; 130 if it was interrupted."""
+    """Generates what the command line asks for."""
     args = parse_arguments()
+    from bev.datasets.parallel import INTERRUPTED
     from bev.datasets.synthetic import generate
     from bev.datasets.synthetic.export_waymo import generate_waymo
 
@@ -49,7 +50,7 @@ def main() -> int:
             what, folder = "tables", generate(*counts, args.size, args.version, sweeps=args.sweeps)
     except KeyboardInterrupt:
         print("stopped; finished scenes are kept, and the same command goes on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     print(f"wrote {args.scenes} training and {args.val_scenes} held-out scenes; {what}: {folder}")
     return 0
 

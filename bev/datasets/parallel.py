@@ -1,4 +1,4 @@
-"""Spreading independent jobs over forked processes that share what the parent has loaded."""
+"""Spreading independent jobs over processes, forked or new ones."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import queue
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+INTERRUPTED = 130
+"""Status of a process that Ctrl-C ended, as shells have it."""
+
 _POLL_SECONDS = 1.0
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class WorkerError(RuntimeError):
@@ -32,19 +37,32 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
     Raises:
         WorkerError: a worker was killed.
     """
+    return _run("fork", function, jobs, workers)
+
+
+def run_spawned(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int = 1) -> Iterator[Any]:
+    """`run_forked` with processes that start from nothing: for libraries with threads of their own, such as OpenCV.
+
+    `function` and its arguments are pickled, too.
+    """
+    return _run("spawn", function, jobs, workers)
+
+
+def _run(method: str, function: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:
     workers = min(workers, len(jobs))
     if workers <= 1:
         yield from map(function, jobs)
         return
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context(method)
     results = context.Queue()
-    processes = [
-        context.Process(target=_work, args=(function, jobs[first::workers], results), daemon=True)
+    processes: list[BaseProcess] = [
+        context.Process(target=_work, args=(function, jobs[first::workers], results), daemon=True)  # type: ignore[attr-defined]
         for first in range(workers)
     ]
-    for process in processes:
-        process.start()
     try:
+        with _held_back_signals():  # by the processes, too, until each knows what to do about them
+            for process in processes:
+                process.start()
         for _ in jobs:
             result, error = _next_result(results, processes)
             if error is not None:
@@ -56,20 +74,39 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
             process.join()
 
 
-def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+@contextmanager
+def _held_back_signals() -> Iterator[None]:
+    """Inside this block signals to stop wait; processes that are started here hold them back until `_work`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:
+    try:
+        _on_signals(_interrupt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         _work_through(function, jobs, results)
+        _on_signals(_leave)  # results may wait in the pipe for a parent that doesn't want them any more
     except KeyboardInterrupt:
-        os._exit(130)  # Ctrl-C reaches the parent as well, which says so once
+        _leave()
+
+
+def _on_signals(handler: Callable[..., None]) -> None:
+    for number in _STOPPING:
+        signal.signal(number, handler)
 
 
 def _interrupt(*_: Any) -> None:
     """End the job so that it removes what it was writing, which a second signal must not stop."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # Python complains of a signal that waits when SIG_IGN is set
+    _on_signals(lambda *_: None)  # Python complains of a signal that waits when SIG_IGN is set
     raise KeyboardInterrupt
+
+
+def _leave(*_: Any) -> None:
+    os._exit(INTERRUPTED)  # Ctrl-C reaches the parent as well, which says so once
 
 
 def _work_through(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config import DictAction as UncheckedDictAction
 
+from bev.datasets.parallel import INTERRUPTED
 from bev.datasets.text_files import read_json
 
 INTERNIMAGE = ("t", "s", "b", "l", "xl", "h", "g")
 """Names of the published backbones; `bev.models.backbones.internimage.VARIANTS` tells what they are."""
 
-INTERRUPTED = 130  # status after Ctrl-C, as shells have it
 OURS = ("bev", "projects")  # packages whose errors are told in one line
 WORKER_TRACEBACK = "Original Traceback (most recent call last):"  # in what torch makes of a data worker's error
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
 import os
 import signal
+import time
 
 import pytest
 
-from bev.datasets.parallel import WorkerError, run_forked
+from bev.datasets.parallel import WorkerError, run_forked, run_spawned
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -44,6 +46,24 @@ def test_an_interrupted_worker_is_told_once(capfd: pytest.CaptureFixture):
     with pytest.raises(WorkerError, match="code 130"):
         list(run_forked(interrupted, range(2), workers=2))
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_answer_that_nobody_takes_is_left_in_silence(capfd: pytest.CaptureFixture):
+    def answer(job: int) -> bytes:
+        time.sleep(0.2 * job)
+        return b"x" * (10_000_000 * job)  # more than a pipe holds: the worker waits at its end for a reader
+
+    answers = run_forked(answer, range(2), workers=2)
+    assert next(answers) == b""
+    time.sleep(0.6)
+    answers.close()
+    assert capfd.readouterr().err == ""
+
+
+def test_new_processes_do_the_same():
+    assert sorted(run_spawned(abs, [-1, 2, -3], workers=2)) == [1, 2, 3]
+    with pytest.raises(ValueError, match="math domain error"):
+        list(run_spawned(math.sqrt, [1.0, -1.0], workers=2))
 
 
 def test_no_jobs():
