@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from bev.engine.checkpoint import register_safe_checkpoint_loader
+from bev.engine.dataset_errors import ExperimentRunner
 from bev.engine.sharding import FullyShardedModel, ShardedRunner
 
 
@@ -34,7 +35,7 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
         if launcher == "pytorch":
             start_gloo()
     if not is_sharded(config):
-        return Runner.from_cfg(config)
+        return ExperimentRunner.from_cfg(config)
     if launcher == "none":
         raise ValueError("a sharded model needs several processes: use tools/dist_train.sh or tools/slurm_train.sh")
     return ShardedRunner.from_cfg(config)

@@ -19,12 +19,13 @@ import torch.distributed as torch_dist
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODEL_WRAPPERS, RUNNERS
-from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from bev.engine.dataset_errors import ExperimentRunner
 
 UNITS = ("Block", "Bottleneck", "BasicBlock")  # InternImage's and ResNet's, and those of the temporal fusion
 
@@ -119,7 +120,7 @@ class FullyShardedModel(nn.Module):
 
 
 @RUNNERS.register_module()
-class ShardedRunner(Runner):
+class ShardedRunner(ExperimentRunner):
     """mmengine's runner for a `FullyShardedModel`: gathers what it saves, and deals out what it loads."""
 
     def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
