@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import io
 import runpy
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ def run_tool(name: str, *arguments: object) -> int | None:
         return runpy.run_path(str(TOOLS / f"{name}.py"))["main"]()
     finally:
         sys.argv = before
+
+
+def hear_interrupts() -> None:
+    """For `preexec_fn`: a process hears Ctrl-C, though a shell in whose background the tests run has turned it off."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

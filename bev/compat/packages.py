@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from bev.errors import InputError
+
 SUPPORTED_PYTHON = ((3, 10), (3, 12))
 
 
@@ -118,7 +120,7 @@ def release(version: str) -> tuple[int, ...]:
     """The numbers a version starts with: `2.14.1+cu130` gives (2, 14, 1)."""
     match = re.match(r"\d+(?:\.\d+)*", version)
     if match is None:
-        raise ValueError(f"not a version number: {version!r}")
+        raise InputError(f"not a version number: {version!r}")
     return tuple(int(part) for part in match.group().split("."))
 
 

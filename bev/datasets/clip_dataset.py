@@ -17,6 +17,7 @@ from mmengine.dataset import BaseDataset
 from bev.datasets.frame_selection import FrameSelector, nearest_to_current
 from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
 from bev.datasets.index_io import read_samples
+from bev.errors import InputError
 from bev.structures.clip import Camera, Clip
 
 SAMPLE_FIELDS = ("scene_token", "timestamp", "ego2global", "lidar_points", "images")
@@ -46,7 +47,7 @@ class ClipDataset(BaseDataset):
         **kwargs: Further arguments of mmengine's `BaseDataset`, such as `indices` or `lazy_init`.
 
     Raises:
-        ValueError: If an argument makes no sense, or the index is empty, or lacks a camera, or (for clips of several
+        InputError: If an argument makes no sense, or the index is empty, or lacks a camera, or (for clips of several
             frames) the scenes.
         CalibrationError: If a pose or intrinsic matrix of the index is unusable.
     """
@@ -67,12 +68,12 @@ class ClipDataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         if bev_frame not in ("lidar", "ego"):
-            raise ValueError(f"bev_frame must be 'lidar' or 'ego', not {bev_frame!r}")
+            raise InputError(f"bev_frame must be 'lidar' or 'ego', not {bev_frame!r}")
         if on_error not in ("raise", "skip-frame"):
-            raise ValueError(f"on_error must be 'raise' or 'skip-frame', not {on_error!r}")
+            raise InputError(f"on_error must be 'raise' or 'skip-frame', not {on_error!r}")
         history = sum(offset < 0 for offset in frame_offsets)
         if not 0 <= drop_history <= history:
-            raise ValueError(f"drop_history is {drop_history}, but clips have {history} history frames")
+            raise InputError(f"drop_history is {drop_history}, but clips have {history} history frames")
         self.frame_offsets = tuple(frame_offsets)
         self.drop_history = 0 if test_mode else drop_history
         self.offset_unit = offset_unit
@@ -205,14 +206,14 @@ class ClipDataset(BaseDataset):
             return tuple(self._own_cameras(metainfo, present))
         missing = [name for name in self.cameras if name not in present]
         if missing:
-            raise ValueError(f"{self.ann_file}: no image of camera {', '.join(missing)} in the index")
+            raise InputError(f"{self.ann_file}: no image of camera {', '.join(missing)} in the index")
         return tuple(self.cameras)
 
     def _check_scenes(self, records: Sequence[Record]) -> None:
         """Clips of several frames need to know where scenes end."""
         nameless = [record["token"] for record in records if not record["scene_token"]]
         if len(self.frame_offsets) > 1 and nameless:
-            raise ValueError(
+            raise InputError(
                 f"{self.ann_file}: sample {nameless[0]} has no scene_token, so frames {self.frame_offsets} cannot be "
                 "found; build the index with tools/create_data.py"
             )

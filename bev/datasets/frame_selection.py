@@ -10,6 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from bev.errors import InputError
+
 
 class FrameSelector:
     """Finds the frames of clips; never across the border of a scene.
@@ -22,7 +24,7 @@ class FrameSelector:
         tolerance: Largest difference in seconds between a wanted and a found time.
 
     Raises:
-        ValueError: If offsets or unit make no sense.
+        InputError: If offsets or unit make no sense.
     """
 
     def __init__(
@@ -34,11 +36,11 @@ class FrameSelector:
         tolerance: float = 0.3,
     ) -> None:
         if 0 not in offsets or any(a >= b for a, b in pairwise(offsets)):
-            raise ValueError(f"frame_offsets must increase strictly and contain 0, but are {tuple(offsets)}")
+            raise InputError(f"frame_offsets must increase strictly and contain 0, but are {tuple(offsets)}")
         if unit not in ("samples", "seconds"):
-            raise ValueError(f"offset_unit must be 'samples' or 'seconds', not {unit!r}")
+            raise InputError(f"offset_unit must be 'samples' or 'seconds', not {unit!r}")
         if unit == "samples" and any(offset != int(offset) for offset in offsets):
-            raise ValueError(f"frame_offsets in samples must be whole numbers, but are {tuple(offsets)}")
+            raise InputError(f"frame_offsets in samples must be whole numbers, but are {tuple(offsets)}")
         self.offsets = tuple(offsets)
         self.unit = unit
         self.tolerance = tolerance

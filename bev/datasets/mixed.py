@@ -10,6 +10,8 @@ import mmdet.datasets.samplers  # noqa: F401
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import DATASETS
 
+from bev.errors import InputError
+
 SHARED = ("classes", "bev_frame")
 """What one model needs the same in all data sets."""
 
@@ -26,7 +28,7 @@ class MixedClipDataset(ConcatDataset):
         lazy_init: As in mmengine.
 
     Raises:
-        ValueError: If they differ in what a model needs the same.
+        InputError: If they differ in what a model needs the same.
     """
 
     def __init__(self, datasets: Sequence[BaseDataset | Mapping[str, Any]], lazy_init: bool = False) -> None:
@@ -38,7 +40,7 @@ class MixedClipDataset(ConcatDataset):
             first, *others = (dataset.metainfo[key] for dataset in built)
             for name, other in zip(names[1:], others, strict=True):
                 if other != first:
-                    raise ValueError(f"{key} of {names[0]} is {first}, but that of {name} is {other}")
+                    raise InputError(f"{key} of {names[0]} is {first}, but that of {name} is {other}")
         own = {key for dataset in built for key in dataset.metainfo} - set(SHARED)
         super().__init__(built, lazy_init, ignore_keys=sorted(own))
         self._metainfo = {key: built[0].metainfo[key] for key in SHARED} | {"datasets": tuple(names)}

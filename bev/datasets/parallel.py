@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -88,15 +89,25 @@ def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> 
     try:
         _on_signals(_interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        threading.Thread(target=_stop_with_parent, daemon=True).start()
         _work_through(function, jobs, results)
         _on_signals(_leave)  # results may wait in the pipe for a parent that doesn't want them any more
     except KeyboardInterrupt:
         _leave()
 
 
+def _stop_with_parent() -> None:
+    """Wait for the parent, which may be killed before it could end this process, and end in order then."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _on_signals(handler: Callable[..., None]) -> None:
     for number in _STOPPING:
-        signal.signal(number, handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as of a job in the background of a shell's script
+            signal.signal(number, handler)
 
 
 def _interrupt(*_: Any) -> None:

@@ -12,6 +12,7 @@ from mmengine.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 
 from bev.engine.sharding import FullyShardedModel
+from bev.errors import InputError
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -30,12 +31,12 @@ class AutocastOptimWrapper(OptimWrapper):
         **kwargs: As for `OptimWrapper`.
 
     Raises:
-        ValueError: If the type is unknown.
+        InputError: If the type is unknown.
     """
 
     def __init__(self, dtype: str = "bfloat16", device_type: str | None = None, **kwargs: Any) -> None:
         if dtype not in DTYPES:
-            raise ValueError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
+            raise InputError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
         super().__init__(**kwargs)
         self.dtype = DTYPES[dtype]
         self.device_type = device_type or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,12 +6,10 @@ Tools import what they work with once the command line is read: `--help` and a w
 from __future__ import annotations
 
 import argparse
-import dis
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from mmengine.config import Config
@@ -117,24 +115,7 @@ def _hides_interrupt(error: BaseException) -> bool:
 
 def _is_expected(error: Exception) -> bool:
     """Whether an error tells what is wrong with the input, and not with the program."""
-    if isinstance(error, OSError) or _is_ours(type(error).__module__):
-        return True
-    return isinstance(error, ValueError) and _is_raised_by_us(error.__traceback__)
-
-
-def _is_raised_by_us(traceback: TracebackType | None) -> bool:
-    """Whether a `raise` statement of ours made an error, and not a call that failed."""
-    if traceback is None:
-        return False
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    frame = traceback.tb_frame
-    instruction = frame.f_code.co_code[traceback.tb_lasti]
-    return _is_ours(frame.f_globals.get("__name__", "")) and dis.opname[instruction] == "RAISE_VARARGS"
-
-
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] in OURS
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in OURS
 
 
 def _message_of(error: Exception) -> str:

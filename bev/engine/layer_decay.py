@@ -17,6 +17,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
+from bev.errors import InputError
 from bev.models.backbones import InternImage
 
 RECIPES = ("detection", "classification")
@@ -103,7 +104,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
         Raises:
             TypeError: For an unknown setting.
-            ValueError: For an unknown recipe, or an optimizer without `lr` or `weight_decay`.
+            InputError: For an unknown recipe, or an optimizer without `lr` or `weight_decay`.
         """
         # mmengine's constructor skips grouping when there are no settings at all.
         super().__init__(optim_wrapper_cfg, {"layer_decay_rate": 1.0, **(paramwise_cfg or {})})
@@ -112,9 +113,9 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             raise TypeError(f"paramwise_cfg has no setting {', '.join(unknown)}; there are {', '.join(SETTINGS)}")
         self.decay = LayerDecay(self.paramwise_cfg["layer_decay_rate"], self.paramwise_cfg.get("recipe", "detection"))
         if self.decay.recipe not in RECIPES:
-            raise ValueError(f"paramwise_cfg: recipe {self.decay.recipe!r} is none of {', '.join(RECIPES)}")
+            raise InputError(f"paramwise_cfg: recipe {self.decay.recipe!r} is none of {', '.join(RECIPES)}")
         if self.base_lr is None or self.base_wd is None:
-            raise ValueError("LayerDecayOptimWrapperConstructor: the optimizer needs both lr and weight_decay")
+            raise InputError("LayerDecayOptimWrapperConstructor: the optimizer needs both lr and weight_decay")
 
     def add_params(self, params: list[dict[str, Any]], module: nn.Module, **_: Any) -> None:
         """Append the parameter groups of a whole model to `params`.
@@ -124,11 +125,11 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             module: The model.
 
         Raises:
-            ValueError: If layers should decay but the model has no InternImage.
+            InputError: If layers should decay but the model has no InternImage.
         """
         backbones = {name: child for name, child in module.named_modules() if isinstance(child, InternImage)}
         if not backbones and self.decay.rate != 1:
-            raise ValueError(f"layer_decay_rate {self.decay.rate} needs an InternImage, and the model has none")
+            raise InputError(f"layer_decay_rate {self.decay.rate} needs an InternImage, and the model has none")
         groups: dict[tuple[float, float], dict[str, Any]] = {}
         for name, parameter in module.named_parameters():
             if not parameter.requires_grad:

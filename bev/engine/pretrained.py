@@ -12,6 +12,7 @@ from typing import Any
 from bev.datasets.atomic import atomic_write
 from bev.datasets.text_files import read_json
 from bev.engine.checkpoint import CheckpointError, load_weights
+from bev.errors import InputError
 from bev.models.backbones.internimage import InternImage
 from bev.models.backbones.internimage.settings import SettingsError, from_settings, to_settings
 
@@ -27,12 +28,12 @@ def save_pretrained(model: InternImage, folder: str | Path) -> None:
         folder: Gets the two files.
 
     Raises:
-        ValueError: If the model lacks stages, which the file could not say.
+        InputError: If the model lacks stages, which the file could not say.
     """
     from safetensors.torch import save
 
     if model.last_stage + 1 != model.arch.num_stages:
-        raise ValueError(f"only whole models are saved; this one ends with stage {model.last_stage}")
+        raise InputError(f"only whole models are saved; this one ends with stage {model.last_stage}")
     num_classes = model.head.out_features if model.out_indices is None else 0
     weights = {PREFIX + key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with atomic_write(Path(folder) / WEIGHTS_FILE) as file:

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from bev.engine.checkpoint import register_safe_checkpoint_loader
 from bev.engine.dataset_errors import ExperimentRunner
 from bev.engine.sharding import FullyShardedModel, ShardedRunner
+from bev.errors import InputError
 
 
 def build_runner(config: Config, launcher: str = "none") -> Runner:
@@ -25,7 +26,7 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
         launcher: "none" for one process, "pytorch" under torchrun, "slurm" or "mpi".
 
     Raises:
-        ValueError: If the config asks for what this machine or launcher doesn't have.
+        InputError: If the config asks for what this machine or launcher doesn't have.
     """
     register_safe_checkpoint_loader()
     config.launcher = launcher
@@ -37,7 +38,7 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
     if not is_sharded(config):
         return ExperimentRunner.from_cfg(config)
     if launcher == "none":
-        raise ValueError("a sharded model needs several processes: use tools/dist_train.sh or tools/slurm_train.sh")
+        raise InputError("a sharded model needs several processes: use tools/dist_train.sh or tools/slurm_train.sh")
     return ShardedRunner.from_cfg(config)
 
 
@@ -64,7 +65,7 @@ def fit_to_cpu(config: Config) -> None:
         if config.get(name):
             config[name].pin_memory = False
     if config.get("optim_wrapper", {}).get("type") == "AmpOptimWrapper":
-        raise ValueError("AmpOptimWrapper needs a GPU; AutocastOptimWrapper (--amp) runs on CPUs, too")
+        raise InputError("AmpOptimWrapper needs a GPU; AutocastOptimWrapper (--amp) runs on CPUs, too")
     if config.get("launcher", "none") != "none" and not is_sharded(config):
         # mmengine's default wrapper passes a GPU index to DistributedDataParallel.
         unused = config.get("find_unused_parameters", False)

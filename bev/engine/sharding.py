@@ -26,6 +26,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bev.engine.dataset_errors import ExperimentRunner
+from bev.errors import InputError
 
 UNITS = ("Block", "Bottleneck", "BasicBlock")  # InternImage's and ResNet's, and those of the temporal fusion
 
@@ -47,7 +48,7 @@ class FullyShardedModel(nn.Module):
         reduce_dtype: Type in which gradients travel, such as "bfloat16"; that of the parameters where None.
 
     Raises:
-        ValueError: If the model has none of the units.
+        InputError: If the model has none of the units.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ def _shard(
     policy = MixedPrecisionPolicy(reduce_dtype=None if reduce_dtype is None else getattr(torch, reduce_dtype))
     chosen = [part for part in module.modules() if type(part).__name__ in units]
     if not chosen:
-        raise ValueError(f"no part of the model is a {' or '.join(units)}: give FullyShardedModel other units")
+        raise InputError(f"no part of the model is a {' or '.join(units)}: give FullyShardedModel other units")
     for part in (*chosen, module):
         sharded = fully_shard(part, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard_after_forward)
         if not reshard_after_forward:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from bev.benchmark_record import BenchmarkRecord
 from bev.engine.runner import build_runner
+from bev.errors import InputError
 
 WARM_UP = 5  # steps of each config that are not counted
 
@@ -48,10 +49,10 @@ def measure_training(config: Config, reference: Config | None, steps: int) -> Tr
         steps: Steps of each that count.
 
     Raises:
-        ValueError: If `steps` is not positive.
+        InputError: If `steps` is not positive.
     """
     if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
+        raise InputError(f"steps must be at least 1, not {steps}")
     with tempfile.TemporaryDirectory() as folder:
         configs = [config] if reference is None else [config, reference]
         trained = [_steps(each, f"{folder}/{number}") for number, each in enumerate(configs)]

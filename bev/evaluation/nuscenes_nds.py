@@ -17,6 +17,7 @@ from bev.datasets.index_io import read_samples
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.index_tables import TablesError, open_tables, sample_tokens
 from bev.datasets.nuscenes.submission import format_boxes, read_submission, validate_submission, write_submission
+from bev.errors import InputError
 from bev.evaluation.sample_metric import SampleMetric
 
 if TYPE_CHECKING:
@@ -64,16 +65,16 @@ class NuScenesNDS(SampleMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if ann_file is None and (version is None or split is None):
-            raise ValueError("NuScenesNDS needs ann_file (an index file), or version and split")
+            raise InputError("NuScenesNDS needs ann_file (an index file), or version and split")
         if format_only and output_dir is None:
-            raise ValueError("NuScenesNDS(format_only=True) needs output_dir, or its file would be lost")
+            raise InputError("NuScenesNDS(format_only=True) needs output_dir, or its file would be lost")
         self.data_root = data_root
         self.version, self.split, self.splits_file, self.ann_file = version, split, splits_file, ann_file
         self.class_range_cap = class_range_cap
         unknown = set((classes or {}).values()) - set(CLASSES)
         if unknown:
             wrong = ", ".join(sorted(unknown))
-            raise ValueError(f"classes: nuScenes has no class {wrong}; it has {', '.join(CLASSES)}")
+            raise InputError(f"classes: nuScenes has no class {wrong}; it has {', '.join(CLASSES)}")
         self.classes = dict(classes) if classes else None
         self.output_dir = output_dir
         self.format_only, self.only_predicted = format_only, only_predicted
@@ -169,14 +170,14 @@ def evaluate_results(
     Raises:
         SubmissionError: the file is not a valid submission for these samples.
         TablesError: no samples, or tables without annotations.
-        ValueError: neither split nor samples given.
+        InputError: neither split nor samples given.
     """
     if samples is not None:
         tokens = samples
     elif split is not None:
         tokens = sample_tokens(nusc.dataroot, nusc.version, split, splits_file)
     else:
-        raise ValueError("evaluate_results needs a split or samples")
+        raise InputError("evaluate_results needs a split or samples")
     validate_submission(read_submission(results_path), tokens, results_path)
     if not tokens:
         raise TablesError(f"{results_path}: no samples to evaluate")

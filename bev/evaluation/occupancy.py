@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from bev.datasets.occ3d.classes import CLASSES, FREE, GRID
+from bev.errors import InputError
 
 MEAN = "mIoU"
 
@@ -28,13 +29,13 @@ def confusion(prediction: np.ndarray, labels: np.ndarray, mask: np.ndarray | Non
         (K, K) int64, rows are labels.
 
     Raises:
-        ValueError: If the shapes differ, or a prediction is no class.
+        InputError: If the shapes differ, or a prediction is no class.
     """
     if prediction.shape != labels.shape or (mask is not None and mask.shape != labels.shape):
         shapes = [None if array is None else array.shape for array in (prediction, labels, mask)]
-        raise ValueError(f"shapes differ: prediction, labels and mask have {shapes}")
+        raise InputError(f"shapes differ: prediction, labels and mask have {shapes}")
     if prediction.size and (prediction.min() < 0 or prediction.max() >= len(CLASSES)):
-        raise ValueError(f"predictions must be labels from 0 to {len(CLASSES) - 1}, found {prediction.max()}")
+        raise InputError(f"predictions must be labels from 0 to {len(CLASSES) - 1}, found {prediction.max()}")
     counted = (labels >= 0) & (labels < len(CLASSES))
     if mask is not None:
         counted &= mask.astype(bool)
@@ -73,7 +74,7 @@ def occupancy_miou(
         IoU in [0, 1] of each class by name, NaN for classes that appear nowhere, and `mIoU`.
 
     Raises:
-        ValueError: If numbers or shapes of the arrays differ, or a prediction is no class.
+        InputError: If numbers or shapes of the arrays differ, or a prediction is no class.
     """
     total = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
     masks: Iterable = repeat(None) if mask is None else each(mask)
@@ -81,7 +82,7 @@ def occupancy_miou(
     for prediction, label, counted in zip(predicted, truth, masks, strict=False):
         total += confusion(np.asarray(prediction), np.asarray(label), counted)
     if next(predicted, None) is not None or next(truth, None) is not None:
-        raise ValueError("there are not as many predictions as labels and masks")
+        raise InputError("there are not as many predictions as labels and masks")
     return miou_of(total)
 
 

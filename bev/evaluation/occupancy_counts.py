@@ -86,7 +86,7 @@ def count_sample(
         fscore: Whether to compute F-scores, a fifth of a second per mask.
 
     Raises:
-        ValueError: If the shapes differ, or a prediction is no class.
+        InputError: If the shapes differ, or a prediction is no class.
     """
     truth, masks = labels.semantics, (labels.mask_camera, labels.mask_lidar, None)
     return OccupancyCounts(

@@ -13,6 +13,7 @@ from mmengine.registry import METRICS
 from bev.datasets.index_io import read_samples
 from bev.datasets.occ3d.labels import OccupancyLabels
 from bev.datasets.occ3d.submission import write_prediction
+from bev.errors import InputError
 from bev.evaluation.occupancy_counts import OccupancyCounts, count_sample
 from bev.evaluation.ray_iou import RAY_FIELDS, ray_origins
 from bev.evaluation.sample_metric import SampleMetric
@@ -37,7 +38,7 @@ class OccupancyMetric(SampleMetric):
         prefix: Stands before the names of the numbers.
 
     Raises:
-        ValueError: If predictions would neither be written nor evaluated.
+        InputError: If predictions would neither be written nor evaluated.
     """
 
     default_prefix = "occupancy"
@@ -56,9 +57,9 @@ class OccupancyMetric(SampleMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if format_only and output_dir is None:
-            raise ValueError("OccupancyMetric(format_only=True) needs output_dir, or its files would be lost")
+            raise InputError("OccupancyMetric(format_only=True) needs output_dir, or its files would be lost")
         if ray_iou and not format_only and ann_file is None:
-            raise ValueError("OccupancyMetric needs ann_file (the index of the samples) for RayIoU; or ray_iou=False")
+            raise InputError("OccupancyMetric needs ann_file (the index of the samples) for RayIoU; or ray_iou=False")
         self.index = None if ann_file is None else Path(data_root) / ann_file
         self.ray_iou, self.fscore = ray_iou, fscore
         self.training_mask, self.output_dir, self.format_only = training_mask, output_dir, format_only
@@ -88,7 +89,7 @@ class OccupancyMetric(SampleMetric):
         if self._origins is None:
             self._origins = ray_origins(read_samples(str(self.index), *RAY_FIELDS)["data_list"])
         if token not in self._origins:
-            raise ValueError(f"{self.index}: no sample {token}; RayIoU needs the index that the samples come from")
+            raise InputError(f"{self.index}: no sample {token}; RayIoU needs the index that the samples come from")
         return self._origins[token]
 
     def compute_metrics(self, results: list[tuple[str, OccupancyCounts | None]]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from mmengine.registry import METRICS
 from bev.datasets.atomic import atomic_write
 from bev.datasets.index_io import read_samples
 from bev.datasets.openlane_v2.devkit_format import annotation_of, prediction_of
+from bev.errors import InputError
 from bev.evaluation.openlane.rules import rules_of
 from bev.evaluation.openlane_ols import OLSFrameResult, judge_frame, summarise
 from bev.evaluation.sample_metric import SampleMetric
@@ -40,7 +41,7 @@ class OpenLaneMetric(SampleMetric):
         prefix: Stands before the names of the numbers.
 
     Raises:
-        ValueError: If predictions would neither be written nor evaluated, or the version is unknown.
+        InputError: If predictions would neither be written nor evaluated, or the version is unknown.
     """
 
     default_prefix = "openlane"
@@ -57,7 +58,7 @@ class OpenLaneMetric(SampleMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if format_only and output_file is None:
-            raise ValueError("OpenLaneMetric(format_only=True) needs output_file, or its predictions would be lost")
+            raise InputError("OpenLaneMetric(format_only=True) needs output_file, or its predictions would be lost")
         rules_of(version)
         self.index, self.version = Path(data_root or "", ann_file), version
         self.output_file, self.format_only = output_file, format_only
@@ -80,7 +81,7 @@ class OpenLaneMetric(SampleMetric):
 
     def _judge(self, token: str, frame: Mapping[str, Any], prediction: dict) -> OLSFrameResult:
         if frame["lane_topology"] is None:
-            raise ValueError(f"{self.index}: frame {token} has no annotation to judge by; set format_only=True")
+            raise InputError(f"{self.index}: frame {token} has no annotation to judge by; set format_only=True")
         return judge_frame(token, annotation_of(frame["lane_topology"]), prediction, self.version)
 
     def _frame_of(self, sample: Mapping[str, Any]) -> tuple[str, dict]:
@@ -89,7 +90,7 @@ class OpenLaneMetric(SampleMetric):
             self._frames = {record["token"]: record for record in records}
         token = sample.get("gt_lanes", {}).get("token") or sample["sample_token"]
         if token not in self._frames:
-            raise ValueError(f"{self.index}: no frame {token}; the metric needs the index that the samples come from")
+            raise InputError(f"{self.index}: no frame {token}; the metric needs the index that the samples come from")
         return token, self._frames[token]
 
     def compute_metrics(self, results: list[tuple[str, OLSFrameResult | None, dict | None]]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
+from bev.errors import InputError
 from bev.evaluation.openlane.detection import JudgedInstances, average_precisions
 from bev.evaluation.openlane.distances import centerline_distances
 from bev.evaluation.openlane.elements import judge_elements
@@ -69,7 +70,7 @@ def evaluate(
 
     Raises:
         OpenLaneFormatError: Something cannot be judged; the message names the frame.
-        ValueError: The version is unknown, or there is no frame.
+        InputError: The version is unknown, or there is no frame.
     """
     frames = each_frame(ground_truth, predictions)
     return summarise([judge_frame(token, truth, predicted, version) for token, truth, predicted in frames])
@@ -102,10 +103,10 @@ def summarise(frames: Sequence[OLSFrameResult]) -> dict[str, float]:
         predicted counts as 1 in DET_t, as in the official evaluation.
 
     Raises:
-        ValueError: There is no frame.
+        InputError: There is no frame.
     """
     if not frames:
-        raise ValueError("there is no frame to evaluate")
+        raise InputError("there is no frame to evaluate")
     lanes = average_precisions([frame.lanes for frame in frames])[0]
     elements = average_precisions([frame.elements for frame in frames])[:, 0]
     lane_lane = mean_score(frame.lane_lane for frame in frames)

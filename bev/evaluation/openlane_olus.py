@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import AREAS, ATTRIBUTES
+from bev.errors import InputError
 from bev.evaluation.openlane.detection import JudgedInstances, average_precisions, judge
 from bev.evaluation.openlane.distances import chamfer_distances, segment_distances
 from bev.evaluation.openlane.elements import judge_elements
@@ -63,7 +64,7 @@ def evaluate(ground_truth: Mapping[Any, Mapping], predictions: Mapping[Any, Mapp
 
     Raises:
         OpenLaneFormatError: Something cannot be judged; the message names the frame.
-        ValueError: There is no frame.
+        InputError: There is no frame.
     """
     return summarise([judge_frame(*frame) for frame in each_frame(ground_truth, predictions)])
 
@@ -93,10 +94,10 @@ def summarise(frames: Sequence[OLUSFrameResult]) -> dict[str, float]:
         that is neither annotated nor predicted counts as 1, as in the official evaluation.
 
     Raises:
-        ValueError: There is no frame.
+        InputError: There is no frame.
     """
     if not frames:
-        raise ValueError("there is no frame to evaluate")
+        raise InputError("there is no frame to evaluate")
     segments = average_precisions([frame.segments for frame in frames])[0]
     areas = average_precisions([frame.areas for frame in frames])
     elements = average_precisions([frame.elements for frame in frames])[:, 0]

@@ -12,6 +12,7 @@ from bev.benchmark_record import BenchmarkRecord
 from bev.datasets.index_io import read_samples
 from bev.datasets.occ3d.classes import FREE, GRID
 from bev.datasets.occ3d.labels import find_labels, read_labels
+from bev.errors import InputError
 from bev.evaluation.ray_iou import RAY_FIELDS, count_rays, lidar_rays, ray_origins
 from bev.geometry.voxel_rays import first_hits
 
@@ -54,11 +55,11 @@ def measure_rays(root: str, index: str, frames: int, reference_rays: int = 500) 
         reference_rays: Rays for Python.
 
     Raises:
-        ValueError: If the index has no samples or `frames` is not positive.
+        InputError: If the index has no samples or `frames` is not positive.
     """
     records = read_samples(index, *RAY_FIELDS)["data_list"]
     if not records or frames < 1:
-        raise ValueError(f"{index}: {len(records)} samples, {frames} frames asked for; at least one of each is needed")
+        raise InputError(f"{index}: {len(records)} samples, {frames} frames asked for; at least one of each is needed")
     origins, files = ray_origins(records), find_labels(root, [record["token"] for record in records])
     generator = np.random.default_rng(0)
     total, rays = 0.0, 0

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.occ3d.classes import CLASSES, FREE, GRID
+from bev.errors import InputError
 from bev.evaluation.occupancy import each
 from bev.geometry.voxel_rays import first_hits
 from bev.geometry.voxels import VoxelGrid
@@ -92,11 +93,11 @@ def count_rays(
         grid: Of the voxels, which must be cubes.
 
     Raises:
-        ValueError: If a shape isn't the grid's.
+        InputError: If a shape isn't the grid's.
     """
     for name, array in (("prediction", prediction), ("labels", labels)):
         if array.shape != grid.shape:
-            raise ValueError(f"{name} has shape {array.shape}, expected {grid.shape}")
+            raise InputError(f"{name} has shape {array.shape}, expected {grid.shape}")
     size = grid.voxel_size[0]
     starts, rays = grid.to_voxels(np.asarray(origins, dtype=np.float64).reshape(-1, 3)), lidar_rays()
     truth, truth_depth = first_hits(np.where(labels < FREE, labels, FREE), FREE, starts, rays)
@@ -130,7 +131,7 @@ def ray_iou(
         As `RayCounts.summary`; in [0, 1], NaN for classes that no ray meets.
 
     Raises:
-        ValueError: If numbers or shapes of the arrays differ.
+        InputError: If numbers or shapes of the arrays differ.
     """
     starts: Iterable
     if origins is None:
@@ -143,7 +144,7 @@ def ray_iou(
     for prediction, label, start in zip(predicted, truth, starts, strict=False):
         total = total + count_rays(np.asarray(prediction), np.asarray(label), start, grid)
     if next(predicted, None) is not None or next(truth, None) is not None:
-        raise ValueError("there are not as many predictions as labels and origins")
+        raise InputError("there are not as many predictions as labels and origins")
     return total.summary()
 
 

@@ -23,6 +23,7 @@ from bev.datasets.waymo.objects import (
     prediction_arrays,
 )
 from bev.datasets.waymo.segment import frame_token, split_token
+from bev.errors import InputError
 from bev.evaluation.sample_metric import SampleMetric
 from bev.evaluation.waymo_let import DetectionMetrics, MetricConfig, detection_metrics
 
@@ -77,12 +78,12 @@ class WaymoMetric(SampleMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if metric not in KINDS:
-            raise ValueError(f"metric must be 'let' or '3d', not {metric!r}")
+            raise InputError(f"metric must be 'let' or '3d', not {metric!r}")
         if format_only and output_dir is None:
-            raise ValueError("WaymoMetric(format_only=True) needs output_dir, or its file would be lost")
+            raise InputError("WaymoMetric(format_only=True) needs output_dir, or its file would be lost")
         unknown = set((classes or {}).values()) - set(TYPES)
         if unknown:
-            raise ValueError(f"classes: Waymo has no class {', '.join(sorted(unknown))}; it has {', '.join(TYPES)}")
+            raise InputError(f"classes: Waymo has no class {', '.join(sorted(unknown))}; it has {', '.join(TYPES)}")
         self.ann_file = ann_file if "://" in data_root else str(Path(data_root, ann_file))
         official = MetricConfig.challenge if metric == "let" else MetricConfig.plain
         self.config = official(levels) if levels else official()

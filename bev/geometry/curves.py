@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bev.errors import InputError
+
 KINDS = ("bezier", "points")
 
 
@@ -35,9 +37,9 @@ class CurveCode:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"a curve's code is one of {', '.join(KINDS)}, not {self.kind!r}")
+            raise InputError(f"a curve's code is one of {', '.join(KINDS)}, not {self.kind!r}")
         if min(self.num_control, self.num_points) < 2:
-            raise ValueError(f"curves have at least 2 points, not {self.num_control} and {self.num_points}")
+            raise InputError(f"curves have at least 2 points, not {self.num_control} and {self.num_points}")
 
     @property
     def size(self) -> int:
@@ -50,12 +52,12 @@ class CurveCode:
         Bezier curves are fitted by least squares with both ends fixed.
 
         Raises:
-            ValueError: If a Bezier curve has more control points than the curve has points.
+            InputError: If a Bezier curve has more control points than the curve has points.
         """
         count = points.shape[-2]
         if self.kind == "bezier":
             if count < self.num_control:
-                raise ValueError(f"{count} points do not determine a Bezier curve of {self.num_control} control points")
+                raise InputError(f"{count} points do not determine a Bezier curve of {self.num_control} control points")
             matrix = bezier_fit(count, self.num_control)
         else:
             matrix = interpolation(count, self.num_control)

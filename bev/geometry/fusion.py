@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.errors import InputError
 from bev.geometry.compiled import jit
 from bev.geometry.overlap import box_iou
 
@@ -62,7 +63,7 @@ class BoxFusion:
         method: "wbf" or "nms".
 
     Raises:
-        ValueError: If an option makes no sense.
+        InputError: If an option makes no sense.
     """
 
     weights: Sequence[float]
@@ -71,11 +72,11 @@ class BoxFusion:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(f"method is {' or '.join(METHODS)}, not {self.method!r}")
+            raise InputError(f"method is {' or '.join(METHODS)}, not {self.method!r}")
         if not len(self.weights) or not all(0 < weight < math.inf for weight in self.weights):
-            raise ValueError(f"every source needs a positive weight, not {tuple(self.weights)}")
+            raise InputError(f"every source needs a positive weight, not {tuple(self.weights)}")
         if not all(0 <= threshold < 1 for threshold in np.atleast_1d(self.thresholds)):
-            raise ValueError(f"IoU thresholds are at least 0 and below 1, not {self.thresholds}")
+            raise InputError(f"IoU thresholds are at least 0 and below 1, not {self.thresholds}")
 
     def __call__(
         self, boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, sources: np.ndarray
@@ -109,7 +110,7 @@ class BoxFusion:
         number = int(labels.max(initial=-1)) + 1
         given = np.asarray(self.thresholds, dtype=np.float64)
         if given.ndim and len(given) < number:
-            raise ValueError(f"there are {len(given)} IoU thresholds, but a box has label {number - 1}")
+            raise InputError(f"there are {len(given)} IoU thresholds, but a box has label {number - 1}")
         return given if given.ndim else np.full(number, given)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bev.errors import InputError
 from bev.geometry.poses import Array
 
 
@@ -32,9 +33,9 @@ class BEVGrid:
     def __post_init__(self) -> None:
         bounds, shape = tuple(map(float, self.bounds)), tuple(map(int, self.shape))
         if len(bounds) != 6 or not np.isfinite(bounds).all() or any(np.array(bounds[:3]) >= np.array(bounds[3:])):
-            raise ValueError(f"BEVGrid bounds are x, y, z minima then larger x, y, z maxima, metres; found {bounds}")
+            raise InputError(f"BEVGrid bounds are x, y, z minima then larger x, y, z maxima, metres; found {bounds}")
         if len(shape) != 2 or min(shape) < 1:
-            raise ValueError(f"BEVGrid shape is (height, width) in cells, each at least 1; found {shape}")
+            raise InputError(f"BEVGrid shape is (height, width) in cells, each at least 1; found {shape}")
         object.__setattr__(self, "bounds", bounds)
         object.__setattr__(self, "shape", shape)
 
@@ -43,13 +44,13 @@ class BEVGrid:
         """Grid whose cells measure `resolution` metres, one number or (dx, dy).
 
         Raises:
-            ValueError: the bounds do not hold a whole number of cells.
+            InputError: the bounds do not hold a whole number of cells.
         """
         dx, dy = (resolution, resolution) if isinstance(resolution, (int, float)) else resolution
         x_min, y_min, z_min, x_max, y_max, z_max = bounds
         width, height = (x_max - x_min) / dx, (y_max - y_min) / dy
         if abs(width - round(width)) > 1e-4 or abs(height - round(height)) > 1e-4:
-            raise ValueError(f"cells of {dx} x {dy} m do not fill bounds {tuple(bounds)}: {width:g} x {height:g} cells")
+            raise InputError(f"cells of {dx} x {dy} m do not fill bounds {tuple(bounds)}: {width:g} x {height:g} cells")
         return cls((x_min, y_min, z_min, x_max, y_max, z_max), (round(height), round(width)))
 
     @property

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.errors import InputError
+
 
 @dataclass(frozen=True)
 class VoxelGrid:
@@ -27,12 +29,12 @@ class VoxelGrid:
         """Refuse grids without extent.
 
         Raises:
-            ValueError: If a maximum is not above its minimum, or a number of voxels is not positive.
+            InputError: If a maximum is not above its minimum, or a number of voxels is not positive.
         """
         if len(self.bounds) != 6 or not all(low < high for low, high in zip(self.low, self.bounds[3:], strict=True)):
-            raise ValueError(f"bounds must be three minima below three maxima, not {self.bounds}")
+            raise InputError(f"bounds must be three minima below three maxima, not {self.bounds}")
         if len(self.shape) != 3 or min(self.shape) < 1:
-            raise ValueError(f"shape must be three positive numbers of voxels, not {self.shape}")
+            raise InputError(f"shape must be three positive numbers of voxels, not {self.shape}")
 
     @property
     def low(self) -> tuple[float, float, float]:

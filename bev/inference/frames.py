@@ -16,6 +16,7 @@ from mmengine.registry import TRANSFORMS
 from torch import Tensor
 
 from bev.datasets.nuscenes.classes import CAMERAS
+from bev.errors import InputError
 from bev.geometry import check_intrinsic, check_pose, pix_T_cam
 from bev.structures import CameraClip
 from bev.structures.clip import Clip
@@ -35,14 +36,14 @@ class FrameBuilder:
         colour: Channel order of the images, "rgb" or "bgr".
 
     Raises:
-        ValueError: If `colour` is unknown.
+        InputError: If `colour` is unknown.
     """
 
     def __init__(
         self, pipeline: Sequence[Mapping[str, Any]], cameras: Sequence[str] | None = None, colour: str = "rgb"
     ) -> None:
         if colour not in ("rgb", "bgr"):
-            raise ValueError(f"colour is 'rgb' or 'bgr', not {colour!r}")
+            raise InputError(f"colour is 'rgb' or 'bgr', not {colour!r}")
         steps = [step for step in pipeline if step["type"] not in (*LOADING, "PackClip")]
         self.transforms = [TRANSFORMS.build(dict(step)) for step in steps]
         self.pack = PackClip()
@@ -69,7 +70,7 @@ class FrameBuilder:
             can_bus: (18,) absolute, see `bev.geometry.can_bus`.
 
         Raises:
-            ValueError: If an image or a name makes no sense.
+            InputError: If an image or a name makes no sense.
             CalibrationError: If a matrix makes no sense.
         """
         present = {name: as_bgr(image, self.colour, name) for name, image in images.items() if image is not None}
@@ -78,7 +79,7 @@ class FrameBuilder:
             self.cameras = tuple(name for name in CAMERAS if name in names) + tuple(sorted(names - set(CAMERAS)))
         unknown = sorted(set(present) - set(self.cameras or ()))
         if unknown:
-            raise ValueError(f"camera {', '.join(unknown)} is not one of {', '.join(self.cameras or ())}")
+            raise InputError(f"camera {', '.join(unknown)} is not one of {', '.join(self.cameras or ())}")
         if not present:
             return None
         cameras = {name: _camera(name, image, intrinsics, cam_T_bev) for name, image in present.items()}
@@ -125,16 +126,16 @@ def as_bgr(image: Image, colour: str, name: str) -> np.ndarray:
         name: What the message calls it.
 
     Raises:
-        ValueError: If it has another shape, or values that are no pixels.
+        InputError: If it has another shape, or values that are no pixels.
     """
     array = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
     if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] != 3:
         array = array.transpose(1, 2, 0)
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise ValueError(f"image of camera {name} has shape {array.shape}; height x width x 3 is needed")
+        raise InputError(f"image of camera {name} has shape {array.shape}; height x width x 3 is needed")
     if array.dtype != np.uint8:
         if not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
-            raise ValueError(f"image of camera {name} has values outside 0..255 ({array.dtype}); pass 8-bit pixels")
+            raise InputError(f"image of camera {name} has values outside 0..255 ({array.dtype}); pass 8-bit pixels")
         array = np.rint(array).astype(np.uint8)
     return np.ascontiguousarray(array[..., ::-1] if colour == "rgb" else array)
 
@@ -142,7 +143,7 @@ def as_bgr(image: Image, colour: str, name: str) -> np.ndarray:
 def _camera(name: str, image: np.ndarray, intrinsics: Mapping, cam_T_bev: Mapping) -> dict[str, Any]:
     for what, table in (("intrinsics", intrinsics), ("cam_T_ego", cam_T_bev)):
         if name not in table:
-            raise ValueError(f"camera {name} has an image but no entry in {what}")
+            raise InputError(f"camera {name} has an image but no entry in {what}")
     check_intrinsic(intrinsics[name], f"camera {name}")
     check_pose(cam_T_bev[name], f"camera {name}, cam_T_ego")
     projection = pix_T_cam(np.asarray(intrinsics[name], dtype=np.float64)) @ cam_T_bev[name]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from bev.errors import InputError
 from bev.structures import BEVMemory, CameraClip
 
 
@@ -81,7 +82,7 @@ def join(frames: Sequence[Frame | None], current: Frame) -> tuple[CameraClip, li
         pyramids.
 
     Raises:
-        ValueError: If images are kept instead of features and their size changed.
+        InputError: If images are kept instead of features and their size changed.
     """
     now = current.clip
     parts = [_seen_from(frame, current) for frame in frames] + [now]
@@ -93,7 +94,7 @@ def join(frames: Sequence[Frame | None], current: Frame) -> tuple[CameraClip, li
     elif len({part.padded_size for part in parts}) == 1:
         images = torch.cat([part.images for part in parts], dim=1)
     else:
-        raise ValueError("the size of the images changed: keep features (keep_features=True), or reset")
+        raise InputError("the size of the images changed: keep features (keep_features=True), or reset")
     clip = replace(now, images=images, current=len(parts) - 1, **joined)
     return clip, [None if frame is None else frame.pyramid for frame in (*frames, current)]
 

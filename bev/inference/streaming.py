@@ -18,6 +18,7 @@ import bev
 from bev.engine.checkpoint import load_weights
 from bev.engine.config import load_config
 from bev.engine.data_config import bev_frame, evaluated_dataset
+from bev.errors import InputError
 from bev.geometry import check_pose, invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.inference.detections import Detections
@@ -70,7 +71,7 @@ class StreamingPerceptor:
         bev_frame: 'lidar' or 'ego', the frame that the model was trained in.
 
     Raises:
-        ValueError: If an option makes no sense, or the model looks into the future.
+        InputError: If an option makes no sense, or the model looks into the future.
         ConfigError, CheckpointError: If a file can't be used.
     """
 
@@ -94,7 +95,7 @@ class StreamingPerceptor:
         bev.register_all()
         config = config if isinstance(config, Config) else load_config(config)
         if precision not in PRECISIONS:
-            raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
+            raise InputError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
         self.device, self.dtype = torch.device(device), PRECISIONS[precision]
         self.model: BEVPerceptor = MODELS.build(config.model).to(self.device).eval()
         if checkpoint is not None:
@@ -147,7 +148,7 @@ class StreamingPerceptor:
             leaves no trace in the memory.
 
         Raises:
-            ValueError, CalibrationError: If an argument makes no sense; the memory is as before then.
+            InputError, CalibrationError: If an argument makes no sense; the memory is as before then.
         """
         now = self._enter(images, intrinsics, cam_T_ego, ego_T_global, timestamp, ego_T_bev, motion)
         if now is None:
@@ -167,10 +168,10 @@ class StreamingPerceptor:
         """See a moment without detecting anything, to fill the history; arguments as for `step`.
 
         Raises:
-            ValueError: If the model is recurrent, which remembers what it detects with; or as for `step`.
+            InputError: If the model is recurrent, which remembers what it detects with; or as for `step`.
         """
         if self.model.recurrent:
-            raise ValueError("a recurrent model has to step through every moment; use step")
+            raise InputError("a recurrent model has to step through every moment; use step")
         now = self._enter(*args, **kwargs)
         if now is not None:
             self._history.add(now.frame)
@@ -237,13 +238,13 @@ def _seconds(dataset: Mapping[str, Any], interval: float, recurrent: bool) -> li
     """Times of the past frames of a clip relative to now; of a recurrent model, of the one frame before.
 
     Raises:
-        ValueError: If there are future ones.
+        InputError: If there are future ones.
     """
     if recurrent:
         return [-interval]
     offsets = dataset.get("frame_offsets", (0,))
     if max(offsets) > 0:
-        raise ValueError(f"frame_offsets {tuple(offsets)} look into the future, which a live stream doesn't have")
+        raise InputError(f"frame_offsets {tuple(offsets)} look into the future, which a live stream doesn't have")
     unit = 1.0 if dataset.get("offset_unit", "samples") == "seconds" else interval
     return [offset * unit for offset in offsets if offset != 0]
 

@@ -16,6 +16,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
 from torch import nn
 
+from bev.errors import InputError
 from bev.geometry import scale_transform_boxes
 from bev.geometry.fusion import BoxFusion
 
@@ -35,7 +36,7 @@ class AugmentedDetection(BaseTTAModel):
         max_num: Most detections per sample.
 
     Raises:
-        ValueError: If the model remembers samples, or predicts more than boxes.
+        InputError: If the model remembers samples, or predicts more than boxes.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class AugmentedDetection(BaseTTAModel):
         super().__init__(module, data_preprocessor)
         inner: Any = self.module.module if is_model_wrapper(self.module) else self.module
         if getattr(inner, "video", None) is not None:
-            raise ValueError(
+            raise InputError(
                 "a model in video_test_mode remembers one view of a scene and can't look at several in turn; set "
                 "model.video_test_mode=False and give the data set frame_offsets with history"
             )
         predicted: set[Any] = {head.predicts for head in getattr(inner, "heads", nn.ModuleDict()).values()}
         others = predicted - {None, "pred_instances_3d"}
         if others:
-            raise ValueError(f"test-time augmentation merges boxes alone, but the model makes {', '.join(others)}")
+            raise InputError(f"test-time augmentation merges boxes alone, but the model makes {', '.join(others)}")
         self.method, self.iou_threshold, self.max_num = method, iou_threshold, max_num
 
     @torch.no_grad()

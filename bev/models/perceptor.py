@@ -17,6 +17,7 @@ from mmengine.model import BaseModel, ModuleDict
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.finite import NotFiniteError, first_non_finite
 from bev.models.temporal.recurrent import RecurrentBEV
 from bev.models.temporal.resampling import resample_bev
@@ -57,7 +58,7 @@ class BEVPerceptor(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        ValueError: If several heads make the same field of a sample.
+        InputError: If several heads make the same field of a sample.
     """
 
     def __init__(
@@ -83,18 +84,18 @@ class BEVPerceptor(BaseModel):
         self.heads = ModuleDict({name: MODELS.build(config) for name, config in heads.items()})
         proposing = [name for name, head in self.heads.items() if hasattr(head, "propose")]
         if proposals_from is not None and proposals_from not in proposing:
-            raise ValueError(f"proposals_from is {proposals_from!r}, which is no head that proposes objects (DD3DHead)")
+            raise InputError(f"proposals_from is {proposals_from!r}, which is no head that proposes objects (DD3DHead)")
         self.proposals_from = proposals_from
         self.nan_guard = nan_guard
         self.recurrent = self.temporal is not None and self.temporal.recurrent
         self.train_history, self.history_frames_per_pass = train_history, history_frames_per_pass
         if video_test_mode and not self.recurrent:
-            raise ValueError("video_test_mode needs a recurrent model: temporal=dict(type='RecurrentBEV', ...)")
+            raise InputError("video_test_mode needs a recurrent model: temporal=dict(type='RecurrentBEV', ...)")
         self.video = VideoMemory() if video_test_mode else None
         makers: dict[str, str] = {}
         for name, head in self.heads.items():
             if head.predicts and makers.setdefault(head.predicts, name) != name:
-                raise ValueError(
+                raise InputError(
                     f"only one head can make {head.predicts} of a sample, but {makers[head.predicts]} and {name} do"
                 )
 
@@ -110,19 +111,19 @@ class BEVPerceptor(BaseModel):
                 outputs of every head.
 
         Raises:
-            ValueError: If the mode is unknown, the clip has several frames but the model no temporal fusion, or a
+            InputError: If the mode is unknown, the clip has several frames but the model no temporal fusion, or a
                 sample's current frame has no image.
         """
         self._check(inputs, data_samples)
         if mode == "loss":
             if data_samples is None:
-                raise ValueError("mode 'loss' needs data_samples with ground truth")
+                raise InputError("mode 'loss' needs data_samples with ground truth")
             return self.loss(inputs, data_samples)
         if mode == "predict":
             return self.predict(inputs, data_samples)
         if mode == "tensor":
             return self._run_heads(self.extract_features(inputs), list(self.heads))
-        raise ValueError(f"mode is 'loss', 'predict' or 'tensor', not {mode!r}")
+        raise InputError(f"mode is 'loss', 'predict' or 'tensor', not {mode!r}")
 
     def loss(self, clip: CameraClip, samples: list[Det3DDataSample]) -> dict[str, Tensor]:
         """Losses of all heads, each called `head.loss`.
@@ -159,7 +160,7 @@ class BEVPerceptor(BaseModel):
         """Samples with what the heads predict, in the bev frame; heads that predict nothing are not run.
 
         Raises:
-            ValueError: In video test mode, if the batch holds several samples or a sample has no scene_token.
+            InputError: In video test mode, if the batch holds several samples or a sample has no scene_token.
         """
         samples = samples or [Det3DDataSample() for _ in range(clip.batch_size)]
         memory = None if self.video is None else self.video.read(samples)
@@ -312,13 +313,13 @@ class BEVPerceptor(BaseModel):
     def _check(self, clip: CameraClip, samples: list[Det3DDataSample] | None) -> None:
         """Refuse clips that this model can't see through."""
         if self.temporal is None and clip.num_frames > 1:
-            raise ValueError(f"the clip has {clip.num_frames} frames, but the model has no temporal fusion")
+            raise InputError(f"the clip has {clip.num_frames} frames, but the model has no temporal fusion")
         if self.recurrent and clip.current != clip.num_frames - 1:
-            raise ValueError("a recurrent model cannot see future frames: let frame_offsets end with 0")
+            raise InputError("a recurrent model cannot see future frames: let frame_offsets end with 0")
         blind = (~clip.frame_mask[:, clip.current]).nonzero().flatten().tolist()
         if blind:
             tokens = [(samples[b].metainfo.get("sample_token") if samples else None) or f"number {b}" for b in blind]
-            raise ValueError(
+            raise InputError(
                 f"no camera image in the current frame of sample {', '.join(tokens)}: leave it out of the batch"
             )
 

@@ -15,6 +15,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 
+from bev.errors import InputError
 from bev.structures import CameraClip, stack_clips
 from bev.transforms.grid_mask import GridMask
 
@@ -48,11 +49,11 @@ class ClipPreprocessor(BaseDataPreprocessor):
     ) -> None:
         super().__init__(non_blocking=non_blocking)
         if (mean is None) != (std is None):
-            raise ValueError("ClipPreprocessor needs mean and std, or neither")
+            raise InputError("ClipPreprocessor needs mean and std, or neither")
         if mean is not None and std is not None and (len(mean) != 3 or len(std) != 3 or min(std) <= 0):
-            raise ValueError(f"mean and std need three numbers each and std positive ones, not {mean} and {std}")
+            raise InputError(f"mean and std need three numbers each and std positive ones, not {mean} and {std}")
         if pad_divisor < 1:
-            raise ValueError(f"pad_divisor must be at least 1, not {pad_divisor}")
+            raise InputError(f"pad_divisor must be at least 1, not {pad_divisor}")
         self.register_buffer("mean", None if mean is None else _per_channel(mean), persistent=False)
         self.register_buffer("std", None if std is None else _per_channel(std), persistent=False)
         self.to_rgb = to_rgb

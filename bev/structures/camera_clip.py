@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bev.errors import InputError
 from bev.geometry.can_bus import CAN_BUS_SIZE
 
 OPTIONAL = ("global_T_bev", "can_bus")
@@ -67,11 +68,11 @@ class CameraClip:
             value = getattr(self, name)
             found = None if value is None else tuple(value.shape)
             if found != shape and (found is not None or name not in OPTIONAL):
-                raise ValueError(
+                raise InputError(
                     f"CameraClip.{name} has shape {found}, but images of {tuple(self.images.shape)} need {shape}"
                 )
         if not 0 <= self.current < frames[-1]:
-            raise ValueError(f"CameraClip.current is {self.current}, but the clip has {frames[-1]} frames")
+            raise InputError(f"CameraClip.current is {self.current}, but the clip has {frames[-1]} frames")
 
     @property
     def batch_size(self) -> int:
@@ -132,12 +133,12 @@ class CameraClip:
         """The clip of frame t alone, with projections from that frame's own bev frame.
 
         Raises:
-            ValueError: If the clip does not know where its frames were.
+            InputError: If the clip does not know where its frames were.
         """
         if t == self.current:
             return self.frame(t)
         if self.global_T_bev is None:
-            raise ValueError("the clip has no global_T_bev, which says where the bev frames of its frames were")
+            raise InputError("the clip has no global_T_bev, which says where the bev frames of its frames were")
         bev_T_frame = torch.linalg.solve(self.global_T_bev[:, self.current], self.global_T_bev[:, t])
         frame = self.frame(t)
         projections = frame.pix_T_bev.double() @ bev_T_frame[:, None, None]
@@ -171,14 +172,14 @@ def stack_clips(samples: Sequence[CameraClip]) -> CameraClip:
     never used.
 
     Raises:
-        ValueError: If there is no sample, or the samples differ in their number of frames, current frame or dtype.
+        InputError: If there is no sample, or the samples differ in their number of frames, current frame or dtype.
     """
     if not samples:
-        raise ValueError("no sample to stack")
+        raise InputError("no sample to stack")
     kinds = {(clip.num_frames, clip.current, clip.images.dtype) for clip in samples}
     if len(kinds) > 1:
         described = ", ".join(f"{frames} frames, current {current}, {dtype}" for frames, current, dtype in kinds)
-        raise ValueError(f"clips of one batch must have the same frames and image type, but there are: {described}")
+        raise InputError(f"clips of one batch must have the same frames and image type, but there are: {described}")
 
     cameras = max(clip.num_cameras for clip in samples)
     height, width = (max(sizes) for sizes in zip(*(clip.padded_size for clip in samples), strict=True))
@@ -198,7 +199,7 @@ def _stack_optional(tensors: Sequence[Tensor | None], name: str) -> Tensor | Non
     """Stack what all samples or none have."""
     present = [tensor for tensor in tensors if tensor is not None]
     if present and len(present) < len(tensors):
-        raise ValueError(f"some clips of the batch have {name} and some have not")
+        raise InputError(f"some clips of the batch have {name} and some have not")
     return torch.stack(present) if present else None
 
 

@@ -10,6 +10,7 @@ import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.registry import TRANSFORMS
 
+from bev.errors import InputError
 from bev.geometry import rotation_z, scale_transform_boxes
 from bev.structures.clip import Clip, cameras_of
 
@@ -70,9 +71,9 @@ class RandomBEVTransform:
         mode: str = "features",
     ) -> None:
         if mode not in MODES:
-            raise ValueError(f"mode must be 'features' or 'cameras', not {mode!r}")
+            raise InputError(f"mode must be 'features' or 'cameras', not {mode!r}")
         if not 0 < scale[0] <= scale[1]:
-            raise ValueError(f"scale must be 0 < low <= high, not {scale}")
+            raise InputError(f"scale must be 0 < low <= high, not {scale}")
         self.rotation_degrees = rotation_degrees
         self.scale = scale
         self.flip_x = flip_x
@@ -112,9 +113,9 @@ class BoxRangeFilter:
 
     def __init__(self, bounds: Sequence[float] | None = None, radius: float | None = None) -> None:
         if (bounds is None) == (radius is None):
-            raise ValueError("BoxRangeFilter needs either bounds or radius")
+            raise InputError("BoxRangeFilter needs either bounds or radius")
         if bounds is not None and len(bounds) not in (4, 6):
-            raise ValueError(f"bounds must be 4 or 6 numbers, not {bounds}")
+            raise InputError(f"bounds must be 4 or 6 numbers, not {bounds}")
         self.bounds = None if bounds is None else (*bounds[:2], *bounds[len(bounds) // 2 :][:2])
         self.radius = radius
 

@@ -7,6 +7,7 @@ import random
 import numpy as np
 from mmengine.registry import TRANSFORMS
 
+from bev.errors import InputError
 from bev.structures.clip import Clip, cameras_of
 
 
@@ -25,7 +26,7 @@ class GridMask:
 
     def __init__(self, ratio: float = 0.5, probability: float = 0.7) -> None:
         if not 0 < ratio < 1 or not 0 <= probability <= 1:
-            raise ValueError(f"GridMask needs 0 < ratio < 1 and a probability, not {ratio} and {probability}")
+            raise InputError(f"GridMask needs 0 < ratio < 1 and a probability, not {ratio} and {probability}")
         self.ratio = ratio
         self.probability = probability
 

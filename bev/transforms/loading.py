@@ -11,6 +11,7 @@ from mmengine.registry import TRANSFORMS
 
 from bev.datasets.image_files import FilePart, ImageReadError, read_image
 from bev.datasets.parquet_files import ParquetCell
+from bev.errors import InputError
 from bev.geometry import image_affine
 from bev.structures.clip import Camera, Clip, replace_image
 
@@ -33,9 +34,9 @@ class LoadMultiCameraImages:
 
     def __init__(self, num_threads: int = 1, min_decode_scale: float = 1.0) -> None:
         if num_threads < 1:
-            raise ValueError(f"num_threads must be at least 1, not {num_threads}")
+            raise InputError(f"num_threads must be at least 1, not {num_threads}")
         if min_decode_scale <= 0:
-            raise ValueError(f"min_decode_scale must be positive, not {min_decode_scale}")
+            raise InputError(f"min_decode_scale must be positive, not {min_decode_scale}")
         self.num_threads = num_threads
         self.min_decode_scale = min_decode_scale
         self._logged: set[tuple[str, FilePart | ParquetCell | None]] = set()

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from mmengine.registry import TRANSFORMS
 
+from bev.errors import InputError
 from bev.geometry import image_affine
 from bev.structures.clip import Clip, replace_image
 from bev.transforms.bev import transform_bev
@@ -34,14 +35,14 @@ class MirrorScene:
             frame.
 
     Raises:
-        ValueError: If an argument makes no sense.
+        InputError: If an argument makes no sense.
     """
 
     def __init__(self, probability: float = 0.5, axis: str = "y") -> None:
         if axis not in ("x", "y"):
-            raise ValueError(f"axis is 'x' or 'y', not {axis!r}")
+            raise InputError(f"axis is 'x' or 'y', not {axis!r}")
         if not 0 <= probability <= 1:
-            raise ValueError(f"probability must lie in [0, 1], not {probability}")
+            raise InputError(f"probability must lie in [0, 1], not {probability}")
         self.probability = probability
         self.aug_T_bev = np.diag([-1.0 if axis == name else 1.0 for name in "xyz"] + [1.0])
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from mmengine.registry import TRANSFORMS
 
+from bev.errors import InputError
 from bev.structures.clip import Clip, cameras_of
 
 
@@ -26,7 +27,7 @@ class NormalizeImages:
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], to_rgb: bool = False) -> None:
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"mean and std need three numbers each and std positive ones, not {mean} and {std}")
+            raise InputError(f"mean and std need three numbers each and std positive ones, not {mean} and {std}")
         self.mean = np.asarray(mean, dtype=np.float32)
         self.inverse_std = (1 / np.asarray(std, dtype=np.float64)).astype(np.float32)
         self.to_rgb = to_rgb
@@ -50,7 +51,7 @@ class PadImages:
 
     def __init__(self, divisor: int | None = None, size: tuple[int, int] | None = None) -> None:
         if (divisor is None) == (size is None):
-            raise ValueError("PadImages needs either divisor or size")
+            raise InputError("PadImages needs either divisor or size")
         self.divisor = divisor
         self.size = size
 
@@ -58,7 +59,7 @@ class PadImages:
         """Replace the images.
 
         Raises:
-            ValueError: If an image is larger than `size`.
+            InputError: If an image is larger than `size`.
         """
         for camera in cameras_of(clip):
             height, width = camera["image"].shape[:2]
@@ -67,7 +68,7 @@ class PadImages:
             else:
                 below, right = -height % self.divisor, -width % self.divisor
             if min(below, right) < 0:
-                raise ValueError(
+                raise InputError(
                     f"{camera['path']}: image of {height}x{width} is larger than the padded size {self.size}"
                 )
             camera["image"] = cv2.copyMakeBorder(camera["image"], 0, below, 0, right, cv2.BORDER_CONSTANT)

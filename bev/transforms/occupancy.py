@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmengine.registry import TRANSFORMS
 
 from bev.datasets.occ3d.labels import read_labels
+from bev.errors import InputError
 from bev.structures.clip import Clip
 
 
@@ -17,9 +18,9 @@ class LoadOccupancy:
 
         Raises:
             OccupancyLabelError: If the file is missing or damaged.
-            ValueError: If the data set was not told to look for labels.
+            InputError: If the data set was not told to look for labels.
         """
         if clip.get("occupancy_path") is None:
-            raise ValueError(f"sample {clip['sample_token']} has no occupancy labels: give the data set occupancy=True")
+            raise InputError(f"sample {clip['sample_token']} has no occupancy labels: give the data set occupancy=True")
         clip["gt_occupancy"] = read_labels(clip["occupancy_path"])
         return clip

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from mmengine.registry import TRANSFORMS
 
+from bev.errors import InputError
 from bev.geometry import image_affine
 from bev.structures.clip import Camera, Clip, replace_image
 
@@ -57,15 +58,15 @@ class ResizeCropFlipImages:
         cameras: Sequence[str] | None = None,
     ) -> None:
         if heights is not None and size is not None:
-            raise ValueError("ResizeCropFlipImages takes `heights` (aspect kept) or `size`, not both")
+            raise InputError("ResizeCropFlipImages takes `heights` (aspect kept) or `size`, not both")
         if heights is not None and (not len(heights) or min(heights) < 1):
-            raise ValueError(f"heights must be positive pixel counts, not {heights}")
+            raise InputError(f"heights must be positive pixel counts, not {heights}")
         if not 0 < scales[0] <= scales[1]:
-            raise ValueError(f"scales must be 0 < low <= high, not {scales}")
+            raise InputError(f"scales must be 0 < low <= high, not {scales}")
         if not 0 <= flip <= 1:
-            raise ValueError(f"flip is a probability, not {flip}")
+            raise InputError(f"flip is a probability, not {flip}")
         if interpolation not in _INTERPOLATIONS:
-            raise ValueError(f"interpolation must be one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
+            raise InputError(f"interpolation must be one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
         self.crop = crop
         self.heights = None if heights is None else sorted(heights)
         self.size = None if size is None else (size[0], size[1])
@@ -122,7 +123,7 @@ class ResizeCropFlipImages:
         left, top, right, bottom = (round(edge * camera["decode_scale"]) for edge in self.crop)
         box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
         if box[0] >= box[2] or box[1] >= box[3]:
-            raise ValueError(f"{camera['path']}: crop {self.crop} leaves nothing of this image; adapt the crop")
+            raise InputError(f"{camera['path']}: crop {self.crop} leaves nothing of this image; adapt the crop")
         return box
 
     def _target_size(self, height: int, width: int, draw: _Draw) -> tuple[int, int]:

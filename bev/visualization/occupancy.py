@@ -10,6 +10,7 @@ import numpy as np
 from bev.datasets.occ3d.classes import FREE
 from bev.datasets.occ3d.labels import OccupancyLabels, read_labels
 from bev.datasets.occ3d.submission import read_prediction
+from bev.errors import InputError
 from bev.visualization.occupancy_frame import draw_occupancy
 from bev.visualization.painter import SamplePainter
 
@@ -29,7 +30,7 @@ class OccupancyPainter(SamplePainter):
         threads: Number of threads; that of the processor's cores by default.
 
     Raises:
-        ValueError: If there is nothing to draw, the mask is unknown, or it lacks the labels that it comes with.
+        InputError: If there is nothing to draw, the mask is unknown, or it lacks the labels that it comes with.
         OccupancyLabelError: If the folder of the labels, or some of them, are missing.
     """
 
@@ -43,9 +44,9 @@ class OccupancyPainter(SamplePainter):
         threads: int | None = None,
     ) -> None:
         if results is None and not truth:
-            raise ValueError("there is nothing to draw: without ground truth, give a folder with predictions")
+            raise InputError("there is nothing to draw: without ground truth, give a folder with predictions")
         if mask is not None and (mask not in MASKS or not truth):
-            raise ValueError(f"the mask {mask!r} must be one of {MASKS} and comes with the ground truth")
+            raise InputError(f"the mask {mask!r} must be one of {MASKS} and comes with the ground truth")
         self._threads = threads or os.cpu_count() or 1
         super().__init__(index, root, self._threads, bev_frame="ego", occupancy=truth)
         self._results, self._mask = results, mask

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bev.datasets.occ3d.classes import CLASSES, COLOURS, GRID
+from bev.errors import InputError
 from bev.geometry.cameras import image_affine
 from bev.geometry.voxels import VoxelGrid
 from bev.visualization.frame import camera_rows
@@ -62,12 +63,12 @@ def draw_occupancy(
         (H, W, 3) uint8, RGB, with even sides.
 
     Raises:
-        ValueError: If there is neither prediction nor truth, or one hasn't the grid's shape.
+        InputError: If there is neither prediction nor truth, or one hasn't the grid's shape.
     """
     shown = {"prediction": prediction, "ground truth": truth}
     voxels = {name: array for name, array in shown.items() if array is not None}
     if not voxels:
-        raise ValueError("there is neither a prediction nor a ground truth to draw")
+        raise InputError("there is neither a prediction nor a ground truth to draw")
     rows = _rows(images, projections, voxels, grid, threads)
     body = join([_draw_row(row, width) for row in rows], axis=0)
     header = [title_strip(width, title, {})] if title else []

@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from bev.datasets.atomic import explained
+from bev.errors import InputError
 
 
 def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, quality: int = 20) -> Path:
@@ -20,13 +21,13 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, 
         quality: x264's constant rate factor; lower is better and larger.
 
     Raises:
-        ValueError: If there are no frames.
+        InputError: If there are no frames.
         OSError: If the file can't be written.
     """
     path, frames = Path(path), iter(frames)
     first = next(frames, None)
     if first is None:
-        raise ValueError(f"no frames to write to {path}")
+        raise InputError(f"no frames to write to {path}")
     temporary = path.with_name(f".{path.stem}.part.mp4")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)

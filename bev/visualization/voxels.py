@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bev.datasets.occ3d.classes import COLOURS, GRID
+from bev.errors import InputError
 from bev.geometry.compiled import in_parallel, jit
 from bev.geometry.voxel_images import VisibleFaces, pixel_rays, visible_faces
 from bev.geometry.voxels import VoxelGrid
@@ -67,10 +68,10 @@ def render_voxels(
         (H, W, 3) uint8, RGB.
 
     Raises:
-        ValueError: If the voxels don't have the grid's shape.
+        InputError: If the voxels don't have the grid's shape.
     """
     if voxels.shape != grid.shape:
-        raise ValueError(f"the voxels have shape {voxels.shape}, expected {grid.shape}")
+        raise InputError(f"the voxels have shape {voxels.shape}, expected {grid.shape}")
     palette, drawn_as = _colour_tables(colours, background)
     shown = drawn_as[voxels]
     bev_T_voxels = np.diag([*grid.voxel_size, 1.0])

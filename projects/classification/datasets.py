@@ -8,6 +8,8 @@ from mmengine import fileio
 from mmpretrain.datasets import BaseDataset, CustomDataset
 from mmpretrain.registry import DATASETS
 
+from bev.errors import InputError
+
 
 @DATASETS.register_module()
 class INaturalist2018(BaseDataset):
@@ -20,13 +22,13 @@ class INaturalist2018(BaseDataset):
         """One entry per image, with its path and label.
 
         Raises:
-            ValueError: If an image has no category.
+            InputError: If an image has no category.
         """
         content = json.loads(fileio.get_text(self.ann_file))
         labels = {entry["image_id"]: entry["category_id"] for entry in content["annotations"]}
         unlabelled = [image["file_name"] for image in content["images"] if image["id"] not in labels]
         if unlabelled:
-            raise ValueError(f"{self.ann_file}: {len(unlabelled)} images have no category, {unlabelled[0]} for one")
+            raise InputError(f"{self.ann_file}: {len(unlabelled)} images have no category, {unlabelled[0]} for one")
         return [
             {"img_path": fileio.join_path(self.data_root, image["file_name"]), "gt_label": labels[image["id"]]}
             for image in content["images"]

@@ -9,6 +9,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
+from bev.errors import InputError
+
 NUM_VALUES = 256
 
 
@@ -21,7 +23,7 @@ class MergeLabels(BaseTransform):
         ignore_index: The label of what is ignored.
 
     Raises:
-        ValueError: If a label is in two groups, or is no value of 8 bits.
+        InputError: If a label is in two groups, or is no value of 8 bits.
 
     Example:
         >>> MergeLabels(groups=[(2, 3), (0,)])(dict(gt_seg_map=np.array([[0, 1, 2, 3]], np.uint8)))["gt_seg_map"]
@@ -32,7 +34,7 @@ class MergeLabels(BaseTransform):
         labels = [label for group in groups for label in group]
         wrong = [label for label in labels if not 0 <= label < NUM_VALUES or labels.count(label) > 1]
         if wrong:
-            raise ValueError(f"MergeLabels: labels {sorted(set(wrong))} are in two groups or don't fit 8 bits")
+            raise InputError(f"MergeLabels: labels {sorted(set(wrong))} are in two groups or don't fit 8 bits")
         self.table = np.full(NUM_VALUES, ignore_index, np.uint8)
         for index, group in enumerate(groups):
             self.table[list(group)] = index

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tiny_nuscenes import write_tables
-from tool_runs import TOOLS, finish_tool
+from tool_runs import TOOLS, finish_tool, hear_interrupts
 from tool_world import clone, files_below
 
 ENVIRONMENT = {
@@ -26,13 +26,17 @@ def interrupt(place: Path, words: list[str], progress: str) -> subprocess.Comple
     command = [sys.executable, str(TOOLS / f"{words[0]}.py"), *words[1:]]
     process = subprocess.Popen(
         command, cwd=place, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=hear_interrupts,
     )  # fmt: skip
     deadline = time.monotonic() + 300
     while not any(place.glob(progress)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    try:
+        out, err = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 

@@ -14,6 +14,7 @@ from bev.datasets.nuscenes.classes import ATTRIBUTE_STATES, CAMERAS, CLASSES, la
 from bev.datasets.occ3d.labels import find_labels
 from bev.datasets.openlane_v2.lane_table import LaneTable
 from bev.datasets.openlane_v2.pairing import lanes_of_samples
+from bev.errors import InputError
 
 
 @DATASETS.register_module()
@@ -35,7 +36,7 @@ class NuScenesClipDataset(ClipDataset):
         **kwargs: Further arguments of `ClipDataset`. The camera axis has nuScenes' six first.
 
     Raises:
-        ValueError: As for `ClipDataset`; or the index lacks a class, or a sample has no lanes.
+        InputError: As for `ClipDataset`; or the index lacks a class, or a sample has no lanes.
         CalibrationError: If a pose or intrinsic matrix of the index is unusable.
     """
 
@@ -56,7 +57,7 @@ class NuScenesClipDataset(ClipDataset):
     ) -> None:
         for name, wanted in (("occupancy labels", occupancy), ("lanes", lanes)):
             if wanted and kwargs.get("bev_frame") != "ego":
-                raise ValueError(f"{name} are in the ego frame: set bev_frame='ego'")
+                raise InputError(f"{name} are in the ego frame: set bev_frame='ego'")
         self.min_lidar_points = min_lidar_points
         self.min_visibility = min_visibility
         self.classes, self.class_mapping = tuple(classes), class_mapping
@@ -71,7 +72,7 @@ class NuScenesClipDataset(ClipDataset):
         unknown = set(called) - set(metainfo["categories"])
         unknown |= set(self.classes) - {called.get(name, name) for name in metainfo["categories"]}
         if unknown:
-            raise ValueError(f"{self.ann_file}: the index has no class {', '.join(sorted(unknown))}")
+            raise InputError(f"{self.ann_file}: the index has no class {', '.join(sorted(unknown))}")
         mapping = label_mapping(metainfo, self.classes, self.class_mapping)
         return BoxFilter(mapping, self.min_lidar_points, self.min_visibility, ATTRIBUTE_STATES)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bev.errors import InputError
 from bev.geometry.voxels import VoxelGrid
 
 CLASSES = (
@@ -71,10 +72,10 @@ def label_of_category(category: str) -> int:
     """Label of a nuScenes category, `UNKNOWN` for "noise" and "vehicle.ego".
 
     Raises:
-        ValueError: If there is no such category.
+        InputError: If there is no such category.
     """
     if category in ("noise", "vehicle.ego"):
         return UNKNOWN
     if category not in CATEGORY_LABELS:
-        raise ValueError(f"category {category!r} is none of nuScenes-lidarseg's")
+        raise InputError(f"category {category!r} is none of nuScenes-lidarseg's")
     return CLASSES.index(CATEGORY_LABELS[category])

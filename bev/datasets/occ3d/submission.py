@@ -14,6 +14,7 @@ from bev.datasets.atomic import atomic_write
 from bev.datasets.npz_files import read_arrays, write_arrays
 from bev.datasets.occ3d.classes import FREE, GRID
 from bev.datasets.submission_errors import SubmissionError, refuse
+from bev.errors import InputError
 
 ARRAY = "arr_0"
 
@@ -110,11 +111,11 @@ def _read_array(data: bytes) -> np.ndarray:
     """The labels in an npz file; a ValueError says what is wrong with it."""
     arrays = read_arrays(io.BytesIO(data))
     if list(arrays) != [ARRAY]:
-        raise ValueError(f"holds {', '.join(arrays)} instead of one array {ARRAY}")
+        raise InputError(f"holds {', '.join(arrays)} instead of one array {ARRAY}")
     array = arrays[ARRAY]
     problem = f"type {array.dtype} instead of uint8" if array.dtype != np.uint8 else _problem(array)
     if problem:
-        raise ValueError(problem)
+        raise InputError(problem)
     return array
 
 

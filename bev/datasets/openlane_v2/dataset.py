@@ -13,6 +13,7 @@ from bev.datasets.frame_table import BoxFilter, Record
 from bev.datasets.index_io import IndexFormatError
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS
 from bev.datasets.openlane_v2.lane_table import LaneTable
+from bev.errors import InputError
 
 
 @DATASETS.register_module()
@@ -29,7 +30,7 @@ class OpenLaneClipDataset(ClipDataset):
         **kwargs: Further arguments of `ClipDataset`, but for `bev_frame`.
 
     Raises:
-        ValueError: As for `ClipDataset`; or `cameras` begins with another camera than the front one.
+        InputError: As for `ClipDataset`; or `cameras` begins with another camera than the front one.
         IndexFormatError: If the index is of another data set.
         CalibrationError: If a pose or intrinsic matrix of the index is unusable.
     """
@@ -53,7 +54,7 @@ class OpenLaneClipDataset(ClipDataset):
     def _read_labels(self, metainfo: Mapping[str, Any], records: Sequence[Record]) -> Mapping[str, Any]:
         front = FRONT_CAMERAS[metainfo["version"]]
         if self._slots[0] != front:
-            raise ValueError(f"{self.ann_file}: traffic elements are in {front}, so cameras must begin with it")
+            raise InputError(f"{self.ann_file}: traffic elements are in {front}, so cameras must begin with it")
         self._lane_table = LaneTable.of(records, front)
         return {}
 

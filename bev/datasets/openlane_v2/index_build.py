@@ -21,6 +21,7 @@ from bev.datasets.openlane_v2.classes import FRONT_CAMERAS, NUM_CAMERAS
 from bev.datasets.openlane_v2.sources import FrameFiles, FramePickles, FrameSource, ListedSegment, list_segments
 from bev.datasets.parallel import run_forked
 from bev.datasets.shards import ShardFolder
+from bev.errors import InputError
 
 FORMATS = ("centerline", "segment")
 TICKS_PER_SECOND = {"A": 1e9, "B": 1e6}
@@ -84,7 +85,7 @@ def build_indexes(
         OSError: A file could not be written; files that stood there are untouched.
     """
     if subset not in FRONT_CAMERAS or layout not in FORMATS:
-        raise ValueError(f"subset is A or B and layout {' or '.join(FORMATS)}, not {subset!r} and {layout!r}")
+        raise InputError(f"subset is A or B and layout {' or '.join(FORMATS)}, not {subset!r} and {layout!r}")
     root, out = Path(root), Path(root if out is None else out)
     splits = list_segments(root / f"data_dict_subset_{subset}.json")
     source: FrameSource = FramePickles(root, subset, layout) if pickles else FrameFiles(root, layout)

@@ -20,6 +20,7 @@ from bev.datasets.nuscenes.index_tables import read_splits
 from bev.datasets.openlane_v2.annotations import evenly_spaced
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
 from bev.datasets.text_files import TextFileError, read_json
+from bev.errors import InputError
 
 from .film import SUPERSAMPLING
 from .jobs import finished_shards, read_shard, run_jobs, scene_of, write_json
@@ -174,10 +175,10 @@ def export_openlane(
 
     Raises:
         FileNotFoundError: The data set was not generated here.
-        ValueError: The reach is not positive.
+        InputError: The reach is not positive.
     """
     if min(reach) <= 0:
-        raise ValueError(f"the reach must be positive along x and y, got {reach}")
+        raise InputError(f"the reach must be positive along x and y, got {reach}")
     root = Path(root)
     shards = finished_shards(root, version)
     splits = read_splits(root / version / "splits.json")

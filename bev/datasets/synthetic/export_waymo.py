@@ -21,6 +21,7 @@ from bev.datasets.text_files import TextFileError, read_json
 from bev.datasets.waymo.classes import CAMERAS, TYPES
 from bev.datasets.waymo.messages import message_class
 from bev.datasets.waymo.tfrecord import write_records
+from bev.errors import InputError
 from bev.geometry import invert_pose, yaw_of
 
 from .generation import GENERATOR
@@ -120,12 +121,12 @@ def generate_waymo(
         The data root.
 
     Raises:
-        ValueError: A number makes no sense.
+        InputError: A number makes no sense.
         OSError: A file can't be written.
     """
     check_counts(scenes, val_scenes, frames, workers)
     if not 64 <= width <= 1920:
-        raise ValueError(f"the width must be 64 to 1920 pixels, got {width}")
+        raise InputError(f"the width must be 64 to 1920 pixels, got {width}")
     jobs = [
         SegmentJob(str(root), split, f"synthetic-{split}-{i + 1:04d}", 1000 * k + i, (seed, 10 + k, i), frames, width)
         for k, (split, count) in enumerate(zip(SPLITS, (scenes, val_scenes), strict=True))

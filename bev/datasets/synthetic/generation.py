@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bev.datasets.text_files import TextFileError
+from bev.errors import InputError
 
 from .export_nuscenes import Tables, write_scene
 from .jobs import SHARDS, check_counts, read_shard, run_jobs, write_json
@@ -90,7 +91,7 @@ def generate(
         The folder of tables.
 
     Raises:
-        ValueError: A number makes no sense.
+        InputError: A number makes no sense.
         FileExistsError: The root holds a data set of this version that wasn't generated here.
         OSError: A file can't be written.
     """
@@ -144,9 +145,9 @@ def _jobs(
 
 def _check(folder: Path, image_size: tuple[int, int], sweeps: int) -> None:
     if sweeps < 0:
-        raise ValueError(f"sweeps must not be negative, got {sweeps}")
+        raise InputError(f"sweeps must not be negative, got {sweeps}")
     if len(image_size) != 2 or not all(32 <= side <= 4096 for side in image_size):
-        raise ValueError(f"the image size must be two numbers (width, height) from 32 to 4096, got {image_size}")
+        raise InputError(f"the image size must be two numbers (width, height) from 32 to 4096, got {image_size}")
     if (folder / "scene.json").exists() and not (folder / SHARDS).exists():
         raise FileExistsError(f"{folder} holds a data set that was not generated here; choose another root or version")
 

@@ -13,6 +13,7 @@ import cv2
 from bev.datasets.atomic import atomic_write
 from bev.datasets.parallel import run_spawned
 from bev.datasets.text_files import TextFileError, read_json, shorten
+from bev.errors import InputError
 
 from .scene import Scene
 from .world import build_scene
@@ -25,12 +26,12 @@ def check_counts(scenes: int, val_scenes: int, frames: int, workers: int) -> Non
     """Refuses numbers that make no sense.
 
     Raises:
-        ValueError: There would be no scene, no frame or no process.
+        InputError: There would be no scene, no frame or no process.
     """
     if scenes < 0 or val_scenes < 0 or scenes + val_scenes < 1:
-        raise ValueError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
+        raise InputError(f"there must be at least one scene, got {scenes} training and {val_scenes} held-out scenes")
     if frames < 1 or workers < 1:
-        raise ValueError(f"frames and workers must be at least 1, got {frames} and {workers}")
+        raise InputError(f"frames and workers must be at least 1, got {frames} and {workers}")
 
 
 def run_jobs(work: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bev.errors import InputError
+
 from .ground import ground_map
 from .network import REACH, Junction, RoadNetwork, build_network
 from .population import Population, populate
@@ -26,10 +28,10 @@ def build_scene(name: str, seed: tuple[int, ...], frames: int, image_size: tuple
         image_size: Width and height of the cameras, pixels.
 
     Raises:
-        ValueError: `frames` is not positive.
+        InputError: `frames` is not positive.
     """
     if frames < 1:
-        raise ValueError(f"a scene needs at least 1 frame, got {frames}")
+        raise InputError(f"a scene needs at least 1 frame, got {frames}")
     rng = np.random.default_rng(seed)
     network = build_network(rng)
     path, travel, lane, route = _ego_route(rng, network, frames)

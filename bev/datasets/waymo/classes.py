@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bev.errors import InputError
+
 CAMERAS = ("FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT")
 """Camera n + 1 of `CameraName`. There is none behind."""
 
@@ -27,16 +29,16 @@ def type_labels(classes: Sequence[str], class_mapping: Mapping[str, str] | None 
         (5,) int64, label by type, -1 for what isn't wanted.
 
     Raises:
-        ValueError: The mapping has a class that Waymo has not, or a class gets no type at all.
+        InputError: The mapping has a class that Waymo has not, or a class gets no type at all.
     """
     names = dict(zip(TYPES, TYPES, strict=True)) | dict(class_mapping or {})
     unknown = set(names) - set(TYPES)
     if unknown:
-        raise ValueError(f"class_mapping: Waymo has no class {', '.join(sorted(unknown))}; it has {', '.join(TYPES)}")
+        raise InputError(f"class_mapping: Waymo has no class {', '.join(sorted(unknown))}; it has {', '.join(TYPES)}")
     table = np.full(max(TYPES.values()) + 1, -1, dtype=np.int64)
     for name, number in TYPES.items():
         if names[name] in classes:
             table[number] = list(classes).index(names[name])
     if (table < 0).all():
-        raise ValueError(f"classes {tuple(classes)}: none of Waymo's ({', '.join(names.values())}) is among them")
+        raise InputError(f"classes {tuple(classes)}: none of Waymo's ({', '.join(names.values())}) is among them")
     return table

@@ -15,6 +15,7 @@ from bev.datasets.waymo.classes import CAMERAS, CLASSES, type_labels
 from bev.datasets.waymo.index_build import read_segments
 from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.table import LabelFilter, build_table
+from bev.errors import InputError
 from bev.geometry.lenses import Lens
 from bev.structures.clip import Camera
 
@@ -53,7 +54,7 @@ class WaymoClipDataset(ClipDataset):
 
     Raises:
         MissingCamerasError: The labels lack the most visible camera.
-        ValueError: If an argument makes no sense, or the index has no frames, or lacks a camera.
+        InputError: If an argument makes no sense, or the index has no frames, or lacks a camera.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {"dataset": "waymo"}
@@ -78,7 +79,7 @@ class WaymoClipDataset(ClipDataset):
         **kwargs: Any,
     ) -> None:
         if interval < 1:
-            raise ValueError(f"interval must be at least 1, not {interval}")
+            raise InputError(f"interval must be at least 1, not {interval}")
         self.interval = interval
         self.classes = tuple(classes)
         wanted = type_labels(classes, class_mapping)
@@ -101,7 +102,7 @@ class WaymoClipDataset(ClipDataset):
         """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""
         segments = read_segments(self.ann_file)
         if not segments:
-            raise ValueError(f"{self.ann_file}: the index has no frames")
+            raise InputError(f"{self.ann_file}: the index has no frames")
         self._check_labels(segments)
         self._waymo = build_table(segments, self._label_filter, self.cameras)
         self._table = self._waymo.frames

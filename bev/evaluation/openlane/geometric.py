@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bev.errors import InputError
 from bev.evaluation.openlane.frames import Curves, FrameReader
 
 SCALE = 2.0
@@ -27,10 +28,10 @@ def geometric_topology(curves: Curves, scale: float = SCALE) -> np.ndarray:
         scale: Metres, positive.
 
     Raises:
-        ValueError: The scale is not positive.
+        InputError: The scale is not positive.
     """
     if not scale > 0:
-        raise ValueError(f"the scale of the geometric topology is a positive number of metres, not {scale}")
+        raise InputError(f"the scale of the geometric topology is a positive number of metres, not {scale}")
     starts, ends = curves.points[curves.starts[:-1]], curves.points[curves.starts[1:] - 1]
     gaps = np.linalg.norm(ends[:, None] - starts, axis=-1)
     related = curves.finite[:, None] & curves.finite & ~np.eye(len(curves), dtype=bool)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.errors import InputError
+
 LANE_THRESHOLDS = (1.0, 2.0, 3.0)
 """Metres, for centrelines and lane segments; pairs whose Chamfer distance reaches the last one are never compared."""
 
@@ -48,8 +50,8 @@ def rules_of(version: str) -> Rules:
     """The rules of a version.
 
     Raises:
-        ValueError: There is no such version.
+        InputError: There is no such version.
     """
     if version not in VERSIONS:
-        raise ValueError(f"OpenLane-V2 metric version {version!r} is unknown; choose one of {', '.join(VERSIONS)}")
+        raise InputError(f"OpenLane-V2 metric version {version!r} is unknown; choose one of {', '.join(VERSIONS)}")
     return VERSIONS[version]

@@ -16,6 +16,8 @@ import torch
 from bev_ops.functional import ms_deform_attn
 from torch import Tensor, nn
 
+from bev.errors import InputError
+
 SpatialShapes = Sequence[tuple[int, int]]
 
 
@@ -37,7 +39,7 @@ class DeformableSampling(nn.Module):
             cells the outer points then start far off their reference point; smaller steps keep them on the object.
 
     Raises:
-        ValueError: If the channels don't divide into the heads.
+        InputError: If the channels don't divide into the heads.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class DeformableSampling(nn.Module):
     ) -> None:
         super().__init__()
         if embed_dims % num_heads:
-            raise ValueError(f"embed_dims {embed_dims} is not a multiple of num_heads {num_heads}")
+            raise InputError(f"embed_dims {embed_dims} is not a multiple of num_heads {num_heads}")
         self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
         self.softmax_per_level, self.initial_step = softmax_per_level, initial_step
         query_dims = query_dims or embed_dims
@@ -104,11 +106,11 @@ class DeformableSampling(nn.Module):
             (B, Q, C).
 
         Raises:
-            ValueError: The points of a head cannot be dealt out evenly.
+            InputError: The points of a head cannot be dealt out evenly.
         """
         places = reference_points.shape[-2]
         if self.num_points % places:
-            raise ValueError(f"num_points {self.num_points} is no multiple of the {places} places that a query reads")
+            raise InputError(f"num_points {self.num_points} is no multiple of the {places} places that a query reads")
         steps = self.offsets(query).unflatten(4, (-1, places))
         if extents is None:
             sizes = [(width, height) for height, width in spatial_shapes]

@@ -10,6 +10,7 @@ import torch
 from bev_ops.functional import bev_cross_attention
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.attention.deformable import DeformableSampling, SpatialShapes, output_projection
 from bev.models.attention.visibility import VisiblePillars
 
@@ -32,7 +33,7 @@ class SpatialCrossAttention(nn.Module):
             further; with heads that start at different heights, distance shows from the first step.
 
     Raises:
-        ValueError: If the points can't be dealt out evenly.
+        InputError: If the points can't be dealt out evenly.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class SpatialCrossAttention(nn.Module):
     ) -> None:
         super().__init__()
         if num_points % num_pillar_points:
-            raise ValueError(
+            raise InputError(
                 f"{num_points} sampling points can't be dealt out evenly to {num_pillar_points} pillar points; "
                 "make the first a multiple of the second"
             )

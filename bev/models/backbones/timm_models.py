@@ -20,6 +20,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.backbones.internimage import VARIANTS, InternImage
 from bev.models.backbones.internimage.model import LINEAR_STD
 from bev.models.backbones.internimage.stage import Block
@@ -39,7 +40,7 @@ class TimmInternImage(InternImage):
         **overrides: As for `InternImage`.
 
     Raises:
-        ValueError: For images of other than three channels, or global pooling other than the model's own.
+        InputError: For images of other than three channels, or global pooling other than the model's own.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class TimmInternImage(InternImage):
         **overrides: Any,
     ) -> None:
         if in_chans != 3 or drop_rate or global_pool != "avg":
-            raise ValueError(
+            raise InputError(
                 f"InternImage: in_chans is 3, drop_rate 0 and global_pool avg, "
                 f"not {in_chans}, {drop_rate} and {global_pool}"
             )
@@ -113,10 +114,10 @@ class TimmInternImage(InternImage):
         """Maps of chosen stages, (B, C_s, H, W) each; with all maps of `forward_features` before them if wanted.
 
         Raises:
-            ValueError: For another format than "NCHW".
+            InputError: For another format than "NCHW".
         """
         if output_fmt != "NCHW":
-            raise ValueError(f"InternImage gives maps as NCHW, not {output_fmt}")
+            raise InputError(f"InternImage gives maps as NCHW, not {output_fmt}")
         taken, _ = feature_take_indices(self.last_stage + 1, indices if indices is None else _plain(indices))
         maps = self.forward_stages(x)
         chosen = [maps[index].permute(0, 3, 1, 2) for index in taken]
@@ -165,7 +166,7 @@ def _entry_point(variant: str) -> Callable[..., nn.Module]:
 
     def create(pretrained: bool = False, **settings: Any) -> nn.Module:
         if pretrained:
-            raise ValueError(
+            raise InputError(
                 f"internimage_{variant}: nothing can be downloaded; create it with pretrained=False and load a file "
                 "with bev.engine.checkpoint.load_weights"
             )

@@ -20,6 +20,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.geometry.curves import CurveCode
 from bev.geometry.grid import BEVGrid
 from bev.models.decoders.heatmap_queries import FREQUENCIES, best_peaks, dense_branch, encode_position
@@ -141,7 +142,7 @@ class CurveQueries(nn.Module):
             features: Map (B, C, H, W) in the frame of the ground truth.
 
         Raises:
-            ValueError: The map has fewer (heading, cell) pairs than there are queries.
+            InputError: The map has fewer (heading, cell) pairs than there are queries.
         """
         context = features.map
         for layer in self.context:
@@ -173,11 +174,11 @@ class CurveQueries(nn.Module):
             `loss_heatmap`, per lane, `loss_proposal`, a mean, and `loss_passed`, per cell that a lane passes.
 
         Raises:
-            ValueError: The queries come from another initialisation.
+            InputError: The queries come from another initialisation.
         """
         proposals = queries.proposals
         if not isinstance(proposals, CurveProposals):
-            raise ValueError("these queries have no proposals of curves: they were not made by CurveQueries")
+            raise InputError("these queries have no proposals of curves: they were not made by CurveQueries")
         target = curve_targets(targets, self.code, proposals.grid, self.num_headings, self.gaussian_radius)
         per_cell = gaussian_focal_loss(proposals.logits.float(), target.heatmap)
         codes = proposals.codes.float().permute(0, 1, 3, 4, 2).flatten(0, 3)[target.cells]

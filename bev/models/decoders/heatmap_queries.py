@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.geometry.grid import BEVGrid
 from bev.models.decoders.heatmap_targets import absolute_codes, heatmap_targets
 from bev.models.decoders.queries import Queries
@@ -126,7 +127,7 @@ class HeatmapQueries(nn.Module):
             features: Map (B, C, H, W) in the frame of the ground truth.
 
         Raises:
-            ValueError: The map has fewer (class, cell) pairs than there are queries.
+            InputError: The map has fewer (class, cell) pairs than there are queries.
         """
         proposals = HeatmapProposals(self.heatmap_branch(features.map), self.box_branch(features.map), features.grid)
         seeds = self._select(proposals)
@@ -153,11 +154,11 @@ class HeatmapQueries(nn.Module):
             `loss_heatmap` and `loss_proposal`.
 
         Raises:
-            ValueError: The queries come from another initialisation.
+            InputError: The queries come from another initialisation.
         """
         proposals = queries.proposals
         if not isinstance(proposals, HeatmapProposals):
-            raise ValueError("these queries have no proposals: they were not made by HeatmapQueries")
+            raise InputError("these queries have no proposals: they were not made by HeatmapQueries")
         num_classes = proposals.logits.shape[1]
         target = heatmap_targets(targets, proposals.grid, num_classes, self.gaussian_radius)
         per_cell = gaussian_focal_loss(proposals.logits.float(), target.heatmap)
@@ -200,11 +201,11 @@ def best_peaks(logits: Tensor, count: int, neighbour_penalty: float) -> tuple[Te
         Scores (B, Q), logits less the penalty, and flattened cells and classes (B, Q) int64.
 
     Raises:
-        ValueError: There are fewer pairs than `count`.
+        InputError: There are fewer pairs than `count`.
     """
     height, width = logits.shape[-2:]
     if logits[0].numel() < count:
-        raise ValueError(
+        raise InputError(
             f"{count} queries need as many (class, cell) pairs, but {logits.shape[1]} classes on a "
             f"{height} x {width} map have {logits[0].numel()}; lower num_queries"
         )

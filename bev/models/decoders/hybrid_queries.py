@@ -15,6 +15,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.decoders.heatmap_queries import CENTRE, FREQUENCIES, encode_position
 from bev.models.decoders.queries import Queries
 from bev.structures import BEVFeatures, Proposals
@@ -41,7 +42,7 @@ class HybridQueries(nn.Module):
         base: Config of another initialisation in place of learned queries, such as `HeatmapQueries`.
 
     Raises:
-        ValueError: If not exactly one of `num_queries` and `base` is given.
+        InputError: If not exactly one of `num_queries` and `base` is given.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class HybridQueries(nn.Module):
     ) -> None:
         super().__init__()
         if (num_queries is None) == (base is None):
-            raise ValueError("HybridQueries takes num_queries, or the config of another initialisation as base")
+            raise InputError("HybridQueries takes num_queries, or the config of another initialisation as base")
         self.num_proposals, self.num_groups, self.box_prior = num_proposals, num_groups, box_prior
         learned = {"type": "LearnedQueries", "embed_dims": embed_dims, "num_queries": num_queries}
         self.base = MODELS.build({**(learned if base is None else base), "num_groups": num_groups})
@@ -74,13 +75,13 @@ class HybridQueries(nn.Module):
             features: BEV features with proposals in the same frame.
 
         Raises:
-            ValueError: If there are no proposals, or fewer slots than this module takes.
+            InputError: If there are no proposals, or fewer slots than this module takes.
         """
         proposals = features.proposals
         if proposals is None:
-            raise ValueError("HybridQueries needs proposals: set proposals_from of the perceptor to a perspective head")
+            raise InputError("HybridQueries needs proposals: set proposals_from of the perceptor to a perspective head")
         if proposals.scores.shape[1] < self.num_proposals:
-            raise ValueError(
+            raise InputError(
                 f"HybridQueries takes {self.num_proposals} proposals, but the perspective head makes "
                 f"{proposals.scores.shape[1]}: raise its max_num"
             )

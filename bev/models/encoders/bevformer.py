@@ -15,6 +15,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from bev.errors import InputError
 from bev.geometry.grid import BEVGrid
 from bev.models.attention import (
     FeedForward,
@@ -147,7 +148,7 @@ class BEVFormerEncoder(nn.Module):
         for embeddings in (self.queries.weight, self.level_embeds, self.camera_embeds):
             nn.init.normal_(embeddings, std=std)
         if query_init not in ("normal", "polar"):
-            raise ValueError(f"query_init is 'normal' or 'polar', not {query_init!r}")
+            raise InputError(f"query_init is 'normal' or 'polar', not {query_init!r}")
         if query_init == "polar":
             self.queries.weight.data.copy_(std * polar_codes(self.grid, self.queries.embedding_dim))
 
@@ -176,7 +177,7 @@ class BEVFormerEncoder(nn.Module):
             (B, C, H, W) map in the bev frame, row 0 at y_min and column 0 at x_min.
 
         Raises:
-            ValueError: If there are too few levels or too many cameras, or the vehicle's state is missing.
+            InputError: If there are too few levels or too many cameras, or the vehicle's state is missing.
         """
         coordinates, visible = project_pillars(self.pillar_points, pix_T_bev, image_sizes, padded_size)
         seen = visible_pillars(coordinates, visible, camera_mask)
@@ -185,7 +186,7 @@ class BEVFormerEncoder(nn.Module):
         query = self.queries.weight.expand(len(pix_T_bev), -1, -1)
         if self.can_bus_mlp is not None:
             if can_bus is None:
-                raise ValueError("this BEV encoder takes CAN bus values, but the clip has none; see CameraClip.can_bus")
+                raise InputError("this BEV encoder takes CAN bus values, but the clip has none; see CameraClip.can_bus")
             query = query + self.can_bus_mlp(can_bus.to(query.dtype))[:, None]
         # Every layer's self-attention reads the queries that entered the first one beside the previous map.
         queue = None if previous is None else _queue(previous, query)
@@ -201,10 +202,10 @@ class BEVFormerEncoder(nn.Module):
         """Features (R, S, C) of the cameras with an image, told apart by embeddings, and the shape of each level."""
         num_levels, most_cameras = len(self.level_embeds), len(self.camera_embeds)
         if len(levels) < num_levels:
-            raise ValueError(f"the BEV encoder reads {num_levels} feature levels, but the neck made {len(levels)}")
+            raise InputError(f"the BEV encoder reads {num_levels} feature levels, but the neck made {len(levels)}")
         num_cameras = levels[0].shape[1]
         if num_cameras > most_cameras:
-            raise ValueError(
+            raise InputError(
                 f"the clip has {num_cameras} cameras, but the BEV encoder was built for at most {most_cameras}; "
                 "set num_cameras of the encoder"
             )

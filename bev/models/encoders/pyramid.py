@@ -12,6 +12,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.attention import DeformableAttention, FeatureTokens, FeedForward
 from bev.models.encoders.positional import sine_codes
 
@@ -86,11 +87,11 @@ class PyramidEncoder(nn.Module):
             padded_size: Height and width that the features cover, pixels.
 
         Raises:
-            ValueError: If there are too few levels.
+            InputError: If there are too few levels.
         """
         num_levels = len(self.level_embeds)
         if len(levels) < num_levels:
-            raise ValueError(f"the image encoder reads {num_levels} feature levels, but the neck made {len(levels)}")
+            raise InputError(f"the image encoder reads {num_levels} feature levels, but the neck made {len(levels)}")
         levels = levels[:num_levels]
         masks = [padding_mask(image_sizes, padded_size, (level.shape[-2], level.shape[-1])) for level in levels]
         position = torch.cat(

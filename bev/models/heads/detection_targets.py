@@ -13,6 +13,7 @@ import torch
 from mmdet3d.structures import Det3DDataSample
 from torch import Tensor
 
+from bev.errors import InputError
 from bev.geometry.boxes import encode_boxes
 from bev.models.assigners import HungarianAssigner
 
@@ -56,17 +57,17 @@ def detection_targets(
     """Reads `gt_instances_3d` of each sample: `bboxes_3d` (bottom centre, 9 numbers) and `labels_3d`.
 
     Raises:
-        ValueError: A label is not one of the head's classes, or the boxes carry no velocity.
+        InputError: A label is not one of the head's classes, or the boxes carry no velocity.
     """
     targets = []
     for sample in samples:
         boxes, labels = sample.gt_instances_3d.bboxes_3d, sample.gt_instances_3d.labels_3d.to(device)
         if boxes.tensor.shape[-1] != 9:
-            raise ValueError(
+            raise InputError(
                 f"{_name(sample)}: boxes have {boxes.tensor.shape[-1]} numbers; 9, with velocity, are needed"
             )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
-            raise ValueError(
+            raise InputError(
                 f"{_name(sample)}: labels {sorted(set(labels.tolist()))} do not fit a head of {num_classes} classes"
             )
         gravity = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:]], dim=-1).to(device=device, dtype=torch.float32)

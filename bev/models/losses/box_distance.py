@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bev.errors import InputError
+
 
 @dataclass(frozen=True)
 class BoxDistance:
@@ -29,7 +31,7 @@ class BoxDistance:
 
     def __post_init__(self) -> None:
         if self.kind not in ("l1", "smooth_l1"):
-            raise ValueError(f"the box loss is 'l1' or 'smooth_l1', not {self.kind!r}")
+            raise InputError(f"the box loss is 'l1' or 'smooth_l1', not {self.kind!r}")
 
     def __call__(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Loss per number: two tensors that broadcast to (..., D), to (..., D)."""

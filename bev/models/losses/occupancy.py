@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
+
 MASKS = ("camera", "lidar")
 _EPSILON = 1e-5
 
@@ -30,7 +32,7 @@ class VoxelLoss(nn.Module):
     def __init__(self, weight: float = 1.0, mask: str | None = None) -> None:
         super().__init__()
         if mask is not None and mask not in MASKS:
-            raise ValueError(f"mask must be None, 'camera' or 'lidar', not {mask!r}")
+            raise InputError(f"mask must be None, 'camera' or 'lidar', not {mask!r}")
         self.weight, self.mask = weight, mask
 
 
@@ -52,7 +54,7 @@ class VoxelCrossEntropy(VoxelLoss):
         weights = None
         if class_counts is not None:
             if min(class_counts) < 2:
-                raise ValueError(f"class_counts must be at least 2 for every class, not {tuple(class_counts)}")
+                raise InputError(f"class_counts must be at least 2 for every class, not {tuple(class_counts)}")
             weights = torch.tensor([1 / math.log(count) for count in class_counts])
             weights = weights / weights.mean()
         self.register_buffer("class_weights", weights, persistent=False)
@@ -73,7 +75,7 @@ class LovaszSoftmax(VoxelLoss):
         **kwargs: See `VoxelLoss`.
 
     Raises:
-        ValueError: If `bins` is not positive.
+        InputError: If `bins` is not positive.
     """
 
     name = "lovasz"
@@ -81,7 +83,7 @@ class LovaszSoftmax(VoxelLoss):
     def __init__(self, bins: int | None = None, **kwargs: float | str | None) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
         if bins is not None and bins < 1:
-            raise ValueError(f"bins must be positive or None, not {bins}")
+            raise InputError(f"bins must be positive or None, not {bins}")
         self.bins = bins
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -137,7 +139,7 @@ class SceneClassAffinity(VoxelLoss):
     def __init__(self, kind: str, **kwargs: float | str | None) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
         if kind not in ("geometric", "semantic"):
-            raise ValueError(f"kind must be 'geometric' or 'semantic', not {kind!r}")
+            raise InputError(f"kind must be 'geometric' or 'semantic', not {kind!r}")
         self.kind = kind
         self.name = f"affinity_{kind}"
 

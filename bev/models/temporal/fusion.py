@@ -14,6 +14,7 @@ from mmdet.models.backbones.resnet import BasicBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.norms import available_norm
 
 
@@ -67,10 +68,10 @@ class TemporalFusion(nn.Module):
             (B, C, H, W).
 
         Raises:
-            ValueError: If the number of frames is not the one this module was built for.
+            InputError: If the number of frames is not the one this module was built for.
         """
         if len(frames) != self.num_frames:
-            raise ValueError(
+            raise InputError(
                 f"temporal fusion was built for {self.num_frames} frames, but the clip has {len(frames)}; "
                 "give the dataset's frames and num_frames of the fusion the same length"
             )

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.geometry.can_bus import motion_of_can_bus, motion_of_poses, relative_can_bus
 from bev.geometry.grid import BEVGrid
 from bev.structures import BEVMemory, CameraClip, PreviousBEV
@@ -37,7 +38,7 @@ class RecurrentBEV(nn.Module):
             baselines did by mistake, and their weights were trained with.
 
     Raises:
-        ValueError: If an option is unknown.
+        InputError: If an option is unknown.
     """
 
     recurrent = True
@@ -52,9 +53,9 @@ class RecurrentBEV(nn.Module):
     ) -> None:
         super().__init__()
         if motion not in ("pose", "can_bus"):
-            raise ValueError(f"motion is 'pose' or 'can_bus', not {motion!r}")
+            raise InputError(f"motion is 'pose' or 'can_bus', not {motion!r}")
         if interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f"interpolation is 'nearest' or 'bilinear', not {interpolation!r}")
+            raise InputError(f"interpolation is 'nearest' or 'bilinear', not {interpolation!r}")
         self.grid = grid if isinstance(grid, BEVGrid) else BEVGrid(**grid)
         self.motion, self.interpolation, self.shift_current = motion, interpolation, shift_current
         centre = self.grid.to_cells(np.zeros(2)) if rotation_centre is None else rotation_centre
@@ -68,7 +69,7 @@ class RecurrentBEV(nn.Module):
             frame: The clip of the present frame alone.
 
         Raises:
-            ValueError: If the clip lacks what the motion is taken from.
+            InputError: If the clip lacks what the motion is taken from.
         """
         turn, travelled = self._motion(memory, frame)
         extent = travelled.new_tensor(self.grid.extent[:2])
@@ -105,8 +106,8 @@ class RecurrentBEV(nn.Module):
         if self.motion == "can_bus":
             relative = self.can_bus(memory, frame)
             if relative is None:
-                raise ValueError("RecurrentBEV(motion='can_bus') needs clips with CAN bus values (CameraClip.can_bus)")
+                raise InputError("RecurrentBEV(motion='can_bus') needs clips with CAN bus values (CameraClip.can_bus)")
             return motion_of_can_bus(relative)
         if frame.global_T_bev is None or memory.global_T_bev is None:
-            raise ValueError("RecurrentBEV(motion='pose') needs clips that know where they were (global_T_bev)")
+            raise InputError("RecurrentBEV(motion='pose') needs clips that know where they were (global_T_bev)")
         return motion_of_poses(frame.global_T_bev[:, 0], memory.global_T_bev)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mmdet3d.structures import Det3DDataSample
 
+from bev.errors import InputError
 from bev.structures import BEVMemory
 
 
@@ -21,14 +22,14 @@ class VideoMemory:
         """The memory that the next sample may use; None where a new scene begins.
 
         Raises:
-            ValueError: If the batch holds several samples, which would be consecutive frames, or the sample has no
+            InputError: If the batch holds several samples, which would be consecutive frames, or the sample has no
                 scene_token.
         """
         if len(samples) != 1:
-            raise ValueError(f"video_test_mode takes one sample at a time, not {len(samples)}: set batch_size to 1")
+            raise InputError(f"video_test_mode takes one sample at a time, not {len(samples)}: set batch_size to 1")
         scene = samples[0].metainfo.get("scene_token")
         if not scene:
-            raise ValueError("video_test_mode needs the scene_token of every sample; build the index with create_data")
+            raise InputError("video_test_mode needs the scene_token of every sample; build the index with create_data")
         if scene != self._scene:
             self._scene, self._memory = scene, None
         return self._memory

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tool_runs import hear_interrupts
 
 from bev.datasets.synthetic.jobs import read_shard, run_jobs
 from bev.datasets.text_files import TextFileError
@@ -28,7 +29,7 @@ def test_ctrl_c_ends_the_processes_with_what_waits_in_their_queue() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
         [sys.executable, "-c", LONG], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=hear_interrupts,
     )  # fmt: skip
     assert process.stdout.readline() == "first\n"
     begin = time.monotonic()

@@ -48,7 +48,7 @@ class CompositeInternImage(BaseModule):
             **overrides: Fields of `Architecture`.
 
         Raises:
-            ValueError: For an unknown variant, stage or inconsistent architecture.
+            InputError: For an unknown variant, stage or inconsistent architecture.
             TypeError: For an override that doesn't exist.
         """
         super().__init__(init_cfg)

@@ -14,6 +14,7 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import nn
 
+from bev.errors import InputError
 from bev.models.backbones.internimage.clip_projector import (
     EMBEDDING_CHANNELS,
     NUM_HEADS,
@@ -64,7 +65,7 @@ class InternImage(BaseModule):
             **overrides: Fields of `Architecture`, such as `drop_path_rate` or `depths`.
 
         Raises:
-            ValueError: For an unknown variant, stage or inconsistent architecture.
+            InputError: For an unknown variant, stage or inconsistent architecture.
             TypeError: For an override that doesn't exist.
         """
         super().__init__(init_cfg)
@@ -191,14 +192,14 @@ def _check_outputs(
     """Stages to return, ascending and checked; None for a classifier."""
     if num_classes is not None:
         if out_indices is not None or num_classes < 1:
-            raise ValueError(
+            raise InputError(
                 f"InternImage: a classifier takes a positive num_classes and no out_indices, "
                 f"but got num_classes {num_classes} and out_indices {out_indices}"
             )
         return None
     indices = tuple(range(arch.num_stages)) if out_indices is None else tuple(sorted(set(out_indices)))
     if not indices or indices[0] < 0 or indices[-1] >= arch.num_stages:
-        raise ValueError(f"InternImage: out_indices {out_indices} are not among the {arch.num_stages} stages")
+        raise InputError(f"InternImage: out_indices {out_indices} are not among the {arch.num_stages} stages")
     return indices
 
 

@@ -9,6 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from bev.errors import InputError
+
 STEM_NORMS = ("LN", "BN")
 POST_NORM_STAGE = 2  # the stage that `level2_post_norm_block_ids` counts blocks of
 
@@ -78,24 +80,24 @@ class Architecture:
 
     def _check_stages(self) -> None:
         if len(self.depths) != len(self.groups) or not self.depths or min(self.depths) < 1:
-            raise ValueError(
+            raise InputError(
                 f"InternImage: depths {self.depths} and groups {self.groups} must have one positive entry per stage"
             )
         for stage, (channels, groups) in enumerate(zip(self.stage_channels, self.groups, strict=True)):
             if channels % groups:
-                raise ValueError(
+                raise InputError(
                     f"InternImage: the {channels} channels of stage {stage} are no multiple of its {groups} groups"
                 )
 
     def _check_norms(self) -> None:
         if self.stem_norm not in STEM_NORMS:
-            raise ValueError(f"InternImage: stem_norm {self.stem_norm!r} is none of {STEM_NORMS}")
+            raise InputError(f"InternImage: stem_norm {self.stem_norm!r} is none of {STEM_NORMS}")
         if self.res_post_norm and (self.post_norm or self.layer_scale is not None):
-            raise ValueError("InternImage: res_post_norm goes with neither post_norm nor layer_scale")
+            raise InputError("InternImage: res_post_norm goes with neither post_norm nor layer_scale")
         blocks = self.depths[POST_NORM_STAGE] if self.num_stages > POST_NORM_STAGE else 0
         beyond = [block for block in self.level2_post_norm_block_ids if not 0 <= block < blocks]
         if beyond:
-            raise ValueError(f"InternImage: level2_post_norm_block_ids {beyond} are beyond the {blocks} blocks there")
+            raise InputError(f"InternImage: level2_post_norm_block_ids {beyond} are beyond the {blocks} blocks there")
 
 
 @dataclass(frozen=True)
@@ -166,11 +168,11 @@ def architecture(variant: str, classifier: bool = False, **overrides: Any) -> Ar
         **overrides: Fields of `Architecture`.
 
     Raises:
-        ValueError: For an unknown variant or an inconsistent architecture.
+        InputError: For an unknown variant or an inconsistent architecture.
         TypeError: For an override that is no field of `Architecture`.
     """
     if variant.lower() not in VARIANTS:
-        raise ValueError(f"InternImage: variant {variant!r} is none of {', '.join(VARIANTS)}")
+        raise InputError(f"InternImage: variant {variant!r} is none of {', '.join(VARIANTS)}")
     fields = [field.name for field in dataclasses.fields(Architecture)]
     unknown = sorted(set(overrides) - set(fields))
     if unknown:

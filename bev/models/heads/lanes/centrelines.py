@@ -13,6 +13,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.geometry.curves import CurveCode
 from bev.geometry.grid import BEVGrid
 from bev.models.assigners import HungarianAssigner
@@ -67,7 +68,7 @@ class CentrelineDetector(nn.Module):
     ) -> None:
         super().__init__()
         if quality_scale is not None and not quality_scale > 0:
-            raise ValueError(f"quality_scale is a positive number of metres, not {quality_scale}")
+            raise InputError(f"quality_scale is a positive number of metres, not {quality_scale}")
         self.quality_scale = quality_scale
         self.code = CurveCode(**(code or {}))
         self.class_loss = FocalLoss(**(class_loss or {"weight": 1.5}))

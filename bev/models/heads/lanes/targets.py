@@ -24,6 +24,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torchvision.ops import box_convert
 
+from bev.errors import InputError
 from bev.geometry.curves import CurveCode
 from bev.models.heads.detection_targets import DetectionTarget
 
@@ -57,13 +58,13 @@ def lane_targets(
         image_sizes: (B, 2) height and width of the front images without padding, pixels; targets go to its device.
 
     Raises:
-        ValueError: If a sample has no ground truth, or such that contradicts itself; names the sample.
+        InputError: If a sample has no ground truth, or such that contradicts itself; names the sample.
     """
     targets = LaneTargets([], [], [], [])
     for number, (sample, size) in enumerate(zip(samples, image_sizes, strict=True)):
         where = f"sample {sample.metainfo.get('sample_token', f'number {number}')}"
         if "gt_lanes" not in sample:
-            raise ValueError(f"{where} has no gt_lanes: a dataset with lane annotations must supply them")
+            raise InputError(f"{where} has no gt_lanes: a dataset with lane annotations must supply them")
         truth = sample.gt_lanes
         _check(truth, num_attributes, where)
         codes = code.encode(truth.lanes.to(size.device, torch.float64)).float()
@@ -100,17 +101,17 @@ def _check(truth: BaseDataElement, num_attributes: int, where: str) -> None:
     lanes, boxes, attributes = len(truth.lanes), len(truth.traffic_boxes), len(truth.traffic_attributes)
     found = {name: tuple(truth.get(name).shape) for name in ("topology_lclc", "topology_lcte")}
     if found != {"topology_lclc": (lanes, lanes), "topology_lcte": (lanes, boxes)} or boxes != attributes:
-        raise ValueError(
+        raise InputError(
             f"{where}: {lanes} lanes, {boxes} traffic boxes and {attributes} attributes don't go with topologies of "
             f"shapes {found['topology_lclc']} and {found['topology_lcte']}"
         )
     for name in ("lanes", "traffic_boxes"):
         bad = (~torch.isfinite(truth.get(name))).flatten(1).any(1).nonzero().flatten().tolist()
         if bad:
-            raise ValueError(f"{where}: {name} {bad} are not finite; drop them where the index is made")
+            raise InputError(f"{where}: {name} {bad} are not finite; drop them where the index is made")
     flat = (truth.traffic_boxes[:, 2:] <= truth.traffic_boxes[:, :2]).any(1).nonzero().flatten().tolist()
     if flat:
-        raise ValueError(f"{where}: traffic_boxes {flat} have no area; drop them where the image was cropped")
+        raise InputError(f"{where}: traffic_boxes {flat} have no area; drop them where the image was cropped")
     wrong = sorted({value for value in truth.traffic_attributes.tolist() if not 0 <= value < num_attributes})
     if wrong:
-        raise ValueError(f"{where}: traffic_attributes {wrong} do not fit a head of {num_attributes}")
+        raise InputError(f"{where}: traffic_attributes {wrong} do not fit a head of {num_attributes}")

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
+
 
 class _VolumeBlock(nn.Module):
     """3D convolution, batch norm, ReLU."""
@@ -50,7 +52,7 @@ class VolumeDecoder(nn.Module):
     ) -> None:
         super().__init__()
         if in_channels % heights:
-            raise ValueError(f"in_channels must be a multiple of heights, not {in_channels} and {heights}")
+            raise InputError(f"in_channels must be a multiple of heights, not {in_channels} and {heights}")
         widths = [in_channels // heights, *[channels] * num_layers]
         self.heights = heights
         self.layers = nn.Sequential(*(_VolumeBlock(a, b) for a, b in pairwise(widths)))
@@ -146,7 +148,7 @@ class CoarseToFine(nn.Module):
     ) -> None:
         super().__init__()
         if heights % 2 or not 0 < refined <= 1:
-            raise ValueError(f"heights must be even and refined in (0, 1], not {heights} and {refined}")
+            raise InputError(f"heights must be even and refined in (0, 1], not {heights} and {refined}")
         self.refined = refined
         self.coarse = ChannelToHeight(in_channels, heights // 2, channels, 1, 2 * channels, num_classes)
         self.height_codes = nn.Parameter(torch.zeros(heights, channels))
@@ -162,10 +164,10 @@ class CoarseToFine(nn.Module):
         """Logits (B, X, Y, Z, K) and coarse ones (B, X / 2, Y / 2, Z / 2, K) of a map (B, C, H, W) of even size.
 
         Raises:
-            ValueError: If H or W is odd.
+            InputError: If H or W is odd.
         """
         if bev_map.shape[2] % 2 or bev_map.shape[3] % 2:
-            raise ValueError(f"the map must have even height and width, not {tuple(bev_map.shape[2:])}")
+            raise InputError(f"the map must have even height and width, not {tuple(bev_map.shape[2:])}")
         (coarse,) = self.coarse(F.avg_pool2d(bev_map, 2))
         fine = coarse
         for axis in (1, 2, 3):

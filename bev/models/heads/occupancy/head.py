@@ -14,6 +14,7 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.geometry.grid import BEVGrid
 from bev.geometry.voxels import VoxelGrid
 from bev.models.heads.occupancy.decoders import ChannelToHeight
@@ -53,7 +54,7 @@ class OccupancyHead(nn.Module):
             Needs a decoder that decodes single cells, `ChannelToHeight`.
 
     Raises:
-        ValueError: If an option does not fit the others.
+        InputError: If an option does not fit the others.
     """
 
     source = "bev"
@@ -72,14 +73,14 @@ class OccupancyHead(nn.Module):
         self.grid = grid if isinstance(grid, VoxelGrid) else VoxelGrid(tuple(grid["bounds"]), tuple(grid["shape"]))
         size_x, size_y, _ = self.grid.shape
         if size_x % cell_split or size_y % cell_split:
-            raise ValueError(f"cell_split {cell_split} does not divide {size_x} x {size_y} voxels")
+            raise InputError(f"cell_split {cell_split} does not divide {size_x} x {size_y} voxels")
         self.ground = BEVGrid(self.grid.bounds, (size_y // cell_split, size_x // cell_split))
         self.decoder = MODELS.build(decoder)
         self.losses = nn.ModuleList(MODELS.build(loss) for loss in losses)
         if not 0 < trained_share <= 1:
-            raise ValueError(f"trained_share must be in (0, 1], not {trained_share}")
+            raise InputError(f"trained_share must be in (0, 1], not {trained_share}")
         if trained_share < 1 and not isinstance(self.decoder, ChannelToHeight):
-            raise ValueError(f"trained_share={trained_share} needs the decoder ChannelToHeight")
+            raise InputError(f"trained_share={trained_share} needs the decoder ChannelToHeight")
         self.coarse_weight, self.cell_split, self.trained_share = coarse_weight, cell_split, trained_share
 
     def forward(self, features: BEVFeatures) -> OccupancyOutputs:

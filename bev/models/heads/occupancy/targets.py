@@ -13,6 +13,7 @@ from mmdet3d.structures import Det3DDataSample
 from torch import Tensor
 
 from bev.datasets.occ3d.classes import FREE, UNKNOWN
+from bev.errors import InputError
 
 
 @dataclass
@@ -47,15 +48,15 @@ def occupancy_targets(
     """Targets of samples with `gt_occupancy`.
 
     Raises:
-        ValueError: If a sample has no labels, or labels of another shape.
+        InputError: If a sample has no labels, or labels of another shape.
     """
     for number, sample in enumerate(samples):
         token = sample.metainfo.get("sample_token", f"number {number}")
         if "gt_occupancy" not in sample:
-            raise ValueError(f"sample {token} has no gt_occupancy: put LoadOccupancy into the training pipeline")
+            raise InputError(f"sample {token} has no gt_occupancy: put LoadOccupancy into the training pipeline")
         found = tuple(sample.gt_occupancy.semantics.shape)
         if found != tuple(shape):
-            raise ValueError(f"sample {token}: occupancy labels of shape {found}, but the head's voxels are {shape}")
+            raise InputError(f"sample {token}: occupancy labels of shape {found}, but the head's voxels are {shape}")
     semantics, camera, lidar = (
         torch.stack([sample.gt_occupancy.get(name) for sample in samples]).to(device)
         for name in ("semantics", "mask_camera", "mask_lidar")

@@ -16,6 +16,7 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.heads.perspective.assignment import Places, assign_objects
 from bev.models.heads.perspective.camera_boxes import BoxDecoder, CameraBoxes
 from bev.models.heads.perspective.dd3d_losses import DD3DLoss, PositivePredictions
@@ -113,9 +114,9 @@ class DD3DHead(nn.Module):
         super().__init__()
         lengths = {len(values) for values in (strides, mean_depths, std_depths, size_ranges)}
         if len(lengths) != 1:
-            raise ValueError("strides, mean_depths, std_depths and size_ranges need one entry per feature level each")
+            raise InputError("strides, mean_depths, std_depths and size_ranges need one entry per feature level each")
         if len(canonical_sizes) != num_classes:
-            raise ValueError(f"canonical_sizes has {len(canonical_sizes)} rows for {num_classes} classes")
+            raise InputError(f"canonical_sizes has {len(canonical_sizes)} rows for {num_classes} classes")
         self.num_classes, self.strides, self.first_level = num_classes, tuple(strides), first_level
         self.size_ranges, self.centre_radius = tuple(size_ranges), centre_radius
         self.loss_options, self.sight = DD3DLoss(**(loss or {})), Sight(**(sight or {}))
@@ -141,11 +142,11 @@ class DD3DHead(nn.Module):
         """Looks at the valid cameras of the current frame; levels are (B, T, N, C, h, w).
 
         Raises:
-            ValueError: There are fewer levels than the head has strides.
+            InputError: There are fewer levels than the head has strides.
         """
         used = features.levels[self.first_level :][: len(self.strides)]
         if len(used) < len(self.strides):
-            raise ValueError(
+            raise InputError(
                 f"DD3DHead looks at {len(self.strides)} feature levels, but got {len(used)}: "
                 "set num_outs of the neck, or strides of the head"
             )

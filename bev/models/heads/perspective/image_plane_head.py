@@ -18,6 +18,7 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.models.heads.detection_targets import detection_targets
 from bev.models.heads.perspective.image_plane_targets import ProjectedCentres, image_plane_targets, project_centres
 from bev.models.losses import PRIOR_LOGIT, gaussian_focal_loss, mean_over_ranks
@@ -87,10 +88,10 @@ class ImagePlaneHead(nn.Module):
         """Looks at the valid cameras of the current frame; levels are (B, T, N, C, h, w).
 
         Raises:
-            ValueError: There are fewer levels than the head supervises.
+            InputError: There are fewer levels than the head supervises.
         """
         if len(features.levels) <= max(self.levels):
-            raise ValueError(
+            raise InputError(
                 f"ImagePlaneHead supervises the feature levels {self.levels}, but got only {len(features.levels)}"
             )
         clip = features.clip
