@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -70,9 +71,16 @@ def _run(method: str, function: Callable[[Any], Any], jobs: Sequence[Any], worke
                 raise error
             yield result
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        _end([process for process in processes if process.pid is not None])
+
+
+def _end(processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        while process.exitcode is None:
+            process.join(_POLL_SECONDS)
+            process.terminate()  # a signal that comes just before a system call that waits does not end the call
 
 
 @contextmanager
@@ -101,13 +109,15 @@ def _stop_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_POLL_SECONDS)
 
 
 def _on_signals(handler: Callable[..., None]) -> None:
     for number in _STOPPING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as of a job in the background of a shell's script
-            signal.signal(number, handler)
+        if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)  # a job in the background of a shell's script ignores Ctrl-C
 
 
 def _interrupt(*_: Any) -> None:
