@@ -1,4 +1,4 @@
-"""Spreading independent jobs over processes, forked or new ones."""
+"""Spreading independent jobs over forked processes that share what the parent has loaded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import multiprocessing
 import os
 import queue
 import signal
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -18,7 +15,6 @@ INTERRUPTED = 130
 """Status of a process that Ctrl-C ended, as shells have it."""
 
 _POLL_SECONDS = 1.0
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class WorkerError(RuntimeError):
@@ -39,85 +35,42 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
     Raises:
         WorkerError: a worker was killed.
     """
-    return _run("fork", function, jobs, workers)
-
-
-def run_spawned(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int = 1) -> Iterator[Any]:
-    """`run_forked` with processes that start from nothing: for libraries with threads of their own, such as OpenCV.
-
-    `function` and its arguments are pickled, too.
-    """
-    return _run("spawn", function, jobs, workers)
-
-
-def _run(method: str, function: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:
     workers = min(workers, len(jobs))
     if workers <= 1:
         yield from map(function, jobs)
         return
-    context = multiprocessing.get_context(method)
+    context = multiprocessing.get_context("fork")
     results = context.Queue()
-    processes: list[BaseProcess] = [
-        context.Process(target=_work, args=(function, jobs[first::workers], results), daemon=True)  # type: ignore[attr-defined]
+    processes = [
+        context.Process(target=_work, args=(function, jobs[first::workers], results), daemon=True)
         for first in range(workers)
     ]
+    for process in processes:
+        process.start()
     try:
-        with _held_back_signals():  # by the processes, too, until each knows what to do about them
-            for process in processes:
-                process.start()
         for _ in jobs:
             result, error = _next_result(results, processes)
             if error is not None:
                 raise error
             yield result
     finally:
-        _end([process for process in processes if process.pid is not None])
-
-
-def _end(processes: Sequence[BaseProcess]) -> None:
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        while process.exitcode is None:
-            process.join(_POLL_SECONDS)
-            process.terminate()  # a signal that comes just before a system call that waits does not end the call
-
-
-@contextmanager
-def _held_back_signals() -> Iterator[None]:
-    """Inside this block signals to stop wait; processes that are started here hold them back until `_work`."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        for process in processes:
+            process.terminate()
+            process.join()
 
 
 def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:
     try:
         _on_signals(_interrupt)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-        threading.Thread(target=_stop_with_parent, daemon=True).start()
         _work_through(function, jobs, results)
         _on_signals(_leave)  # results may wait in the pipe for a parent that doesn't want them any more
     except KeyboardInterrupt:
         _leave()
 
 
-def _stop_with_parent() -> None:
-    """Wait for the parent, which may be killed before it could end this process, and end in order then."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    while True:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_POLL_SECONDS)
-
-
 def _on_signals(handler: Callable[..., None]) -> None:
-    for number in _STOPPING:
-        if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)  # a job in the background of a shell's script ignores Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 def _interrupt(*_: Any) -> None:

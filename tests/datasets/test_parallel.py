@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import math
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from bev.datasets.parallel import WorkerError, run_forked, run_spawned
+from bev.datasets.parallel import WorkerError, run_forked
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -61,51 +57,6 @@ def test_an_answer_that_nobody_takes_is_left_in_silence(capfd: pytest.CaptureFix
     time.sleep(0.6)
     answers.close()
     assert capfd.readouterr().err == ""
-
-
-@pytest.mark.parametrize("run", ["run_forked", "run_spawned"])
-def test_workers_end_with_their_parent(tmp_path: Path, run: str):
-    (tmp_path / "jobs.py").write_text(
-        """
-import pathlib, time
-from bev.datasets import parallel
-
-def work(job):
-    pathlib.Path(f"{job}.begun").touch()
-    try:
-        time.sleep(job)
-    finally:
-        pathlib.Path(f"{job}.left").touch()
-    return job
-
-if __name__ == "__main__":
-    for done in parallel.RUN(work, [0, 900, 900, 901], workers=2):
-        print(done, flush=True)
-""".replace("RUN", run)
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "jobs.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert parent.stdout.readline() == b"0\n"
-    wait_for(tmp_path / "900.begun")
-    parent.kill()
-    parent.wait()
-    wait_for(tmp_path / "900.left")
-    assert not (tmp_path / "901.begun").exists()
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, path
-        time.sleep(0.01)
-
-
-def test_new_processes_do_the_same():
-    assert sorted(run_spawned(abs, [-1, 2, -3], workers=2)) == [1, 2, 3]
-    with pytest.raises(ValueError, match="math domain error"):
-        list(run_spawned(math.sqrt, [1.0, -1.0], workers=2))
 
 
 def test_no_jobs():

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from bev.datasets.atomic import atomic_write
-from bev.datasets.parallel import run_spawned
+from bev.datasets.parallel import INTERRUPTED
 from bev.datasets.text_files import TextFileError, read_json, shorten
 from bev.errors import InputError
 
@@ -36,12 +41,47 @@ def check_counts(scenes: int, val_scenes: int, frames: int, workers: int) -> Non
 
 def run_jobs(work: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:
     """Runs jobs in processes and yields what they return, in order of completion."""
-    return run_spawned(partial(_on_one_thread, work) if workers > 1 else work, jobs, workers)
+    if workers == 1 or len(jobs) < 2:
+        yield from map(work, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_start_worker) as pool:
+        with _held_back_interrupt():  # by the processes, too, until each has been started whole
+            futures = [pool.submit(_run, work, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _on_one_thread(work: Callable[[Any], Any], job: Any) -> Any:
+@contextmanager
+def _held_back_interrupt() -> Iterator[None]:
+    """Inside this block Ctrl-C waits; processes that are started here hold it back until `_start_worker`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _start_worker() -> None:
     cv2.setNumThreads(1)
-    return work(job)
+    # Ctrl-C reaches the parent as well, which says so once.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _run(work: Callable[[Any], Any], job: Any) -> Any:
+    """The job's result; Ctrl-C ends the job in order, so that it removes what it was writing, and then this process."""
+    idle = signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
+    try:
+        return work(job)
+    except SystemExit:
+        os._exit(INTERRUPTED)  # the pool would go on with the jobs that wait in its queue
+    finally:
+        signal.signal(signal.SIGINT, idle)
 
 
 def finished_shards(root: str | Path, version: str) -> list[Path]:
