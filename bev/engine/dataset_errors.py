@@ -11,11 +11,13 @@ from typing import Any
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from bev.errors import InputError
+
 READER = "load_data_list"
 """What every data set of mmengine calls its function that reads annotations."""
 
 
-class AnnotationFileError(ValueError):
+class AnnotationFileError(InputError):
     """An annotation file of a data set can't be read; the message names it, or those that it may be."""
 
 
@@ -34,7 +36,7 @@ class ExperimentRunner(Runner):
         """
         try:
             return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
-        except (OSError, MemoryError):
+        except (InputError, OSError, MemoryError):
             raise
         except Exception as error:
             if not _while_reading(error.__traceback__) or isinstance(dataloader, DataLoader):

@@ -10,6 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
 from bev.engine.dataset_errors import AnnotationFileError, ExperimentRunner
+from bev.errors import InputError
 
 COCO = ConfigDict(type="mmdet.CocoDataset", pipeline=[])
 INATURALIST = ConfigDict(type="mmpretrain.INaturalist2018", pipeline=[])
@@ -56,6 +57,13 @@ def test_a_list_with_a_foreign_line(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text("/a/airfield/1.jpg 0\nno label here\n")
     with pytest.raises(AnnotationFileError, match=r"Places365 reads them \(ValueError: invalid literal"):
         build(tmp_path, PLACES)
+
+
+def test_what_a_reader_of_ours_refuses_keeps_its_own_error(tmp_path: Path) -> None:
+    unlabelled = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": []}
+    (tmp_path / "truth.json").write_text(json.dumps(unlabelled))
+    with pytest.raises(InputError, match=r"truth\.json: 1 images have no category, 1\.jpg for one$"):
+        build(tmp_path, INATURALIST)
 
 
 def test_a_missing_file_keeps_its_own_error(tmp_path: Path) -> None:
