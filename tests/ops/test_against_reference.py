@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -141,6 +142,28 @@ def test_result_is_the_same_in_each_run(threads: int):
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("depth", [16, 5])
+def test_maps_in_a_margin_and_in_place_agree(depth: int):
+    """One thread copies the maps of all groups, many threads share their queries and read them where they are."""
+    (input, offset, mask), arguments = random_dcnv3(1, (7, 6), 2, depth, torch.float32, padding=1)
+    places = [(-1.0, -1.0), (-1.0, 2.5), (-2.0, 3.0), (6.0, 7.0), (5.0, 6.0), (4.5, -0.25), (1e9, 0.0), (0.0, -1e30)]
+    places += [(math.nan, 1.0), (math.inf, -math.inf)]
+    query = torch.arange(len(places))
+    # The first point of a window is up and left of the query's pixel.
+    offset.view(-1, 2 * 9, 2)[query, 0] = torch.tensor(places) - torch.stack([query % 6, query // 6], -1) + 1
+    input[0, 0, 0], input[0, -1, -1, ::2], input[0, 3, 3, 1] = math.inf, -math.inf, math.nan
+    results = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 16):
+            torch.set_num_threads(threads)
+            results.append(run(partial(functional.dcnv3, **arguments), [input, offset, mask], torch.ones_like(input)))
+    finally:
+        torch.set_num_threads(before)
+    for margin, place in zip(*results, strict=True):
+        torch.testing.assert_close(margin, place, equal_nan=True)
 
 
 def test_strided_tensors():

@@ -67,7 +67,7 @@ struct Arguments {
     const Views<A> views{data<int64_t>(splits), data<A>(reference_points), data<bool>(visible),
                          reference_points.size(2), points};
     call(Sampling<V>{samples(), queries(), heads, levels.count * points, depth, values.size(1), data<V>(values),
-                     coordinates(op, offsets), coordinates(op, weights), &table, {1, 0, 0, 0, 0}, &views});
+                     coordinates(op, offsets), coordinates(op, weights), &table, {1, 0, 0, 0, 0}, &views, 0});
   }
 };
 

@@ -3,23 +3,43 @@
 namespace bev_ops {
 namespace BEV_TARGET {
 
-// Pixels by address, as `locate` leaves them.
-template <typename V, typename A>
-struct ByAddress {
-  const Scratch<A>& at;
+// A value for each corner: top left, top right, bottom left, bottom right.
+template <typename T>
+struct Corners {
+  T of[4];
+};
 
-  BEV_INLINE const V* operator()(int corner, int64_t i) const {
-    return reinterpret_cast<const V*>(at.address[corner][i]);
+// Pointers as values of their own, which no store through one of them can change.
+template <typename T>
+BEV_INLINE Corners<T*> corners(T* const (&from)[4]) {
+  return {{from[0], from[1], from[2], from[3]}};
+}
+
+// Pixels by address, as `locate` leaves them.
+template <typename T>
+struct ByAddress {
+  Corners<uint64_t*> address;
+
+  BEV_INLINE Corners<T*> operator()(int64_t i) const {
+    Corners<T*> pixels;
+    BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
+      pixels.of[corner] = reinterpret_cast<T*>(address.of[corner][i]);
+    }
+    return pixels;
   }
 };
 
 // Pixels by offset, as `locate_near` leaves them.
-template <typename V, typename A>
+template <typename T, typename A>
 struct ByOffset {
-  const Scratch<A>& at;
-  const V* map;
+  T* map;
+  Corners<Integer<A>*> offset;
 
-  BEV_INLINE const V* operator()(int corner, int64_t i) const { return map + at.offset[corner][i]; }
+  BEV_INLINE Corners<T*> operator()(int64_t i) const {
+    Corners<T*> pixels;
+    BEV_UNROLL for (int corner = 0; corner < 4; ++corner) pixels.of[corner] = map + offset.of[corner][i];
+    return pixels;
+  }
 };
 
 // Sum of N channels, from `channel` of their group on, over the points [first, first + points).
@@ -31,12 +51,14 @@ BEV_INLINE void gather(const Pixels& pixels, const Scratch<A>& at, int64_t first
   // Several sums side by side hide the latency of the additions.
   constexpr int chains = vectors >= 8 ? 1 : vectors >= 4 ? 2 : 4;
   using W = Vector<A, lanes>;
+  const Corners<A*> weights = corners(at.weight);
   W partial[chains][vectors];
   BEV_UNROLL for (int k = 0; k < chains * vectors; ++k) partial[k / vectors][k % vectors] = W{};
   for (int64_t i = first; i < first + points; ++i) {
+    const auto pixel_of = pixels(i);
     BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
-      const A weight = at.weight[corner][i];
-      const auto* pixel = pixels(corner, i) + channel;
+      const A weight = weights.of[corner][i];
+      const auto* pixel = pixel_of.of[corner] + channel;
       BEV_UNROLL for (int k = 0; k < vectors; ++k) partial[corner % chains][k] += weight * load<W>(pixel + k * lanes);
     }
   }
@@ -65,11 +87,11 @@ template <int Depth, bool Near, typename V, typename A>
 BEV_INLINE void look(const Sampling<V>& s, int64_t item, int64_t row, const Aim<A>& aim, const Scratch<A>& at, bool add,
                      A* sums) {
   const V* map = s.maps + row * s.pixels * s.groups * s.depth;
-  const std::conditional_t<Near, ByOffset<V, A>, ByAddress<V, A>> pixels = [&] {
+  const auto pixels = [&] {
     if constexpr (Near) {
-      return ByOffset<V, A>{at, map};
+      return ByOffset<const V, A>{map, corners(at.offset)};
     } else {
-      return ByAddress<V, A>{at};
+      return ByAddress<const V>{corners(at.address)};
     }
   }();
   for (int64_t group = 0; group < s.groups; group += at.groups) {

@@ -12,7 +12,7 @@ struct Scratch {
   int64_t groups;
   uint64_t* address[4];        // of each corner's pixel: top left, top right, bottom left, bottom right
   uint64_t* target[4];         // backward only: of the corner's gradient
-  Integer<A>* offset[4];       // forward only: of each corner's pixel, in elements from the start of the map
+  Integer<A>* offset[4];       // of each corner's pixel, in elements from the start of the map
   A* weight[4];                // the point's weight times the corner's bilinear weight
   A *fraction_x, *fraction_y;  // position relative to the top left corner
   A* products;                 // scalar products of the output's gradient with the corners, 4 per point
@@ -29,6 +29,37 @@ struct Task {
   int64_t image, first_group, last_group, first_query, last_query;
 };
 
+// A map in a margin of two pixels: a corner of a point that is clamped to two pixels around the map needs no check.
+// What is right of a row is left of the next one.
+struct Plane {
+  int64_t width;   // from one row to the next
+  int64_t origin;  // the map's first pixel
+  int64_t pixels;
+};
+
+template <typename V>
+inline __attribute__((always_inline)) Plane plane_of(const Sampling<V>& s) {
+  const int64_t width = s.width + 2;
+  return {width, 2 * width + 2, (s.pixels / s.width + 4) * width + 2};
+}
+
+// Maps in whatever type; output and gradients are of the same one, but for those of raw positions and weights.
+struct Stored {
+  Storage type;
+  const void* maps;
+};
+
+struct StoredGradients {
+  const void* output;  // given
+  void *maps, *raw, *weights;
+};
+
+// Room of one thread for the planes of a task's groups, one after another, and for their gradient.
+template <typename A>
+struct Block {
+  A *maps, *grad_maps;
+};
+
 template <typename V>
 struct KernelTable {
   using A = ComputeType<V>;
@@ -38,6 +69,12 @@ struct KernelTable {
   void (*backward)(const Sampling<V>&, const Task&, const Scratch<A>&, const SamplingGradients<V>&, A* grad_maps);
   // output[i] = sum over `count` copies, `stride` apart, for i in [begin, end).
   void (*add_up)(const A* copies, int64_t count, int64_t stride, int64_t begin, int64_t end, V* output);
+  // The task's part of the output, from a copy of its maps.
+  void (*forward_block)(const Sampling<A>&, const Stored&, const Task&, const Scratch<A>&, const Block<A>&,
+                        void* output);
+  // All gradients of the task's groups and image.
+  void (*backward_block)(const Sampling<A>&, const Stored&, const Task&, const Scratch<A>&, const Block<A>&,
+                         const StoredGradients&);
 };
 
 namespace avx512 {

@@ -4,9 +4,10 @@
 //
 // A query's points are handled in two steps: `locate` computes addresses and bilinear coefficients of all of them,
 // vectorised over points; then `gather` (forward) or `scatter` (backward) uses them, vectorised over the group's
-// channels. Pixels outside of a map are replaced by a row of zeros, so that no point takes a branch. Only functions of
-// this namespace are called (and accessors that are always inlined), so that no instruction of a newer processor leaks
-// into code shared with the other targets.
+// channels. Pixels outside of a map are replaced by a row of zeros, so that no point takes a branch. Where neighbours
+// read the same pixels, blocks.h does this from a copy of the maps with a margin of zeros. Only functions of this
+// namespace are called (and accessors that are always inlined), so that no instruction of a newer processor leaks into
+// code shared with the other targets.
 
 // The given lanes of (a, b); the lanes' numbers are integers as wide as the values.
 #ifdef __clang__
@@ -22,18 +23,26 @@
 #include "common/gather.h"
 #include "common/scatter.h"
 
+#include "common/blocks.h"
+
 namespace bev_ops {
 namespace BEV_TARGET {
 
 // Kernels for groups of `depth` channels; the usual widths have kernels of their own.
+template <typename V, int Depth>
+KernelTable<V> table_for() {
+  using A = ComputeType<V>;
+  return {forward<Depth, V>, backward<Depth, V>, add_up<V>, forward_block<Depth, A>, backward_block<Depth, A>};
+}
+
 template <typename V>
 KernelTable<V> kernels(int64_t depth) {
   if constexpr (sizeof(ComputeType<V>) == 4) {
-    if (depth == 16) return {forward<16, V>, backward<16, V>, add_up<V>};
-    if (depth == 32) return {forward<32, V>, backward<32, V>, add_up<V>};
-    if (depth == 64) return {forward<64, V>, backward<64, V>, add_up<V>};
+    if (depth == 16) return table_for<V, 16>();
+    if (depth == 32) return table_for<V, 32>();
+    if (depth == 64) return table_for<V, 64>();
   }
-  return {forward<0, V>, backward<0, V>, add_up<V>};
+  return table_for<V, 0>();
 }
 
 template KernelTable<float> kernels(int64_t);

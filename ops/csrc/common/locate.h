@@ -22,6 +22,16 @@ BEV_INLINE const A* fetch(const Coordinates& from, int64_t index, int64_t count,
   return scratch;
 }
 
+// `count` stored numbers in the compute type.
+template <typename A>
+BEV_INLINE void get(A* to, const void* from, Storage type, int64_t index, int64_t count) {
+  if constexpr (sizeof(A) == 4) {
+    if (type == Storage::bfloat16) return convert<A>(to, static_cast<const BFloat16*>(from) + index, count);
+    if (type == Storage::float16) return convert<A>(to, static_cast<const Half*>(from) + index, count);
+  }
+  convert<A>(to, static_cast<const A*>(from) + index, count);
+}
+
 // Rounds `count` numbers to the storage type of `to`.
 template <typename A>
 BEV_INLINE void put(void* to, Storage type, int64_t index, int64_t count, const A* from) {
@@ -77,15 +87,18 @@ BEV_INLINE void place(const Sampling<V>& s, int64_t row, int64_t query, const Sc
   }
 }
 
+// Aim of the query of an output pixel that looks at one map only.
+template <typename V, typename A = ComputeType<V>>
+BEV_INLINE Aim<A> aim_at(const Sampling<V>& s, int64_t column, int64_t row) {
+  return {s.table->bias_x.data(), s.table->bias_y.data(), s.origin.first_x + static_cast<A>(column) * s.origin.step_x,
+          s.origin.first_y + static_cast<A>(row) * s.origin.step_y, 1};
+}
+
 template <typename V, typename A>
 BEV_INLINE Aim<A> aim(const Sampling<V>& s, const Rows& rows, int64_t row, int64_t query, const Scratch<A>& scratch) {
-  if (s.views != nullptr) {
-    place(s, row, query, scratch);
-    return {scratch.bias_x, scratch.bias_y, 0, 0, A(1) / static_cast<A>(rows.seen)};
-  }
-  return {s.table->bias_x.data(), s.table->bias_y.data(),
-          s.origin.first_x + static_cast<A>(query % s.origin.columns) * s.origin.step_x,
-          s.origin.first_y + static_cast<A>(query / s.origin.columns) * s.origin.step_y, 1};
+  if (s.views == nullptr) return aim_at(s, query % s.origin.columns, query / s.origin.columns);
+  place(s, row, query, scratch);
+  return {scratch.bias_x, scratch.bias_y, 0, 0, A(1) / static_cast<A>(rows.seen)};
 }
 
 // Largest integers that are not above the values, along one axis, and the fractions above them.
@@ -96,12 +109,26 @@ struct Steps {
 };
 
 template <typename A>
-BEV_INLINE Steps<A> split(const typename Full<A>::Reals& value) {
+BEV_INLINE typename Full<A>::Reals floor_of(const typename Full<A>::Reals& value) {
   using Reals = typename Full<A>::Reals;
+#if defined(BEV_HAS_AVX512)
+  if constexpr (sizeof(A) == 4) return bits_as<Reals>(_mm512_maskz_roundscale_ps(0xffff, bits_as<__m512>(value), 9));
+  if constexpr (sizeof(A) == 8) return bits_as<Reals>(_mm512_maskz_roundscale_pd(0xff, bits_as<__m512d>(value), 9));
+#elif defined(BEV_HAS_F16C)
+  if constexpr (sizeof(A) == 4) return bits_as<Reals>(_mm256_floor_ps(bits_as<__m256>(value)));
+  if constexpr (sizeof(A) == 8) return bits_as<Reals>(_mm256_floor_pd(bits_as<__m256d>(value)));
+#else
   using Integers = typename Full<A>::Integers;
   Integers first = __builtin_convertvector(value, Integers);
   first += __builtin_convertvector(first, Reals) > value;  // true is -1: truncation went up, below zero
-  return {first, value - __builtin_convertvector(first, Reals)};
+  return __builtin_convertvector(first, Reals);
+#endif
+}
+
+template <typename A>
+BEV_INLINE Steps<A> split(const typename Full<A>::Reals& value) {
+  const typename Full<A>::Reals first = floor_of<A>(value);
+  return {__builtin_convertvector(first, typename Full<A>::Integers), value - first};
 }
 
 // Part `index` of a vector of integers, as 64-bit integers.
@@ -175,20 +202,32 @@ struct Positions {
   Steps<A> horizontal, vertical;       // of the points that touch, else of `otherwise`
 };
 
-// Points i, i + 1, ... of those whose constants start at table entry `entry`.
+// Where points i, i + 1, ... of those whose constants start at table entry `entry` are, in pixels.
+template <typename A>
+struct Places {
+  typename Full<A>::Reals x, y;
+};
+
+template <typename A>
+BEV_INLINE Places<A> places(const PointTable<A>& table, const A* raw, const Aim<A>& aim, int64_t entry, int64_t i) {
+  using Reals = typename Full<A>::Reals;
+  constexpr auto all = Full<A>::all;
+  const Reals low = load<Reals>(raw + 2 * i), high = load<Reals>(raw + 2 * i + Full<A>::lanes);
+  const int64_t e = entry + i;
+  return {every_second<A, 0>(low, high, all) * load<Reals>(&table.gain_x[e]) +
+              (load<Reals>(aim.bias_x + e) + aim.origin_x),
+          every_second<A, 1>(low, high, all) * load<Reals>(&table.gain_y[e]) +
+              (load<Reals>(aim.bias_y + e) + aim.origin_y)};
+}
+
 template <typename A>
 BEV_INLINE Positions<A> positions(const PointTable<A>& table, const A* raw, const Aim<A>& aim, int64_t entry, int64_t i,
                                   A otherwise) {
   using Reals = typename Full<A>::Reals;
   using Integers = typename Full<A>::Integers;
-  constexpr auto all = Full<A>::all;
-  const Reals low = load<Reals>(raw + 2 * i), high = load<Reals>(raw + 2 * i + Full<A>::lanes);
+  const auto [x, y] = places(table, raw, aim, entry, i);
   const int64_t e = entry + i;
   const Integers width = load_bits<Integers>(&table.width[e]), height = load_bits<Integers>(&table.height[e]);
-  const Reals x = every_second<A, 0>(low, high, all) * load<Reals>(&table.gain_x[e]) +
-                  (load<Reals>(aim.bias_x + e) + aim.origin_x);
-  const Reals y = every_second<A, 1>(low, high, all) * load<Reals>(&table.gain_y[e]) +
-                  (load<Reals>(aim.bias_y + e) + aim.origin_y);
   // The conversions to integers are then of numbers that fit.
   const Integers touches = (x >= -1) & (x < __builtin_convertvector(width, Reals)) & (y >= -1) &
                            (y < __builtin_convertvector(height, Reals));

@@ -48,7 +48,6 @@ std::tuple<Tensor, Tensor, Tensor> run_backward(const char* op, const Tensor& gr
     describe(type, [&](const Sampling<V>& sampling) {
       const int64_t count = backward_copies(sampling);
       const Tensor copies = torch::stable::new_zeros(maps, {count, maps.numel()}, compute_type(maps));
-      if (count == 0) torch::stable::zero_(grad_maps);
       sample_backward(sampling,
                       {data<V>(grad_output), static_cast<V*>(grad_maps.mutable_data_ptr()),
                        grad_raw.mutable_data_ptr(), grad_weights.mutable_data_ptr()},

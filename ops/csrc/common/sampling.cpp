@@ -3,6 +3,8 @@
 #include "common/sampling.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 #include <torch/csrc/stable/ops.h>
@@ -63,6 +65,24 @@ class Workspace {
   Scratch<A> at_;
 };
 
+// Room for a block of groups, with the gradient in a backward pass.
+template <typename A>
+class BlockMemory {
+ public:
+  BlockMemory(int64_t elements, bool backward) : numbers_(new A[(backward ? 2 : 1) * (elements + line) + line]) {
+    const auto address = reinterpret_cast<uintptr_t>(numbers_.get());
+    block_.maps = numbers_.get() + (-address % (line * sizeof(A))) / sizeof(A);
+    block_.grad_maps = backward ? block_.maps + (elements + line - 1) / line * line : nullptr;
+  }
+
+  const Block<A>& block() const { return block_; }
+
+ private:
+  static constexpr int64_t line = 16;  // numbers: a line of the caches, so that no pixel of 16 channels lies in two
+  std::unique_ptr<A[]> numbers_;
+  Block<A> block_;
+};
+
 // How a backward pass is divided: blocks of groups, and chunks of queries with a copy of the maps' gradient each.
 struct Division {
   int64_t blocks, chunks;
@@ -79,11 +99,57 @@ Division divide(const Sampling<V>& s) {
   return {blocks, std::clamp<int64_t>(chunks, 1, std::max<int64_t>(s.queries, 1))};
 }
 
+// Blocks of groups that each image is divided into where tasks copy their maps; 0 where they should not: queries that
+// look anywhere, fewer groups of images than threads, or too few points per pixel to be worth it.
+template <typename V>
+int64_t blocks_of(const Sampling<V>& s) {
+  using A = ComputeType<V>;
+  constexpr int64_t points_per_pixel = 4, exact_floats = 1 << 24;
+  if (s.width == 0 || s.queries * s.points < points_per_pixel * s.pixels) return 0;
+  const Plane plane = plane_of(s);
+  if (plane.pixels > exact_floats || !PointTable<A>::fits(plane.pixels * s.depth)) return 0;
+  const Division division = divide(s);
+  if (division.chunks > 1) return 0;
+  // Blocks that the second cache can hold are faster; dividing larger ones only scatters what is read and written.
+  constexpr int64_t second_cache = 1 << 20, groups_at_a_time = 8;
+  const int64_t bytes = plane.pixels * s.depth * static_cast<int64_t>(sizeof(A));
+  const bool small = bytes * groups_at_a_time <= second_cache;
+  return std::max(division.blocks, small ? (s.groups + groups_at_a_time - 1) / groups_at_a_time : 1);
+}
+
+// The same sampling of maps in the compute type, which each task makes for itself.
+template <typename V>
+Sampling<ComputeType<V>> sampling_of_copies(const Sampling<V>& s) {
+  return {s.images, s.queries, s.groups, s.points, s.depth, s.pixels, nullptr, s.raw, s.weights, s.table, s.origin,
+          nullptr, s.width};
+}
+
+// Runs the tasks that share a sampling in blocks of groups, each with room for the planes of its maps.
+template <typename V, typename Run>
+void for_blocks(const Sampling<V>& s, int64_t blocks, bool backward, const Run& run) {
+  const int64_t most_groups = (s.groups + blocks - 1) / blocks;
+  torch::stable::parallel_for(0, s.images * blocks, 1, [&](int64_t begin, int64_t end) {
+    const Workspace<V> workspace(s);
+    const BlockMemory<ComputeType<V>> memory(most_groups * plane_of(s).pixels * s.depth, backward);
+    for (int64_t index = begin; index < end; ++index) {
+      const int64_t block = index % blocks;
+      run(Task{index / blocks, block * s.groups / blocks, (block + 1) * s.groups / blocks, 0, s.queries},
+          workspace.scratch(), memory.block());
+    }
+  });
+}
+
 }  // namespace
 
 template <typename V>
 void sample_forward(const Sampling<V>& s, V* output) {
   const KernelTable<V> kernel = kernels<V>(s.depth);
+  if (const int64_t blocks = blocks_of(s)) {
+    const auto copied = sampling_of_copies(s);
+    return for_blocks(s, blocks, false, [&](const Task& task, const auto& scratch, const auto& block) {
+      kernel.forward_block(copied, {storage_type<V>, s.maps}, task, scratch, block, output);
+    });
+  }
   constexpr int64_t work_per_task = 1 << 16;  // multiplications: some 10 microseconds
   const int64_t work = std::max<int64_t>(s.groups * s.points * (4 * s.depth + 32), 1);
   const int64_t grain = std::max<int64_t>(work_per_task / work, 1);
@@ -95,6 +161,7 @@ void sample_forward(const Sampling<V>& s, V* output) {
 
 template <typename V>
 int64_t backward_copies(const Sampling<V>& s) {
+  if (blocks_of(s) > 0) return 0;
   const int64_t chunks = divide(s).chunks;
   return chunks == 1 && sizeof(V) == sizeof(ComputeType<V>) ? 0 : chunks;
 }
@@ -103,8 +170,20 @@ template <typename V>
 void sample_backward(const Sampling<V>& s, const SamplingGradients<V>& gradients, int64_t maps_numel,
                      ComputeType<V>* copies) {
   const KernelTable<V> kernel = kernels<V>(s.depth);
+  if (const int64_t blocks = blocks_of(s)) {
+    const auto copied = sampling_of_copies(s);
+    const StoredGradients stored{gradients.output, gradients.maps, gradients.raw, gradients.weights};
+    return for_blocks(s, blocks, true, [&](const Task& task, const auto& scratch, const auto& block) {
+      kernel.backward_block(copied, {storage_type<V>, s.maps}, task, scratch, block, stored);
+    });
+  }
   const Division division = divide(s);
   const int64_t blocks = division.blocks, chunks = division.chunks;
+  if (copies == nullptr) {
+    torch::stable::parallel_for(0, maps_numel, 1 << 16, [&](int64_t begin, int64_t end) {
+      std::memset(gradients.maps + begin, 0, (end - begin) * sizeof(V));
+    });
+  }
   torch::stable::parallel_for(0, s.images * blocks * chunks, 1, [&](int64_t begin, int64_t end) {
     const Workspace<V> workspace(s);
     for (int64_t index = begin; index < end; ++index) {

@@ -81,6 +81,7 @@ struct Sampling {
   const PointTable<A>* table;
   Origin<A> origin;
   const Views<A>* views;  // null where query q of image b sees map b and nothing else
+  int64_t width;          // pixels in a row, where neighbouring queries look at neighbouring pixels of one map; else 0
 };
 
 // Gradients of raw positions and weights are of the type of what they belong to.
@@ -105,7 +106,7 @@ int64_t backward_copies(const Sampling<V>& sampling);
 // copy of the maps' gradient: no atomics, and a result that is the same in each run with as many threads.
 //
 // `copies` holds `backward_copies` arrays like the maps' gradient, zeroed, which are added up in order and rounded
-// once. Without copies, gradients.maps comes zeroed instead.
+// once; null where there are none.
 template <typename V>
 void sample_backward(const Sampling<V>& sampling, const SamplingGradients<V>& gradients, int64_t maps_numel,
                      ComputeType<V>* copies);

@@ -3,44 +3,55 @@
 namespace bev_ops {
 namespace BEV_TARGET {
 
-// Adds the gradients of N channels' pixels, and of the points' products, for the points [first, first + points).
-template <typename V, int N, typename A>
-BEV_INLINE void scatter(const Scratch<A>& at, int64_t first, int64_t points, int64_t channel, const A* grad_output) {
+// Adds the gradients of N channels' pixels, and sets the points' products or adds to them, for the points
+// [first, first + points).
+template <int N, bool Add, typename Pixels, typename Targets, typename A>
+BEV_INLINE void scatter(const Pixels& pixels, const Targets& targets, const Scratch<A>& at, int64_t first,
+                        int64_t points, int64_t channel, const A* grad_output) {
   constexpr int lanes = lanes_for<A, N>();
   constexpr int vectors = N / lanes;
   using W = Vector<A, lanes>;
   W grad[vectors];
   BEV_UNROLL for (int k = 0; k < vectors; ++k) grad[k] = load<W>(grad_output + k * lanes);
+  const Corners<A*> weights = corners(at.weight);
+  A* const sums = at.products;
   for (int64_t i = first; i < first + points; ++i) {
     W products[4];
+    const auto pixel_of = pixels(i);
+    const Corners<A*> target_of = targets(i);
     BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
-      const A weight = at.weight[corner][i];
-      const V* pixel = reinterpret_cast<const V*>(at.address[corner][i]) + channel;
-      A* target = reinterpret_cast<A*>(at.target[corner][i]) + channel;
+      const A weight = weights.of[corner][i];
+      const auto* pixel = pixel_of.of[corner] + channel;
+      A* target = target_of.of[corner] + channel;
       products[corner] = grad[0] * load<W>(pixel);
       BEV_UNROLL for (int k = 1; k < vectors; ++k) products[corner] += grad[k] * load<W>(pixel + k * lanes);
       BEV_UNROLL for (int k = 0; k < vectors; ++k) {
         store(target + k * lanes, load<W>(target + k * lanes) + weight * grad[k]);
       }
     }
-    add_lanes<A, lanes>(products, at.products + 4 * i);
+    add_lanes<Add, A, lanes>(products, sums + 4 * i);
   }
 }
 
-// All channels of a group, as in `gather_group`.
-template <typename V, int Depth, int N = 64, typename A>
-BEV_INLINE void scatter_group(const Scratch<A>& at, int64_t first, int64_t points, int64_t channel, int64_t depth,
-                              const A* grad_output) {
+// All channels of a group, as in `gather_group`. Without a `Depth` the products start from what they are.
+template <int Depth, int N = 64, typename Pixels, typename Targets, typename A>
+BEV_INLINE void scatter_group(const Pixels& pixels, const Targets& targets, const Scratch<A>& at, int64_t first,
+                              int64_t points, int64_t channel, int64_t depth, const A* grad_output) {
   if constexpr (Depth > 0) {
-    scatter<V, Depth>(at, first, points, 0, grad_output);
+    scatter<Depth, false>(pixels, targets, at, first, points, 0, grad_output);
   } else {
-    for (; depth - channel >= N; channel += N) scatter<V, N>(at, first, points, channel, grad_output + channel);
-    if constexpr (N > 1) scatter_group<V, Depth, N / 2>(at, first, points, channel, depth, grad_output);
+    for (; depth - channel >= N; channel += N) {
+      scatter<N, true>(pixels, targets, at, first, points, channel, grad_output + channel);
+    }
+    if constexpr (N > 1) {
+      scatter_group<Depth, N / 2>(pixels, targets, at, first, points, channel, depth, grad_output);
+    }
   }
 }
 
-// Adds the gradients of raw positions and weights, from the products of the output's gradient with the corners.
-template <typename A>
+// Sets the gradients of raw positions and weights or adds to them, from the products of the output's gradient with the
+// corners.
+template <bool Add, typename A>
 BEV_INLINE void differentiate(const PointTable<A>& table, const A* weights, A scale, int64_t entry, int64_t count,
                               const Scratch<A>& at, A* grad_raw, A* grad_weights) {
   using Reals = typename Full<A>::Reals;
@@ -65,9 +76,10 @@ BEV_INLINE void differentiate(const PointTable<A>& table, const A* weights, A sc
     const Reals grad_x = (top_slope + y * (bottom_slope - top_slope)) * weight * load<Reals>(&table.gain_x[entry + i]);
     const Reals grad_y = (bottom - top) * weight * load<Reals>(&table.gain_y[entry + i]);
     A *to_weights = grad_weights + i, *to_raw = grad_raw + 2 * i;
-    store(to_weights, load<Reals>(to_weights) + (top + y * (bottom - top)) * scale);
-    store(to_raw, load<Reals>(to_raw) + interleave<A, 0>(grad_x, grad_y, all));
-    store(to_raw + lanes, load<Reals>(to_raw + lanes) + interleave<A, 1>(grad_x, grad_y, all));
+    const auto save = [](A* to, const Reals& value) { store(to, Add ? load<Reals>(to) + value : value); };
+    save(to_weights, (top + y * (bottom - top)) * scale);
+    save(to_raw, interleave<A, 0>(grad_x, grad_y, all));
+    save(to_raw + lanes, interleave<A, 1>(grad_x, grad_y, all));
   }
 }
 
@@ -82,11 +94,13 @@ BEV_INLINE void look_back(const Sampling<V>& s, int64_t item, int64_t row, int64
   const A* raw = fetch(s.raw, 2 * point, 2 * count, at.raw);
   const A* weights = fetch(s.weights, point, count, at.weights);
   locate<true>(s, raw, weights, aim, bases, entry, count, at);
-  for (int64_t i = 0; i < 4 * count; ++i) at.products[i] = 0;
+  if constexpr (Depth == 0) clear(at.products, 4 * count);
+  const ByAddress<const V> pixels{corners(at.address)};
+  const ByAddress<A> targets{corners(at.target)};
   for (int64_t g = 0; g < groups; ++g) {
-    scatter_group<V, Depth>(at, g * s.points, s.points, 0, s.depth, grad_output + g * s.depth);
+    scatter_group<Depth>(pixels, targets, at, g * s.points, s.points, 0, s.depth, grad_output + g * s.depth);
   }
-  differentiate(*s.table, weights, aim.scale, entry, count, at, at.grad_raw, at.grad_weights);
+  differentiate<true>(*s.table, weights, aim.scale, entry, count, at, at.grad_raw, at.grad_weights);
 }
 
 template <int Depth, typename V, typename A>
@@ -101,8 +115,8 @@ void backward(const Sampling<V>& s, const Task& task, const Scratch<A>& at, cons
       const int64_t count = groups * s.points, point = (item * s.groups + group) * s.points;
       const V* given = gradients.output + item * channels + group * s.depth;
       convert<A>(at.grad_output, given, groups * s.depth);
-      for (int64_t i = 0; i < 2 * count; ++i) at.grad_raw[i] = 0;
-      for (int64_t i = 0; i < count; ++i) at.grad_weights[i] = 0;
+      clear(at.grad_raw, 2 * count);
+      clear(at.grad_weights, count);
       for (int64_t row = rows.first; row < rows.last; ++row) {
         if (!sees(s, row, query)) continue;
         look_back<Depth>(s, item, row, group, groups, aim(s, rows, row, query, at), at, at.grad_output, grad_maps);

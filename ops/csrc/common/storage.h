@@ -33,4 +33,13 @@ using ComputeType = typename ComputeTypeOf<V>::type;
 // Run-time name of a storage type.
 enum class Storage { float32, float64, bfloat16, float16 };
 
+template <typename V>
+constexpr Storage storage_type = Storage::float32;
+template <>
+constexpr Storage storage_type<double> = Storage::float64;
+template <>
+constexpr Storage storage_type<BFloat16> = Storage::bfloat16;
+template <>
+constexpr Storage storage_type<Half> = Storage::float16;
+
 }  // namespace bev_ops

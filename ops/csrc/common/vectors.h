@@ -162,14 +162,23 @@ BEV_INLINE typename Full<A>::Reals interleave(const typename Full<A>::Reals& a, 
   return BEV_SHUFFLE(a, b, typename Full<A>::Integers, (Half * lanes / 2 + K / 2 + K % 2 * lanes)...);
 }
 
-// a and b hold blocks of `Block` lanes; each block's halves are added, and what is left of all blocks is put together.
-template <typename A, int Block, int... K>
-BEV_INLINE Vector<A, sizeof...(K)> fold(const Vector<A, sizeof...(K)>& a, const Vector<A, sizeof...(K)>& b,
+// Pairs (Low 0) or the upper pairs (Low 2) of each four lanes of a and b, lane by lane by turns: unpack instructions,
+// which don't move numbers between the quarters of a register.
+template <typename A, int Low, int... K>
+BEV_INLINE Vector<A, sizeof...(K)> unpack(const Vector<A, sizeof...(K)>& a, const Vector<A, sizeof...(K)>& b,
+                                          std::integer_sequence<int, K...>) {
+  constexpr int lanes = sizeof...(K);
+  using Indices = Vector<Integer<A>, lanes>;
+  return BEV_SHUFFLE(a, b, Indices, (K / 4 * 4 + Low + K % 4 / 2 + K % 2 * lanes)...);
+}
+
+// Lanes Low and Low + 1 of each four of a, and then of b.
+template <typename A, int Low, int... K>
+BEV_INLINE Vector<A, sizeof...(K)> join(const Vector<A, sizeof...(K)>& a, const Vector<A, sizeof...(K)>& b,
                                         std::integer_sequence<int, K...>) {
-  constexpr int half = Block / 2;
-  using Indices = Vector<Integer<A>, sizeof...(K)>;
-  return BEV_SHUFFLE(a, b, Indices, (K / half * Block + K % half)...) +
-         BEV_SHUFFLE(a, b, Indices, (K / half * Block + K % half + half)...);
+  constexpr int lanes = sizeof...(K);
+  using Indices = Vector<Integer<A>, lanes>;
+  return BEV_SHUFFLE(a, b, Indices, (K / 4 * 4 + Low + K % 2 + K % 4 / 2 * lanes)...);
 }
 
 // Whether any bit of a full register is set.
@@ -189,19 +198,38 @@ BEV_INLINE bool any_bit(const W& value) {
 #endif
 }
 
-// Adds the lanes of four vectors to four sums.
+template <typename A>
+BEV_INLINE void clear(A* numbers, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) numbers[i] = 0;
+}
+
+// Sum of the vector's parts of four lanes each.
 template <typename A, int Lanes>
+BEV_INLINE Vector<A, 4> add_fours(const Vector<A, Lanes>& vector) {
+  if constexpr (Lanes == 4) {
+    return vector;
+  } else {
+    Vector<A, Lanes / 2> halves[2];
+    __builtin_memcpy(&halves, &vector, sizeof(vector));
+    return add_fours<A, Lanes / 2>(halves[0] + halves[1]);
+  }
+}
+
+// Adds the lanes of four vectors to four sums, or to zeros.
+template <bool Add, typename A, int Lanes>
 BEV_INLINE void add_lanes(const Vector<A, Lanes> (&vectors)[4], A* sums) {
   constexpr std::make_integer_sequence<int, Lanes> all{};
   using Four = Vector<A, 4>;
   if constexpr (Lanes >= 4) {
-    const auto upper = fold<A, Lanes>(vectors[0], vectors[1], all), lower = fold<A, Lanes>(vectors[2], vectors[3], all);
-    auto sum = fold<A, Lanes / 2>(upper, lower, all);
-    if constexpr (Lanes >= 8) sum = fold<A, Lanes / 4>(sum, sum, all);
-    if constexpr (Lanes >= 16) sum = fold<A, Lanes / 8>(sum, sum, all);
-    store_bits(sums, load_bits<Four>(sums) + load_bits<Four>(&sum));
+    const auto upper = unpack<A, 0>(vectors[0], vectors[1], all) + unpack<A, 2>(vectors[0], vectors[1], all);
+    const auto lower = unpack<A, 0>(vectors[2], vectors[3], all) + unpack<A, 2>(vectors[2], vectors[3], all);
+    const auto sum = join<A, 0>(upper, lower, all) + join<A, 2>(upper, lower, all);
+    Four four = add_fours<A, Lanes>(sum);
+    if constexpr (Add) four += load_bits<Four>(sums);
+    store_bits(sums, four);
   } else {
     for (int i = 0; i < 4; ++i) {
+      if constexpr (!Add) sums[i] = 0;
       for (int k = 0; k < Lanes; ++k) sums[i] += vectors[i][k];
     }
   }

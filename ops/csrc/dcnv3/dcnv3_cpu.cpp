@@ -64,7 +64,7 @@ struct Arguments {
         input.size(1) * input.size(2), data<V>(input), coordinates("dcnv3", offset), coordinates("dcnv3", mask), &table,
         {width_out, static_cast<A>(window.x.stride), static_cast<A>(window.y.stride),
          static_cast<A>(window.x.half() - window.x.padding), static_cast<A>(window.y.half() - window.y.padding)},
-        nullptr});
+        nullptr, input.size(2)});
   }
 };
 

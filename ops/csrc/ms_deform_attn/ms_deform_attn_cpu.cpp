@@ -44,7 +44,7 @@ struct Arguments {
     const int64_t heads = value.size(2), depth = value.size(3), points = locations.size(4);
     const auto table = levels.table<ComputeType<V>>(heads, depth, points, true);
     call(Sampling<V>{value.size(0), queries(), heads, levels.count * points, depth, value.size(1), data<V>(value),
-                     coordinates(op, locations), coordinates(op, weights), &table, {1, 0, 0, 0, 0}, nullptr});
+                     coordinates(op, locations), coordinates(op, weights), &table, {1, 0, 0, 0, 0}, nullptr, 0});
   }
 };
 
