@@ -108,6 +108,7 @@ struct Steps {
   typename Full<A>::Reals fraction;
 };
 
+// Largest whole numbers that are not above the values; 9 is AVX-512's code for that.
 template <typename A>
 BEV_INLINE typename Full<A>::Reals floor_of(const typename Full<A>::Reals& value) {
   using Reals = typename Full<A>::Reals;
