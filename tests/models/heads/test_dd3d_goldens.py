@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import golden
@@ -55,13 +56,26 @@ def run(mode: str, requires_grad: bool = False) -> tuple[DD3DHead, DD3DOutputs, 
     return head, head(image_features), levels
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
 @torch.no_grad()
-def test_outputs_match(stored: np.lib.npyio.NpzFile, mode: str) -> None:
-    _, outputs, _ = run(mode)
+def test_outputs_match(stored: np.lib.npyio.NpzFile) -> None:
+    _, outputs, _ = run("eval")
     for own, official in OFFICIAL.items():
         for level, value in enumerate(getattr(outputs, own)):
-            golden.check(stored, f"{mode}/{official}{level}", value)
+            golden.check(stored, f"eval/{official}{level}", value)
+
+
+@torch.no_grad()
+def test_outputs_in_training_match(stored: np.lib.npyio.NpzFile) -> None:
+    """In float64: statistics of a batch magnify roundings, differently on each processor.
+
+    What is left is the golden's own error, in pixels up to 1.02e-4.
+    """
+    head = perspective_goldens.build_head().double().train()
+    _, image_features = features()
+    outputs = head(replace(image_features, levels=tuple(level.double() for level in image_features.levels)))
+    for own, official in OFFICIAL.items():
+        for level, value in enumerate(getattr(outputs, own)):
+            golden.check(stored, f"train/{official}{level}", value, atol=1.1e-4 if official == "ctr" else 1e-4)
 
 
 @torch.no_grad()
