@@ -83,18 +83,7 @@ BEV_INLINE void locate_in_plane(const Sampling<A>& s, const A* raw, const A* wei
     y = y < height ? y : height;
     const Reals left = floor_of<A>(x), top = floor_of<A>(y);
     store_bits(at.offset[0] + i, __builtin_convertvector(top * row + left, Integers) * depth);
-    const Reals right_share = x - left, below_share = y - top;
-    const Reals weight = load<Reals>(weights + i) * aim.scale;
-    const Reals below = weight * below_share, above = weight - below;
-    const Reals below_right = below * right_share, above_right = above * right_share;
-    store(at.weight[0] + i, above - above_right);
-    store(at.weight[1] + i, above_right);
-    store(at.weight[2] + i, below - below_right);
-    store(at.weight[3] + i, below_right);
-    if constexpr (Backward) {
-      store(at.fraction_x + i, right_share);
-      store(at.fraction_y + i, below_share);
-    }
+    share<Backward, A>(load<Reals>(weights + i) * aim.scale, x - left, y - top, i, at);
   }
 }
 

@@ -28,13 +28,14 @@
 namespace bev_ops {
 namespace BEV_TARGET {
 
-// Kernels for groups of `depth` channels; the usual widths have kernels of their own.
+// Kernels for groups of `Depth` channels, or of any number if that is 0.
 template <typename V, int Depth>
 KernelTable<V> table_for() {
   using A = ComputeType<V>;
   return {forward<Depth, V>, backward<Depth, V>, add_up<V>, forward_block<Depth, A>, backward_block<Depth, A>};
 }
 
+// Kernels for groups of `depth` channels; the usual widths have kernels of their own.
 template <typename V>
 KernelTable<V> kernels(int64_t depth) {
   if constexpr (sizeof(ComputeType<V>) == 4) {

@@ -236,6 +236,23 @@ BEV_INLINE Positions<A> positions(const PointTable<A>& table, const A* raw, cons
   return {width, height, touches, split<A>(touches ? x : elsewhere), split<A>(touches ? y : elsewhere)};
 }
 
+// Coefficients of the corners of points i, i + 1, ..., and for a backward pass the fractions that they come from.
+template <bool Backward, typename A>
+BEV_INLINE void share(const typename Full<A>::Reals& weight, const typename Full<A>::Reals& x,
+                      const typename Full<A>::Reals& y, int64_t i, const Scratch<A>& at) {
+  using Reals = typename Full<A>::Reals;
+  const Reals lower = weight * y, upper = weight - lower;
+  const Reals lower_right = lower * x, upper_right = upper * x;
+  store(at.weight[0] + i, upper - upper_right);
+  store(at.weight[1] + i, upper_right);
+  store(at.weight[2] + i, lower - lower_right);
+  store(at.weight[3] + i, lower_right);
+  if constexpr (Backward) {
+    store(at.fraction_x + i, x);
+    store(at.fraction_y + i, y);
+  }
+}
+
 // Addresses and coefficients of `count` points whose constants start at table entry `entry`. Pixels outside of a map
 // are replaced by zeros.
 template <bool Backward, typename V, typename A>
@@ -254,17 +271,9 @@ BEV_INLINE void locate(const Sampling<V>& s, const A* raw, const A* weights, con
     const Inside<A> inside{{top & left, top & right, bottom & left, bottom & right}};
     const Integers pixel = vertical.first * at_map.width + horizontal.first;
     point_at<A>(at.address, bases.maps, at.zeros, inside, pixel, table, entry, i, column);
-    const Reals weight = load<Reals>(weights + i) * aim.scale;
-    const Reals lower = weight * vertical.fraction, upper = weight - lower;
-    const Reals lower_right = lower * horizontal.fraction, upper_right = upper * horizontal.fraction;
-    store(at.weight[0] + i, upper - upper_right);
-    store(at.weight[1] + i, upper_right);
-    store(at.weight[2] + i, lower - lower_right);
-    store(at.weight[3] + i, lower_right);
+    share<Backward, A>(load<Reals>(weights + i) * aim.scale, horizontal.fraction, vertical.fraction, i, at);
     if constexpr (Backward) {
       point_at<A>(at.target, bases.grad_maps, at.waste, inside, pixel, table, entry, i, column);
-      store(at.fraction_x + i, horizontal.fraction);
-      store(at.fraction_y + i, vertical.fraction);
     }
   }
 }

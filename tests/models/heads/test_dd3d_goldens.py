@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import golden
@@ -42,40 +41,32 @@ def clip_of_images(count: int = 3) -> CameraClip:
     )
 
 
-def features(requires_grad: bool = False) -> tuple[list[torch.Tensor], ImageFeatures]:
+def features(requires_grad: bool, dtype: torch.dtype) -> tuple[list[torch.Tensor], ImageFeatures]:
     levels = [
-        golden.inp(f"dd3d/feat{i}", (3, 256, 256 // stride, -(-448 // stride))).requires_grad_(requires_grad)
+        golden.inp(f"dd3d/feat{i}", (3, 256, 256 // stride, -(-448 // stride))).to(dtype).requires_grad_(requires_grad)
         for i, stride in enumerate((8, 16, 32, 64, 128))
     ]
     return levels, ImageFeatures(tuple(level[None, None] for level in levels), clip_of_images())
 
 
-def run(mode: str, requires_grad: bool = False) -> tuple[DD3DHead, DD3DOutputs, list[torch.Tensor]]:
-    head = perspective_goldens.build_head().train(mode == "train")
-    levels, image_features = features(requires_grad)
+def run(
+    mode: str, requires_grad: bool = False, dtype: torch.dtype = torch.float32
+) -> tuple[DD3DHead, DD3DOutputs, list[torch.Tensor]]:
+    head = perspective_goldens.build_head().to(dtype).train(mode == "train")
+    levels, image_features = features(requires_grad, dtype)
     return head, head(image_features), levels
 
 
+# Training in float64: statistics of a batch magnify roundings, differently on each processor. What is left is the
+# golden's own error, in pixels up to 1.02e-4.
+@pytest.mark.parametrize(("mode", "dtype"), [("eval", torch.float32), ("train", torch.float64)])
 @torch.no_grad()
-def test_outputs_match(stored: np.lib.npyio.NpzFile) -> None:
-    _, outputs, _ = run("eval")
+def test_outputs_match(stored: np.lib.npyio.NpzFile, mode: str, dtype: torch.dtype) -> None:
+    _, outputs, _ = run(mode, dtype=dtype)
     for own, official in OFFICIAL.items():
         for level, value in enumerate(getattr(outputs, own)):
-            golden.check(stored, f"eval/{official}{level}", value)
-
-
-@torch.no_grad()
-def test_outputs_in_training_match(stored: np.lib.npyio.NpzFile) -> None:
-    """In float64: statistics of a batch magnify roundings, differently on each processor.
-
-    What is left is the golden's own error, in pixels up to 1.02e-4.
-    """
-    head = perspective_goldens.build_head().double().train()
-    _, image_features = features()
-    outputs = head(replace(image_features, levels=tuple(level.double() for level in image_features.levels)))
-    for own, official in OFFICIAL.items():
-        for level, value in enumerate(getattr(outputs, own)):
-            golden.check(stored, f"train/{official}{level}", value, atol=1.1e-4 if official == "ctr" else 1e-4)
+            atol = 1.1e-4 if (mode, official) == ("train", "ctr") else 1e-4
+            golden.check(stored, f"{mode}/{official}{level}", value, atol)
 
 
 @torch.no_grad()
