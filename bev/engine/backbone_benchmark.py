@@ -142,7 +142,9 @@ def part_of(op: str, input_shapes: list[list[int]]) -> str:
     """The kind of work that an operator of the profiler belongs to."""
     if op.startswith(CONVOLUTIONS):
         weight = input_shapes[1] if len(input_shapes) > 1 else []
-        return "depthwise convolution" if len(weight) == 4 and weight[1] == 1 else "dense convolution"
+        if len(weight) == 4 and weight[1] == 1:
+            return "depthwise convolution"
+        return "matrix products" if weight[2:] == [1, 1] else "dense convolution"
     return next((part for part, names in PARTS.items() if op.startswith(names)), "rest")
 
 

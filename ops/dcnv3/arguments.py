@@ -68,7 +68,7 @@ class Window:
 
 def _pair(name: str, value: IntPair, least: int) -> tuple[int, int]:
     pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or any(number < least for number in pair):
+    if len(pair) != 2 or min(pair) < least:
         raise ValueError(f"dcnv3: {name} must be one or two integers >= {least}, got {value}")
     return pair
 

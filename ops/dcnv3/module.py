@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from bev_ops import fused
 from bev_ops.dcnv3.op import dcnv3
+from bev_ops.linear import Linear
 from torch import Tensor, nn
 
 
@@ -97,10 +98,10 @@ class DCNv3(nn.Module):
             _norm(norm_layer, channels),
             _activation(act_layer),
         )
-        self.offset = nn.Linear(channels, group * points * 2)
-        self.mask = nn.Linear(channels, group * points)
-        self.input_proj = nn.Linear(channels, channels)
-        self.output_proj = nn.Linear(channels, channels)
+        self.offset = Linear(channels, group * points * 2)
+        self.mask = Linear(channels, group * points)
+        self.input_proj = Linear(channels, channels)
+        self.output_proj = Linear(channels, channels)
         if center_feature_scale:
             self.center_feature_scale_proj_weight = nn.Parameter(torch.zeros(group, channels))
             self.center_feature_scale_proj_bias = nn.Parameter(torch.zeros(group))

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from bev_ops._autograd import refuse_second_derivative
 from bev_ops._library import HAS_SCHEMAS, is_compiled
+from bev_ops.linear import linear
 from torch import Tensor
 
 FLOATING = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -31,8 +32,8 @@ def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         (..., D), of the type that `torch.nn.functional.linear` gives.
     """
     if _serves(x, weight, bias):
-        return torch.ops.bev_ops.gelu(F.linear(x, weight), bias)
-    return F.gelu(F.linear(x, weight, bias))
+        return torch.ops.bev_ops.gelu(linear(x, weight), bias)
+    return F.gelu(linear(x, weight, bias))
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float, gelu: bool = False) -> Tensor:

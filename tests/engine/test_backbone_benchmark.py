@@ -43,6 +43,8 @@ def test_parts(model: nn.Module):
     if backends()["dcnv3"]["cpu"] == "compiled":
         assert "sampling" in parts
     assert part_of("aten::mkldnn_convolution", [[1, 8, 4, 4], [8, 1, 3, 3]]) == "depthwise convolution"
+    assert part_of("aten::mkldnn_convolution", [[1, 8, 4, 4], [16, 8, 3, 3]]) == "dense convolution"
+    assert part_of("aten::mkldnn_convolution", [[1, 8, 16, 1], [16, 8, 1, 1]]) == "matrix products"
     assert part_of("aten::view", []) == "rest"
 
 

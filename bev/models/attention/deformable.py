@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import torch
 from bev_ops.functional import ms_deform_attn
+from bev_ops.modules import Linear
 from torch import Tensor, nn
 
 from bev.errors import InputError
@@ -58,9 +59,9 @@ class DeformableSampling(nn.Module):
         self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
         self.softmax_per_level, self.initial_step = softmax_per_level, initial_step
         query_dims = query_dims or embed_dims
-        self.sampling_offsets = nn.Linear(query_dims, num_heads * num_levels * num_points * 2)
-        self.attention_weights = nn.Linear(query_dims, num_heads * num_levels * num_points)
-        self.value_proj = nn.Linear(embed_dims, embed_dims)
+        self.sampling_offsets = Linear(query_dims, num_heads * num_levels * num_points * 2)
+        self.attention_weights = Linear(query_dims, num_heads * num_levels * num_points)
+        self.value_proj = Linear(embed_dims, embed_dims)
         self.reset_parameters()
 
     @torch.no_grad()
@@ -196,7 +197,7 @@ class DeformableAttention(nn.Module):
 
 def output_projection(embed_dims: int) -> nn.Linear:
     """Linear layer on what was read, initialised as in Deformable DETR."""
-    layer = nn.Linear(embed_dims, embed_dims)
+    layer = Linear(embed_dims, embed_dims)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -5,6 +5,7 @@ Shapes: C channels; leading dimensions are free.
 
 from __future__ import annotations
 
+from bev_ops.modules import Linear
 from torch import Tensor, nn
 
 
@@ -19,8 +20,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, embed_dims: int = 256, hidden_dims: int = 512, dropout: float = 0.1) -> None:
         super().__init__()
-        self.expand = nn.Linear(embed_dims, hidden_dims)
-        self.reduce = nn.Linear(hidden_dims, embed_dims)
+        self.expand = Linear(embed_dims, hidden_dims)
+        self.reduce = Linear(hidden_dims, embed_dims)
         self.activation = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(dropout)
         nn.init.xavier_uniform_(self.expand.weight)

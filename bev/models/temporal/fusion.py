@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import torch
+from bev_ops.modules import Linear
 from mmdet.models.backbones.resnet import BasicBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ class TemporalFusion(nn.Module):
         norm = available_norm(norm_cfg or {"type": "SyncBN"})
         widths = [channels, *[hidden_dims] * num_blocks]
         self.blocks = nn.ModuleList(_residual_block(*pair, norm, with_cp) for pair in pairwise(widths))
-        self.projection = nn.Sequential(nn.Linear(hidden_dims, embed_dims), nn.LayerNorm(embed_dims))
+        self.projection = nn.Sequential(Linear(hidden_dims, embed_dims), nn.LayerNorm(embed_dims))
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)

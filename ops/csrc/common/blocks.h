@@ -21,18 +21,11 @@ BEV_INLINE void for_pixels(const Sampling<A>& s, const Task& task, int64_t g, co
   }
 }
 
-// Copies the maps of a task into their planes.
+// Copies the maps of a task into their planes, whose margins are zero already.
 template <int Depth, typename A>
 BEV_INLINE void copy_in(const Sampling<A>& s, const Task& task, const Stored& stored, A* planes) {
   const int64_t depth = Depth > 0 ? Depth : s.depth;
-  const Plane plane = plane_of(s);
   for (int64_t g = 0; g < task.last_group - task.first_group; ++g) {
-    int64_t cleared = g * plane.pixels, row = cleared + plane.origin;
-    for (int64_t y = 0; y < s.pixels; y += s.width, row += plane.width) {
-      clear(planes + cleared * depth, (row - cleared) * depth);
-      cleared = row + s.width;
-    }
-    clear(planes + cleared * depth, ((g + 1) * plane.pixels - cleared) * depth);
     for_pixels(s, task, g, [&](int64_t pixel, int64_t from) {
       get<A>(planes + pixel * depth, stored.maps, stored.type, from, depth);
     });

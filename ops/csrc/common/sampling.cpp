@@ -65,19 +65,36 @@ class Workspace {
   Scratch<A> at_;
 };
 
-// Room for a block of groups, with the gradient in a backward pass.
-template <typename A>
+// Room for a block of groups, with the gradient in a backward pass. Margins of the maps' planes are zero from the start:
+// all blocks have them at the same places.
+template <typename V>
 class BlockMemory {
+  using A = ComputeType<V>;
+
  public:
-  BlockMemory(int64_t elements, bool backward) : numbers_(new A[(backward ? 2 : 1) * (elements + line) + line]) {
+  BlockMemory(const Sampling<V>& s, int64_t groups, bool backward) {
+    const int64_t elements = groups * plane_of(s).pixels * s.depth;
+    numbers_.reset(new A[(backward ? 2 : 1) * (elements + line) + line]);
     const auto address = reinterpret_cast<uintptr_t>(numbers_.get());
     block_.maps = numbers_.get() + (-address % (line * sizeof(A))) / sizeof(A);
     block_.grad_maps = backward ? block_.maps + (elements + line - 1) / line * line : nullptr;
+    for (int64_t g = 0; g < groups; ++g) clear_margin(s, g);
   }
 
   const Block<A>& block() const { return block_; }
 
  private:
+  void clear_margin(const Sampling<V>& s, int64_t g) {
+    const Plane plane = plane_of(s);
+    A* const pixels = block_.maps + g * plane.pixels * s.depth;
+    int64_t cleared = 0, row = plane.origin;
+    for (int64_t y = 0; y < s.pixels; y += s.width, row += plane.width) {
+      std::fill(pixels + cleared * s.depth, pixels + row * s.depth, A(0));
+      cleared = row + s.width;
+    }
+    std::fill(pixels + cleared * s.depth, pixels + plane.pixels * s.depth, A(0));
+  }
+
   static constexpr int64_t line = 16;  // numbers: a line of the caches, so that no pixel of 16 channels lies in two
   std::unique_ptr<A[]> numbers_;
   Block<A> block_;
@@ -130,7 +147,7 @@ void for_blocks(const Sampling<V>& s, int64_t blocks, bool backward, const Run& 
   const int64_t most_groups = (s.groups + blocks - 1) / blocks;
   torch::stable::parallel_for(0, s.images * blocks, 1, [&](int64_t begin, int64_t end) {
     const Workspace<V> workspace(s);
-    const BlockMemory<ComputeType<V>> memory(most_groups * plane_of(s).pixels * s.depth, backward);
+    const BlockMemory<V> memory(s, most_groups, backward);
     for (int64_t index = begin; index < end; ++index) {
       const int64_t block = index % blocks;
       run(Task{index / blocks, block * s.groups / blocks, (block + 1) * s.groups / blocks, 0, s.queries},

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 from bev_ops import fused
+from bev_ops.modules import Linear
 from torch import nn
 
 NORM_EPS = 1e-6
@@ -86,8 +87,8 @@ class Mlp(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(channels, hidden)
-        self.fc2 = nn.Linear(hidden, channels)
+        self.fc1 = Linear(channels, hidden)
+        self.fc2 = Linear(hidden, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., C) to (..., C), each position by itself."""

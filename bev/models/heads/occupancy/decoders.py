@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
+from bev_ops.modules import Linear
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -56,7 +57,7 @@ class VolumeDecoder(nn.Module):
         widths = [in_channels // heights, *[channels] * num_layers]
         self.heights = heights
         self.layers = nn.Sequential(*(_VolumeBlock(a, b) for a, b in pairwise(widths)))
-        self.classifier = nn.Sequential(nn.Linear(widths[-1], hidden), nn.Softplus(), nn.Linear(hidden, num_classes))
+        self.classifier = nn.Sequential(Linear(widths[-1], hidden), nn.Softplus(), Linear(hidden, num_classes))
 
     def forward(self, bev_map: Tensor) -> tuple[Tensor, ...]:
         """Logits (B, X, Y, Z, K) of a map (B, C, H, W), in a tuple of one."""
@@ -96,9 +97,9 @@ class ChannelToHeight(nn.Module):
             layers += [nn.Conv2d(channels if layer else in_channels, channels, 3, padding=1), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
-            nn.Linear(channels if num_layers else in_channels, hidden),
+            Linear(channels if num_layers else in_channels, hidden),
             nn.Softplus(),
-            nn.Linear(hidden, cell_split**2 * heights * num_classes),
+            Linear(hidden, cell_split**2 * heights * num_classes),
         )
         self.cell_split, self.heights, self.num_classes = cell_split, heights, num_classes
 
@@ -154,9 +155,9 @@ class CoarseToFine(nn.Module):
         self.height_codes = nn.Parameter(torch.zeros(heights, channels))
         nn.init.normal_(self.height_codes, std=0.02)
         self.of_cell = nn.Conv2d(in_channels, channels, 3, padding=1)
-        self.of_coarse = nn.Linear(num_classes, channels)
-        self.classifier = nn.Sequential(nn.ReLU(), nn.Linear(channels, channels), nn.ReLU())
-        self.output = nn.Linear(channels, num_classes)
+        self.of_coarse = Linear(num_classes, channels)
+        self.classifier = nn.Sequential(nn.ReLU(), Linear(channels, channels), nn.ReLU())
+        self.output = Linear(channels, num_classes)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 
