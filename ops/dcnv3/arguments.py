@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 IntPair = int | tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A sliding window with deformed sampling points; pairs are (height, width)."""
 
     kernel_size: tuple[int, int]
@@ -33,9 +32,11 @@ class Window:
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the output for an input of `height` x `width` pixels."""
-        sizes = zip((height, width), self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        out_height, out_width = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
-        return out_height, out_width
+        return self._output_size(0, height), self._output_size(1, width)
+
+    def _output_size(self, axis: int, size: int) -> int:
+        reach = self.dilation[axis] * (self.kernel_size[axis] - 1)
+        return (size + 2 * self.padding[axis] - reach - 1) // self.stride[axis] + 1
 
     def check(self, input: Tensor, offset: Tensor, mask: Tensor) -> tuple[int, int]:
         """Check shapes, types and devices against the window; return the output's height and width.
@@ -59,7 +60,7 @@ class Window:
         per_pixel = self.groups * self.points
         for name, tensor, last in (("offset", offset, 2 * per_pixel), ("mask", mask, per_pixel)):
             expected = (images, out_height, out_width, last)
-            if tuple(tensor.shape) != expected:
+            if tensor.shape != expected:
                 raise ValueError(f"dcnv3: {name} must have shape {expected}, got {tuple(tensor.shape)}")
             if tensor.device != input.device:
                 raise ValueError(f"dcnv3: {name} is on {tensor.device}, input on {input.device}")

@@ -18,12 +18,12 @@ struct Arguments {
 
   Arguments(const Tensor& values_, const Tensor& shapes, const Tensor& splits_, const Tensor& reference_points_,
             const Tensor& visible_, const Tensor& offsets_, const Tensor& weights_)
-      : values(torch::stable::contiguous(values_)),
-        splits(torch::stable::contiguous(splits_)),
-        reference_points(torch::stable::contiguous(reference_points_)),
-        visible(torch::stable::contiguous(visible_)),
-        offsets(torch::stable::contiguous(offsets_)),
-        weights(torch::stable::contiguous(weights_)),
+      : values(as_contiguous(values_)),
+        splits(as_contiguous(splits_)),
+        reference_points(as_contiguous(reference_points_)),
+        visible(as_contiguous(visible_)),
+        offsets(as_contiguous(offsets_)),
+        weights(as_contiguous(weights_)),
         levels(op, shapes, check_dimensions(values, reference_points, offsets), values.size(1)) {
     require_coordinates(op, "offsets", offsets, values, offsets.numel());
     require_coordinates(op, "weights", weights, values, offsets.numel() / 2);

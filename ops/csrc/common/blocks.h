@@ -25,11 +25,13 @@ BEV_INLINE void for_pixels(const Sampling<A>& s, const Task& task, int64_t g, co
 template <int Depth, typename A>
 BEV_INLINE void copy_in(const Sampling<A>& s, const Task& task, const Stored& stored, A* planes) {
   const int64_t depth = Depth > 0 ? Depth : s.depth;
-  for (int64_t g = 0; g < task.last_group - task.first_group; ++g) {
-    for_pixels(s, task, g, [&](int64_t pixel, int64_t from) {
-      get<A>(planes + pixel * depth, stored.maps, stored.type, from, depth);
-    });
-  }
+  as_stored<A>(stored.maps, stored.type, [&](const auto* maps) {
+    for (int64_t g = 0; g < task.last_group - task.first_group; ++g) {
+      for_pixels(s, task, g, [&](int64_t pixel, int64_t from) {
+        convert<A>(planes + pixel * depth, maps + from, depth);
+      });
+    }
+  });
 }
 
 // Rounds the gradient of a task's maps to where it belongs.

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
 #include "common/storage.h"
@@ -21,6 +22,11 @@ void require(bool condition, const Parts&... parts) {
   std::ostringstream message;
   ((message << parts), ...);
   throw std::runtime_error(message.str());
+}
+
+// A contiguous tensor of the same numbers; the usual case, a contiguous one, is spared the dispatcher.
+inline Tensor as_contiguous(const Tensor& tensor) {
+  return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
 }
 
 // How the numbers of a floating point tensor are stored.

@@ -9,6 +9,30 @@ struct Corners {
   T of[4];
 };
 
+// The coefficients of a point's corners, each in all lanes. Four broadcasts from memory would take as many loads as the
+// pixels themselves; shuffles within quarters of a register don't compete with those.
+template <typename W, typename A>
+BEV_INLINE Corners<W> spread(const A* coefficients) {
+#ifdef BEV_HAS_AVX512
+  if constexpr (sizeof(A) == 4 && sizeof(W) == 64) {
+    const __m512 four = _mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(coefficients));
+    return {{bits_as<W>(_mm512_maskz_permute_ps(0xffff, four, 0x00)),
+             bits_as<W>(_mm512_maskz_permute_ps(0xffff, four, 0x55)),
+             bits_as<W>(_mm512_maskz_permute_ps(0xffff, four, 0xaa)),
+             bits_as<W>(_mm512_maskz_permute_ps(0xffff, four, 0xff))}};
+  }
+#endif
+#ifdef BEV_HAS_F16C
+  if constexpr (sizeof(A) == 4 && sizeof(W) == 32) {
+    const __m128 once = _mm_loadu_ps(coefficients);
+    const __m256 four = _mm256_set_m128(once, once);
+    return {{bits_as<W>(_mm256_permute_ps(four, 0x00)), bits_as<W>(_mm256_permute_ps(four, 0x55)),
+             bits_as<W>(_mm256_permute_ps(four, 0xaa)), bits_as<W>(_mm256_permute_ps(four, 0xff))}};
+  }
+#endif
+  return {{coefficients[0] - W{}, coefficients[1] - W{}, coefficients[2] - W{}, coefficients[3] - W{}}};
+}
+
 // Pointers as values of their own, which no store through one of them can change.
 template <typename T>
 BEV_INLINE Corners<T*> corners(T* const (&from)[4]) {
@@ -51,15 +75,15 @@ BEV_INLINE void gather(const Pixels& pixels, const Scratch<A>& at, int64_t first
   // Several sums side by side hide the latency of the additions.
   constexpr int chains = vectors >= 8 ? 1 : vectors >= 4 ? 2 : 4;
   using W = Vector<A, lanes>;
-  const Corners<A*> weights = corners(at.weight);
+  const A* const coefficients = at.coefficients;
   W partial[chains][vectors];
   BEV_UNROLL for (int k = 0; k < chains * vectors; ++k) partial[k / vectors][k % vectors] = W{};
   for (int64_t i = first; i < first + points; ++i) {
     const auto pixel_of = pixels(i);
+    const Corners<W> weight = spread<W>(coefficients + 4 * i);
     BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
-      const A weight = weights.of[corner][i];
       const auto* pixel = pixel_of.of[corner] + channel;
-      BEV_UNROLL for (int k = 0; k < vectors; ++k) partial[corner % chains][k] += weight * load<W>(pixel + k * lanes);
+      BEV_UNROLL for (int k = 0; k < vectors; ++k) partial[corner % chains][k] += weight.of[corner] * load<W>(pixel + k * lanes);
     }
   }
   BEV_UNROLL for (int k = 0; k < vectors; ++k) {

@@ -13,7 +13,7 @@ struct Scratch {
   uint64_t* address[4];        // of each corner's pixel: top left, top right, bottom left, bottom right
   uint64_t* target[4];         // backward only: of the corner's gradient
   Integer<A>* offset[4];       // of each corner's pixel, in elements from the map's first; in planes the first corner's
-  A* weight[4];                // the point's weight times the corner's bilinear weight
+  A* coefficients;             // the point's weight times the corner's bilinear weight, 4 per point
   A *fraction_x, *fraction_y;  // position relative to the top left corner
   A* products;                 // scalar products of the output's gradient with the corners, 4 per point
   A *raw, *weights;            // copies, where the given ones can't be read in place

@@ -18,7 +18,7 @@ struct Levels {
   int64_t count;
 
   Levels(const char* op, const Tensor& shapes_, int64_t levels, int64_t pixels)
-      : shapes(torch::stable::contiguous(shapes_)), sizes(nullptr), count(levels) {
+      : shapes(as_contiguous(shapes_)), sizes(nullptr), count(levels) {
     require_cpu(op, "spatial_shapes", shapes, ScalarType::Long, 2 * levels);
     sizes = static_cast<const int64_t*>(shapes.const_data_ptr());
     const int64_t most = std::numeric_limits<int32_t>::max();

@@ -22,14 +22,20 @@ BEV_INLINE const A* fetch(const Coordinates& from, int64_t index, int64_t count,
   return scratch;
 }
 
+// Calls `use` with a pointer of the stored type.
+template <typename A, typename Use>
+BEV_INLINE void as_stored(const void* data, Storage type, const Use& use) {
+  if constexpr (sizeof(A) == 4) {
+    if (type == Storage::bfloat16) return use(static_cast<const BFloat16*>(data));
+    if (type == Storage::float16) return use(static_cast<const Half*>(data));
+  }
+  use(static_cast<const A*>(data));
+}
+
 // `count` stored numbers in the compute type.
 template <typename A>
 BEV_INLINE void get(A* to, const void* from, Storage type, int64_t index, int64_t count) {
-  if constexpr (sizeof(A) == 4) {
-    if (type == Storage::bfloat16) return convert<A>(to, static_cast<const BFloat16*>(from) + index, count);
-    if (type == Storage::float16) return convert<A>(to, static_cast<const Half*>(from) + index, count);
-  }
-  convert<A>(to, static_cast<const A*>(from) + index, count);
+  as_stored<A>(from, type, [&](const auto* stored) { convert<A>(to, stored + index, count); });
 }
 
 // Rounds `count` numbers to the storage type of `to`.
@@ -243,10 +249,7 @@ BEV_INLINE void share(const typename Full<A>::Reals& weight, const typename Full
   using Reals = typename Full<A>::Reals;
   const Reals lower = weight * y, upper = weight - lower;
   const Reals lower_right = lower * x, upper_right = upper * x;
-  store(at.weight[0] + i, upper - upper_right);
-  store(at.weight[1] + i, upper_right);
-  store(at.weight[2] + i, lower - lower_right);
-  store(at.weight[3] + i, lower_right);
+  store_by_lane<A>(at.coefficients + 4 * i, upper - upper_right, upper_right, lower - lower_right, lower_right);
   if constexpr (Backward) {
     store(at.fraction_x + i, x);
     store(at.fraction_y + i, y);
@@ -312,10 +315,8 @@ BEV_INLINE void locate_near(const Sampling<V>& s, const A* raw, const A* weights
     const Reals weight_bottom = weight * vertical.fraction, weight_top = only<A>(top, weight - weight_bottom);
     const Reals share_left = only<A>(left, 1 - horizontal.fraction), share_right = only<A>(right, horizontal.fraction);
     const Reals weight_below = only<A>(bottom, weight_bottom);
-    store(at.weight[0] + i, weight_top * share_left);
-    store(at.weight[1] + i, weight_top * share_right);
-    store(at.weight[2] + i, weight_below * share_left);
-    store(at.weight[3] + i, weight_below * share_right);
+    store_by_lane<A>(at.coefficients + 4 * i, weight_top * share_left, weight_top * share_right,
+                     weight_below * share_left, weight_below * share_right);
   }
 }
 

@@ -38,7 +38,7 @@ template <typename Describe>
 std::tuple<Tensor, Tensor, Tensor> run_backward(const char* op, const Tensor& grad, const Tensor& maps,
                                                 const Tensor& raw, const Tensor& weights, int64_t output_elements,
                                                 const Describe& describe) {
-  const Tensor grad_output = torch::stable::contiguous(grad);
+  const Tensor grad_output = as_contiguous(grad);
   require_cpu(op, "grad", grad_output, maps.scalar_type(), output_elements);
   Tensor grad_maps = torch::stable::new_empty(maps, maps.sizes());
   Tensor grad_raw = torch::stable::new_empty(raw, raw.sizes());

@@ -39,9 +39,9 @@ class Workspace {
     for (int corner = 0; corner < 4; ++corner) {
       at_.address[corner] = address + corner * count;
       at_.target[corner] = address + (4 + corner) * count;
-      at_.weight[corner] = take(count);
       at_.offset[corner] = reinterpret_cast<Integer<A>*>(take(count));
     }
+    at_.coefficients = take(4 * count);
     at_.fraction_x = take(count);
     at_.fraction_y = take(count);
     at_.products = take(4 * count);
@@ -127,11 +127,12 @@ int64_t blocks_of(const Sampling<V>& s) {
   if (plane.pixels > exact_floats || !PointTable<A>::fits(plane.pixels * s.depth)) return 0;
   const Division division = divide(s);
   if (division.chunks > 1) return 0;
-  // Blocks that the second cache can hold are faster; dividing larger ones only scatters what is read and written.
-  constexpr int64_t second_cache = 1 << 20, groups_at_a_time = 8;
-  const int64_t bytes = plane.pixels * s.depth * static_cast<int64_t>(sizeof(A));
-  const bool small = bytes * groups_at_a_time <= second_cache;
-  return std::max(division.blocks, small ? (s.groups + groups_at_a_time - 1) / groups_at_a_time : 1);
+  // Of as many groups the second cache can hold the rows that neighbouring queries look at. Fewer than `least` would
+  // read and write too little of a pixel at a time.
+  constexpr int64_t second_cache = 1 << 19, rows = 8, least = 4, most = 8;
+  const int64_t bytes = rows * plane.width * s.depth * static_cast<int64_t>(sizeof(A));
+  const int64_t groups = std::clamp<int64_t>(second_cache / bytes, least, most);
+  return std::max(division.blocks, (s.groups + groups - 1) / groups);
 }
 
 // The same sampling of maps in the compute type, which each task makes for itself.

@@ -13,14 +13,14 @@ BEV_INLINE void scatter(const Pixels& pixels, const Targets& targets, const Scra
   using W = Vector<A, lanes>;
   W grad[vectors];
   BEV_UNROLL for (int k = 0; k < vectors; ++k) grad[k] = load<W>(grad_output + k * lanes);
-  const Corners<A*> weights = corners(at.weight);
+  const A* const coefficients = at.coefficients;
   A* const sums = at.products;
   for (int64_t i = first; i < first + points; ++i) {
     W products[4];
     const auto pixel_of = pixels(i);
     const Corners<A*> target_of = targets(i);
     BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
-      const A weight = weights.of[corner][i];
+      const A weight = coefficients[4 * i + corner];  // shuffles are for the sums of lanes here
       const auto* pixel = pixel_of.of[corner] + channel;
       A* target = target_of.of[corner] + channel;
       products[corner] = grad[0] * load<W>(pixel);

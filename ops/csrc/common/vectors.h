@@ -203,6 +203,39 @@ BEV_INLINE void clear(A* numbers, int64_t count) {
   for (int64_t i = 0; i < count; ++i) numbers[i] = 0;
 }
 
+// Stores the vector's parts of four lanes each, `step` numbers apart.
+template <typename A, int Lanes>
+BEV_INLINE void store_fours(A* to, int64_t step, const Vector<A, Lanes>& vector) {
+  if constexpr (Lanes == 4) {
+    store_bits(to, vector);
+  } else if constexpr (Lanes > 4) {
+    Vector<A, Lanes / 2> halves[2];
+    __builtin_memcpy(&halves, &vector, sizeof(vector));
+    store_fours<A, Lanes / 2>(to, step, halves[0]);
+    store_fours<A, Lanes / 2>(to + Lanes / 8 * step, step, halves[1]);
+  }
+}
+
+// Stores a, b, c and d, the four numbers of a lane side by side.
+template <typename A>
+BEV_INLINE void store_by_lane(A* to, const typename Full<A>::Reals& a, const typename Full<A>::Reals& b,
+                              const typename Full<A>::Reals& c, const typename Full<A>::Reals& d) {
+  constexpr int lanes = Full<A>::lanes;
+  if constexpr (lanes >= 4) {
+    constexpr auto all = Full<A>::all;
+    const auto low_ab = unpack<A, 0>(a, b, all), high_ab = unpack<A, 2>(a, b, all);
+    const auto low_cd = unpack<A, 0>(c, d, all), high_cd = unpack<A, 2>(c, d, all);
+    store_fours<A, lanes>(to, 16, join<A, 0>(low_ab, low_cd, all));
+    store_fours<A, lanes>(to + 4, 16, join<A, 2>(low_ab, low_cd, all));
+    store_fours<A, lanes>(to + 8, 16, join<A, 0>(high_ab, high_cd, all));
+    store_fours<A, lanes>(to + 12, 16, join<A, 2>(high_ab, high_cd, all));
+  } else {
+    for (int lane = 0; lane < lanes; ++lane, to += 4) {
+      to[0] = a[lane], to[1] = b[lane], to[2] = c[lane], to[3] = d[lane];
+    }
+  }
+}
+
 // Sum of the vector's parts of four lanes each.
 template <typename A, int Lanes>
 BEV_INLINE Vector<A, 4> add_fours(const Vector<A, Lanes>& vector) {

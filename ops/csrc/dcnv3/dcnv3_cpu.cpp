@@ -39,9 +39,9 @@ struct Arguments {
   int64_t height_out, width_out;
 
   Arguments(const Tensor& input_, const Tensor& offset_, const Tensor& mask_, const Window& window_)
-      : input(torch::stable::contiguous(input_)),
-        offset(torch::stable::contiguous(offset_)),
-        mask(torch::stable::contiguous(mask_)),
+      : input(as_contiguous(input_)),
+        offset(as_contiguous(offset_)),
+        mask(as_contiguous(mask_)),
         window(window_) {
     const char* op = "dcnv3";
     window.check(input);

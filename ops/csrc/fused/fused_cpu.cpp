@@ -25,7 +25,7 @@ struct RowsOf {
   Tensor tensor;
   int64_t channels, count;
 
-  RowsOf(const char* op, const Tensor& given) : tensor(torch::stable::contiguous(given)), channels(0), count(0) {
+  RowsOf(const char* op, const Tensor& given) : tensor(as_contiguous(given)), channels(0), count(0) {
     require(tensor.is_cpu(), op, ": the tensor must be on the CPU");
     require(tensor.dim() > 0, op, ": the tensor must have an axis of channels");
     channels = tensor.size(tensor.dim() - 1);
@@ -48,7 +48,7 @@ class Parameter {
     if (!given.has_value()) return;
     require_cpu(op, name, *given, given->scalar_type(), rows.channels);
     storage_of(op, *given);
-    tensor_ = torch::stable::contiguous(torch::stable::to(*given, compute_type(rows.tensor)));
+    tensor_ = as_contiguous(torch::stable::to(*given, compute_type(rows.tensor)));
   }
 
   template <typename A>

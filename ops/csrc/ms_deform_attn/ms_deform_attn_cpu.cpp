@@ -17,9 +17,9 @@ struct Arguments {
   Levels levels;
 
   Arguments(const Tensor& value_, const Tensor& shapes, const Tensor& locations_, const Tensor& weights_)
-      : value(torch::stable::contiguous(value_)),
-        locations(torch::stable::contiguous(locations_)),
-        weights(torch::stable::contiguous(weights_)),
+      : value(as_contiguous(value_)),
+        locations(as_contiguous(locations_)),
+        weights(as_contiguous(weights_)),
         levels(op, shapes, check(value, locations), value.size(1)) {
     require_coordinates(op, "sampling_locations", locations, value, locations.numel());
     require_coordinates(op, "attention_weights", weights, value, locations.numel() / 2);
