@@ -102,9 +102,12 @@ BEV_INLINE void for_located(const Sampling<A>& s, const Task& task, const Scratc
   }
 }
 
+// Works on copies of the sampling and of the scratch's pointers, into which no store of the loops can go.
 template <int Depth, typename A>
-void forward_block(const Sampling<A>& s, const Stored& stored, const Task& task, const Scratch<A>& at,
+void forward_block(const Sampling<A>& sampling, const Stored& stored, const Task& task, const Scratch<A>& scratch,
                    const Block<A>& block, void* output) {
+  const Sampling<A> s = sampling;
+  const Scratch<A> at = scratch;
   const Plane plane = plane_of(s);
   copy_in<Depth>(s, task, stored, block.maps);
   for_located<Depth, false>(s, task, at, [&](int64_t item, int64_t group, int64_t groups, const A*, const Aim<A>&) {
