@@ -1,8 +1,8 @@
 """Linear layers that use the whole vector width of the processor.
 
 On x86 PyTorch gives float32 products to MKL, which runs its AVX2 code on processors of other makers than Intel. oneDNN,
-to which PyTorch gives convolutions, runs AVX-512 code wherever there is any: twice the rate. There, large products are
-computed as 1x1 convolutions.
+to which PyTorch gives convolutions, runs AVX-512 code on all that have it. There, large products are computed as 1x1
+convolutions; `tools/benchmark.py backbone` shows what it brings.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Linear(nn.Linear):
 
 
 def _is_faster_as_convolution(x: Tensor, weight: Tensor) -> bool:
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or weight.device.type != "cpu":
+    if torch.compiler.is_compiling() or x.device.type != "cpu":
         return False
     large = x.numel() >= MIN_INPUTS and x.numel() * len(weight) >= MIN_MULTIPLY_ADDS
     plain = x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

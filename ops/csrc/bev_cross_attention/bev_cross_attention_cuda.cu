@@ -16,8 +16,8 @@ struct Arguments {
 
   Arguments(const Tensor& values, const Tensor& shapes_, const Tensor& splits_, const Tensor& anchors_,
             const Tensor& visible_, const Tensor& offsets, const Tensor& weights)
-      : shapes(torch::stable::contiguous(shapes_)), splits(torch::stable::contiguous(splits_)),
-        anchors(packed(anchors_)), visible(torch::stable::contiguous(visible_)),
+      : shapes(as_contiguous(shapes_)), splits(as_contiguous(splits_)),
+        anchors(packed(anchors_)), visible(as_contiguous(visible_)),
         in{op, packed(values), packed(offsets), packed(weights), {}}, points(0) {
     const Tensor &raw = in.raw, &maps = in.maps;
     require(maps.dim() == 4, op, ": values must be (R, S, H, D), got ", maps.dim(), " dimensions");

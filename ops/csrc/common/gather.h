@@ -83,7 +83,9 @@ BEV_INLINE void gather(const Pixels& pixels, const Scratch<A>& at, int64_t first
     const Corners<W> weight = spread<W>(coefficients + 4 * i);
     BEV_UNROLL for (int corner = 0; corner < 4; ++corner) {
       const auto* pixel = pixel_of.of[corner] + channel;
-      BEV_UNROLL for (int k = 0; k < vectors; ++k) partial[corner % chains][k] += weight.of[corner] * load<W>(pixel + k * lanes);
+      BEV_UNROLL for (int k = 0; k < vectors; ++k) {
+        partial[corner % chains][k] += weight.of[corner] * load<W>(pixel + k * lanes);
+      }
     }
   }
   BEV_UNROLL for (int k = 0; k < vectors; ++k) {

@@ -17,7 +17,7 @@ namespace bev_ops {
 
 // Contiguous, and at an address that 16 bytes can be moved from at once.
 inline Tensor packed(const Tensor& given) {
-  const Tensor tensor = torch::stable::contiguous(given);
+  const Tensor tensor = as_contiguous(given);
   if (reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0) return tensor;
   Tensor copy = torch::stable::empty_like(tensor);
   torch::stable::copy_(copy, tensor);

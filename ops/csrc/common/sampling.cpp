@@ -65,8 +65,8 @@ class Workspace {
   Scratch<A> at_;
 };
 
-// Room for a block of groups, with the gradient in a backward pass. Margins of the maps' planes are zero from the start:
-// all blocks have them at the same places.
+// Room for a block of groups, with the gradient in a backward pass. Margins of the maps' planes are zero from the
+// start: all blocks have them at the same places.
 template <typename V>
 class BlockMemory {
   using A = ComputeType<V>;

@@ -203,16 +203,16 @@ BEV_INLINE void clear(A* numbers, int64_t count) {
   for (int64_t i = 0; i < count; ++i) numbers[i] = 0;
 }
 
-// Stores the vector's parts of four lanes each, `step` numbers apart.
+// Stores the vector's parts of four lanes each, 16 numbers apart.
 template <typename A, int Lanes>
-BEV_INLINE void store_fours(A* to, int64_t step, const Vector<A, Lanes>& vector) {
+BEV_INLINE void store_fours(A* to, const Vector<A, Lanes>& vector) {
   if constexpr (Lanes == 4) {
     store_bits(to, vector);
-  } else if constexpr (Lanes > 4) {
+  } else {
     Vector<A, Lanes / 2> halves[2];
     __builtin_memcpy(&halves, &vector, sizeof(vector));
-    store_fours<A, Lanes / 2>(to, step, halves[0]);
-    store_fours<A, Lanes / 2>(to + Lanes / 8 * step, step, halves[1]);
+    store_fours<A, Lanes / 2>(to, halves[0]);
+    store_fours<A, Lanes / 2>(to + 2 * Lanes, halves[1]);
   }
 }
 
@@ -225,10 +225,10 @@ BEV_INLINE void store_by_lane(A* to, const typename Full<A>::Reals& a, const typ
     constexpr auto all = Full<A>::all;
     const auto low_ab = unpack<A, 0>(a, b, all), high_ab = unpack<A, 2>(a, b, all);
     const auto low_cd = unpack<A, 0>(c, d, all), high_cd = unpack<A, 2>(c, d, all);
-    store_fours<A, lanes>(to, 16, join<A, 0>(low_ab, low_cd, all));
-    store_fours<A, lanes>(to + 4, 16, join<A, 2>(low_ab, low_cd, all));
-    store_fours<A, lanes>(to + 8, 16, join<A, 0>(high_ab, high_cd, all));
-    store_fours<A, lanes>(to + 12, 16, join<A, 2>(high_ab, high_cd, all));
+    store_fours<A, lanes>(to, join<A, 0>(low_ab, low_cd, all));
+    store_fours<A, lanes>(to + 4, join<A, 2>(low_ab, low_cd, all));
+    store_fours<A, lanes>(to + 8, join<A, 0>(high_ab, high_cd, all));
+    store_fours<A, lanes>(to + 12, join<A, 2>(high_ab, high_cd, all));
   } else {
     for (int lane = 0; lane < lanes; ++lane, to += 4) {
       to[0] = a[lane], to[1] = b[lane], to[2] = c[lane], to[3] = d[lane];

@@ -14,19 +14,20 @@ PointTable<A> make_table(const Window& window, int64_t height, int64_t width, in
   PointTable<A> table(window.groups * window.points());
   int64_t entry = 0;
   for (int64_t group = 0; group < window.groups; ++group) {
-    for (int64_t i = 0, column = 0, row = 0; column < window.x.kernel; ++i) {
-      const int64_t x = column * window.x.dilation - window.x.half(), y = row * window.y.dilation - window.y.half();
-      if (++row == window.y.kernel) row = 0, ++column;
-      if (window.remove_center && i == window.center()) continue;
-      table.gain_x[entry] = table.gain_y[entry] = static_cast<A>(window.offset_scale);
-      table.bias_x[entry] = static_cast<A>(static_cast<double>(x) * window.offset_scale);
-      table.bias_y[entry] = static_cast<A>(static_cast<double>(y) * window.offset_scale);
-      table.width[entry] = static_cast<Integer<A>>(width);
-      table.height[entry] = static_cast<Integer<A>>(height);
-      table.first[entry] = group * (channels / window.groups);
-      table.row[entry] = width * channels;
-      table.offset[entry] = static_cast<Integer<A>>(table.first[entry]);
-      ++entry;
+    for (int64_t column = 0; column < window.x.kernel; ++column) {
+      for (int64_t row = 0; row < window.y.kernel; ++row) {
+        if (window.remove_center && column * window.y.kernel + row == window.center()) continue;
+        const int64_t x = column * window.x.dilation - window.x.half(), y = row * window.y.dilation - window.y.half();
+        table.gain_x[entry] = table.gain_y[entry] = static_cast<A>(window.offset_scale);
+        table.bias_x[entry] = static_cast<A>(static_cast<double>(x) * window.offset_scale);
+        table.bias_y[entry] = static_cast<A>(static_cast<double>(y) * window.offset_scale);
+        table.width[entry] = static_cast<Integer<A>>(width);
+        table.height[entry] = static_cast<Integer<A>>(height);
+        table.first[entry] = group * (channels / window.groups);
+        table.row[entry] = width * channels;
+        table.offset[entry] = static_cast<Integer<A>>(table.first[entry]);
+        ++entry;
+      }
     }
   }
   return table;

@@ -15,7 +15,7 @@ struct Arguments {
   int64_t points;
 
   Arguments(const Tensor& value, const Tensor& shapes_, const Tensor& locations, const Tensor& weights)
-      : shapes(torch::stable::contiguous(shapes_)), in{op, packed(value), packed(locations), packed(weights), {}},
+      : shapes(as_contiguous(shapes_)), in{op, packed(value), packed(locations), packed(weights), {}},
         points(0) {
     const Tensor& raw = in.raw;
     require(in.maps.dim() == 4, op, ": value must be (B, S, H, D), got ", in.maps.dim(), " dimensions");
