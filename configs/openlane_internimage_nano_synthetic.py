@@ -8,7 +8,7 @@ _base_ = ["bevformerv2_internimage_nano_synthetic.py", "_base_/openlane_nano.py"
 data_root = "data/synthetic_lanes"
 
 model = dict(
-    encoder=dict(grid=dict(bounds=_base_.lane_bev_bounds, shape=(32, 64))),
+    encoder=dict(num_layers=2, grid=dict(bounds=_base_.lane_bev_bounds, shape=(32, 64))),
     heads=dict(_delete_=True, lanes=_base_.lane_head, perspective=_base_.model.heads.perspective),
 )
 dataset = dict(data_root=data_root, bev_frame="ego")
@@ -18,6 +18,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(_base_.lane_evaluator, _delete_=True, data_root=data_root)
 test_evaluator = val_evaluator
 
-# Roads of one scene are the same ones: many short scenes, each seen once, teach more than few seen often.
-train_cfg = dict(max_epochs=1, val_interval=1)
-param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=1)]
+# Frames of one scene show the same roads: many scenes of one frame teach more than few long ones.
+train_cfg = dict(max_epochs=2, val_interval=2)
+param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=2)]

@@ -124,6 +124,22 @@ void forward_block(const Sampling<A>& sampling, const Stored& stored, const Task
   });
 }
 
+// What a backward pass reads and writes of a query's groups lies in pieces of a few lines, far apart: the processor
+// doesn't guess which ones come next, and a store whose line is missing holds up all stores behind it. So each query
+// fetches what the next one reads and what it will write itself, before it turns to its points, which take long enough.
+template <typename A>
+BEV_INLINE void prefetch_gradients(const Sampling<A>& s, const StoredGradients& gradients, Storage type, int64_t item,
+                                   int64_t group, int64_t groups) {
+  const int64_t count = groups * s.points, here = item * s.groups + group, next = here + s.groups;
+  if (next < s.images * s.queries * s.groups) {
+    prefetch<false, A>(s.raw.data, s.raw.type, 2 * next * s.points, 2 * count);
+    prefetch<false, A>(s.weights.data, s.weights.type, next * s.points, count);
+    prefetch<false, A>(gradients.output, type, next * s.depth, groups * s.depth);
+  }
+  prefetch<true, A>(gradients.raw, s.raw.type, 2 * here * s.points, 2 * count);
+  prefetch<true, A>(gradients.weights, s.weights.type, here * s.points, count);
+}
+
 template <int Depth, typename A>
 void backward_block(const Sampling<A>& s, const Stored& stored, const Task& task, const Scratch<A>& at,
                     const Block<A>& block, const StoredGradients& gradients) {
@@ -137,6 +153,7 @@ void backward_block(const Sampling<A>& s, const Stored& stored, const Task& task
         InPlane<Depth, const A, A> pixels{block.maps + first, at.offset[0], s.depth, plane.width * s.depth};
         InPlane<Depth, A, A> targets{block.grad_maps + first, at.offset[0], s.depth, plane.width * s.depth};
         get(at.grad_output, gradients.output, stored.type, (item * s.groups + group) * s.depth, groups * s.depth);
+        prefetch_gradients(s, gradients, stored.type, item, group, groups);
         if constexpr (Depth == 0) clear(at.products, 4 * count);
         for (int64_t g = 0; g < groups; ++g) {
           const A* grad_output = at.grad_output + g * s.depth;

@@ -12,7 +12,7 @@
 #define BEV_VECTOR_BYTES 32
 #define BEV_HAS_F16C
 #pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
+#pragma GCC target("avx2,fma,f16c,prfchw")
 #include "common/kernels.h"
 #include "fused/kernels.h"
 #pragma GCC pop_options

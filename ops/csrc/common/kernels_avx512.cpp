@@ -15,7 +15,7 @@
 #define BEV_HAS_F16C
 #define BEV_HAS_AVX512
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c")
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c,prfchw")
 #include "common/kernels.h"
 #include "fused/kernels.h"
 #pragma GCC pop_options

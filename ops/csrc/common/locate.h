@@ -48,6 +48,20 @@ BEV_INLINE void put(void* to, Storage type, int64_t index, int64_t count, const 
   convert<A>(static_cast<A*>(to) + index, from, count);
 }
 
+// Brings `count` stored numbers into the cache, to be read or (`Write`) overwritten a little later.
+template <bool Write, typename A>
+BEV_INLINE void prefetch(const void* data, Storage type, int64_t index, int64_t count) {
+  constexpr uintptr_t line = 64;
+  as_stored<A>(data, type, [&](const auto* stored) {
+    const auto first = reinterpret_cast<uintptr_t>(stored + index);
+    const auto last = reinterpret_cast<uintptr_t>(stored + index + count);
+    for (uintptr_t address = first - first % line; address < last; address += line) {
+      __builtin_prefetch(reinterpret_cast<const void*>(address), Write);
+      asm volatile("" ::"r"(address));  // GCC drops calls of a function that does nothing but prefetch
+    }
+  });
+}
+
 // What is added to the scaled raw positions of a query, and the factor of its weights.
 template <typename A>
 struct Aim {
