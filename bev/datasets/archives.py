@@ -11,6 +11,7 @@ import json
 import os
 import tarfile
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -103,7 +104,7 @@ class ZipArchive(Archive):
     def _read(self, stored: str) -> bytes:
         try:
             return self._zip().read(stored)
-        except (zipfile.BadZipFile, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise ArchiveError(f"{self.path}: {stored} can't be read ({error})") from error
 
     def _zip(self) -> zipfile.ZipFile:

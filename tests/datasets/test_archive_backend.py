@@ -12,7 +12,8 @@ import pytest
 from mmengine import fileio
 
 import bev.datasets.archive_backend  # noqa: F401 (registers the backend)
-from bev.datasets.archives import ArchiveError, open_archive
+from bev.datasets import archives
+from bev.datasets.archives import ArchiveError, TarArchive, open_archive
 
 FILES = {"a/one.txt": b"1", "a/deep/two.txt": b"22", "b/three.txt": b"333"}
 
@@ -136,3 +137,30 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     backend = fileio.get_file_backend(f"archive://{tmp_path}")
     with pytest.raises(FileNotFoundError, match="unpack its archive"), backend.get_local_path(f"{tmp_path}/data/a/one"):
         pass
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_file_in_a_zip_is_named(tmp_path: Path, compression: int) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("one.txt", b"1" * 1000)
+    content = bytearray(path.read_bytes())
+    content[40:44] = b"\xff\xff\xff\xff"  # behind the header of 37 bytes
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"data\.zip: one\.txt can't be read"):
+        open_archive(path).read("one.txt")
+
+
+def test_places_in_a_tar_are_read_from_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_tar(tmp_path / "data.tar", FILES)
+    assert TarArchive(path).read("a/one.txt") == b"1"
+    monkeypatch.setattr(archives, "_scan", None)  # can't be called
+    assert TarArchive(path).read("b/three.txt") == b"333"
+
+
+def test_a_tar_is_read_where_no_index_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(30, "read-only file system")
+
+    monkeypatch.setattr(archives, "atomic_write", full)
+    assert TarArchive(write_tar(tmp_path / "data.tar", FILES)).read("a/deep/two.txt") == b"22"

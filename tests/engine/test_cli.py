@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from bev.datasets.image_files import ImageReadError, read_image
 from bev.datasets.text_files import TextFileError
-from bev.engine.cli import INTERNIMAGE, DictAction, run_main
+from bev.engine.cli import INTERNIMAGE, DictAction, add_experiment_arguments, load_experiment, run_main
+from bev.engine.config import ConfigError
 from bev.geometry.grid import BEVGrid
 from bev.models.backbones.internimage import VARIANTS
 
@@ -119,3 +120,12 @@ def test_overrides_without_a_value_are_refused(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         parser.parse_args(["--cfg-options", "a.b=2", "c"])
     assert "argument --cfg-options: expected key.sub=value, not 'c'" in capsys.readouterr().err
+
+
+def test_a_config_without_a_model_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data_only.py"
+    path.write_text("data_root = 'data'")
+    parser = argparse.ArgumentParser()
+    add_experiment_arguments(parser)
+    with pytest.raises(ConfigError, match=r"data_only\.py: not a config of an experiment: it has no model"):
+        load_experiment(parser.parse_args([str(path)]))

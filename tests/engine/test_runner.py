@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from bev.engine.runner import fit_schedule, start_from
+from bev.engine.runner import fit_schedule, fit_to_cpu, start_from
+from bev.errors import InputError
 
 
 def experiment(batch_size: int, enable: bool = True, launcher: str = "pytorch") -> Config:
@@ -58,3 +59,8 @@ def test_first_weights_need_no_hook_in_a_config() -> None:
     config = Config(dict(custom_hooks=[dict(type="RandomStateHook")]))
     start_from(config, "first.pth")
     assert config.custom_hooks[1:] == [dict(type="InitialWeightsHook", checkpoint="first.pth")]
+
+
+def test_a_wrapper_of_gpus_is_refused_on_a_cpu() -> None:
+    with pytest.raises(InputError, match="AmpOptimWrapper needs a GPU; AutocastOptimWrapper"):
+        fit_to_cpu(Config(dict(optim_wrapper=dict(type="AmpOptimWrapper"))))

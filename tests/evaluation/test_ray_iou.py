@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bev.datasets.occ3d import CLASSES, FREE, GRID
+from bev.errors import InputError
 from bev.evaluation.ray_iou import LIDAR_ORIGIN, THRESHOLDS, count_rays, lidar_rays, ray_iou, ray_origins
 from bev.geometry.voxel_rays import first_hits
 
@@ -99,3 +100,11 @@ def test_origins_are_the_lidar_along_the_drive() -> None:
     assert origins["0"][0] == pytest.approx([0.9, 0.0, 1.8])
     voxels = scene()
     assert count_rays(voxels, voxels, origins["15"]).truth.sum() > 10_000
+
+
+def test_shapes_and_numbers_must_agree() -> None:
+    labels = scene()
+    with pytest.raises(InputError, match="prediction has shape"):
+        count_rays(labels[:-1], labels, LIDAR_ORIGIN)
+    with pytest.raises(InputError, match="not as many predictions"):
+        ray_iou([labels], [labels, labels])

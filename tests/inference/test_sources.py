@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bev.geometry import CalibrationError
 from bev.inference.sources import SourceError, read_images, read_videos
 from bev.visualization import write_mp4
 
@@ -63,3 +64,16 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     (tmp_path / "calibration.json").write_text("{")
     with pytest.raises(SourceError, match="not valid JSON"):
         list(read_images(tmp_path / "calibration.json"))
+
+
+@pytest.mark.parametrize(
+    ("cameras", "message"),
+    [
+        ({}, "lists no cameras"),
+        ({"front": {"intrinsic": "none", "ego_T_cam": EGO_T_CAM}}, "'intrinsic' can't be"),
+        ({"front": {"intrinsic": [[1, "x"]], "ego_T_cam": EGO_T_CAM}}, "'intrinsic' is no matrix of numbers"),
+    ],
+)
+def test_unusable_cameras_are_named(tmp_path: Path, cameras: dict, message: str) -> None:
+    with pytest.raises((SourceError, CalibrationError), match=rf"calibration\.json.*{message}"):
+        list(read_images(write(tmp_path, cameras=cameras, frames=[])))

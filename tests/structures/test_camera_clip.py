@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from bev.errors import InputError
 from bev.structures import CameraClip, stack_clips
 
 
@@ -95,3 +96,9 @@ def test_samples_of_different_length_are_refused():
         stack_clips([make_sample(frames=2), make_sample(frames=3)])
     with pytest.raises(ValueError, match="no sample"):
         stack_clips([])
+
+
+def test_what_only_some_samples_have_is_refused():
+    known = replace(make_sample(), global_T_bev=torch.eye(4).expand(2, 4, 4))
+    with pytest.raises(InputError, match="some clips of the batch have global_T_bev and some have not"):
+        stack_clips([known, replace(known, global_T_bev=None)])

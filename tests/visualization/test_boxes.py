@@ -37,3 +37,8 @@ def test_boxes_behind_or_around_the_camera():
 def test_score_threshold():
     boxes = BoxSet(np.zeros((2, 7)), ["car", "bus"], np.array([0.1, 0.6]))
     assert boxes.above(0.5).names == ["bus"]
+
+
+def test_truth_has_no_scores_to_be_left_out_by() -> None:
+    truth = BoxSet(np.zeros((2, 7)), ["car", "bus"])
+    assert truth.above(0.9) is truth

@@ -18,6 +18,7 @@ from bev.datasets.index_io import write_index
 from bev.datasets.nuscenes.classes import CAMERAS, CLASSES, INDEX_CLASSES
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 from bev.datasets.nuscenes.index_build import build_indexes
+from bev.errors import InputError
 from bev.geometry import CalibrationError, invert_pose, pose_matrix, project, rotation_z, transform_boxes
 
 SCENES = {"a": 4, "b": 3}
@@ -362,3 +363,9 @@ def test_real_projections_agree_with_the_devkit(shared_data, tmp_path):
             np.testing.assert_allclose(pixels[nearest], expected, atol=0.1)
             compared += 1
     assert compared > 10
+
+
+@pytest.mark.parametrize("labels", [{"occupancy": True}, {"lanes": "lanes.pkl"}])
+def test_labels_of_the_ego_frame_are_not_given_in_another(labels: dict):
+    with pytest.raises(InputError, match="in the ego frame: set bev_frame='ego'"):
+        NuScenesClipDataset("index.pkl", **labels)

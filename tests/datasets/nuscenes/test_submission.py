@@ -15,6 +15,7 @@ from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.submission import (
     MAX_BOXES_PER_SAMPLE,
     SubmissionError,
+    check_records,
     format_boxes,
     read_submission,
     validate_submission,
@@ -150,3 +151,16 @@ def test_unreadable_files(tmp_path: Path):
     (tmp_path / "half.json").write_text('{"meta": ', encoding="utf-8")
     with pytest.raises(SubmissionError, match=r"half\.json: not valid JSON"):
         read_submission(tmp_path / "half.json")
+
+
+def test_a_file_of_something_else_is_named(tmp_path: Path):
+    path = tmp_path / "results.json"
+    path.write_text('{"results": []}')
+    with pytest.raises(SubmissionError, match=r"results\.json: expected an object with the objects 'meta'"):
+        read_submission(path)
+
+
+def test_the_boxes_of_one_sample_are_checked_alone():
+    check_records("one", _results()["one"], "submission")
+    with pytest.raises(SubmissionError, match=r"submission: .*one"):
+        check_records("one", [{"sample_token": "one"}], "submission")

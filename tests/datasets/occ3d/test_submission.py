@@ -77,3 +77,9 @@ def test_a_prediction_that_cannot_be_read_is_named(folder: Path) -> None:
     np.savez(folder / "b.npz", other=np.zeros(GRID.shape, np.uint8))
     with pytest.raises(SubmissionError, match=r"b\.npz: holds other instead of one array arr_0"):
         read_prediction(folder, "b")
+
+
+def test_what_the_server_would_refuse_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match="sample a: "):
+        write_prediction(tmp_path, "a", np.zeros((2, 2, 2), np.uint8))
+    assert not list(tmp_path.iterdir())

@@ -212,3 +212,10 @@ def test_files_that_run_code_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         read_submission(path)
     with pytest.raises(SubmissionError, match="does not exist"):
         read_submission(tmp_path / "none.pkl")
+
+
+def test_results_that_are_no_dictionary_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.pkl"
+    path.write_bytes(pickle.dumps({"results": [1]}))
+    with pytest.raises(SubmissionError, match=r"predictions\.pkl: expected a dictionary by frame under 'results'"):
+        read_submission(path)

@@ -107,3 +107,15 @@ def test_archives_that_are_refused(tmp_path: Path) -> None:
     out.write_bytes(out.read_bytes()[:-20])
     with pytest.raises(SubmissionError, match="not a gzipped tar file"):
         validate_archive(out)
+
+
+def test_a_submission_needs_a_shard(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match="0 shards; at least one"):
+        write_submission(predictions(), metadata(tmp_path), tmp_path / "s.tar.gz", shards=0)
+
+
+def test_an_archive_without_a_message_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "s.tar.gz", "w:gz"):
+        pass
+    with pytest.raises(SubmissionError, match="it holds no Submission"):
+        validate_archive(tmp_path / "s.tar.gz")

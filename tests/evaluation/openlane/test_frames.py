@@ -70,3 +70,8 @@ def test_nesting_of_annotations_and_predictions() -> None:
     assert list(each_frame({"a": {"annotation": {"x": 1}, "pose": 0}}, official)) == expected
     with pytest.raises(OpenLaneFormatError, match="frame a: there is no prediction"):
         list(each_frame({"a": {}}, {"b": {}}))
+
+
+def test_what_is_no_matrix_is_named() -> None:
+    with pytest.raises(OpenLaneFormatError, match="'topology_lclc' is no matrix"):
+        FrameReader({"topology_lclc": [["a"]]}, "frame 1", True).adjacency("topology_lclc", 1, 1)

@@ -58,6 +58,8 @@ def test_the_classifier_can_be_replaced_and_left_out() -> None:
     assert model(torch.randn(2, 3, 64, 64)).shape == (2, 7)
     model.reset_classifier(3)
     assert model(torch.randn(2, 3, 64, 64)).shape == (2, 3)
+    model.reset_classifier(0)
+    assert model(torch.randn(2, 3, 64, 64)).shape == (2, model.head_hidden_size)
     pooled = nano(num_classes=0)
     assert pooled(torch.randn(2, 3, 64, 64)).shape == (2, pooled.head_hidden_size) == (2, 192)
 
@@ -91,3 +93,8 @@ def test_what_is_not_offered_is_refused(settings: dict, message: str) -> None:
 
 def test_it_is_an_internimage() -> None:
     assert isinstance(nano(), InternImage)
+
+
+def test_maps_come_channels_first() -> None:
+    with pytest.raises(ValueError, match="maps as NCHW, not NHWC"):
+        nano().forward_intermediates(torch.rand(1, 3, 32, 32), output_fmt="NHWC")

@@ -7,6 +7,7 @@ import golden_bevformer as reference
 import pytest
 import torch
 
+from bev.errors import InputError
 from bev.models.encoders import BEVFormerEncoder
 from bev.structures import PreviousBEV
 
@@ -164,3 +165,8 @@ def test_refuses_more_cameras_than_it_knows():
 def test_refuses_too_few_levels():
     with pytest.raises(ValueError, match="reads 3 feature levels, but the neck made 2"):
         small_encoder(num_levels=3)(**small_frame())
+
+
+def test_refuses_an_unknown_start_of_the_queries():
+    with pytest.raises(InputError, match="'normal' or 'polar', not 'zero'"):
+        small_encoder(query_init="zero")

@@ -131,6 +131,11 @@ def test_refuses_what_it_cannot_do() -> None:
         perceptor(replace(clip, global_T_bev=None))
     with pytest.raises(ValueError, match="motion is 'pose' or 'can_bus', not 'imu'"):
         RecurrentBEV(GRID, motion="imu")
+    with pytest.raises(ValueError, match="interpolation is 'nearest' or 'bilinear', not 'cubic'"):
+        RecurrentBEV(GRID, interpolation="cubic")
+    with pytest.raises(ValueError, match="needs clips that know where they were"):
+        nowhere = replace(clip.frame(0), global_T_bev=None)
+        RecurrentBEV(GRID)(BEVMemory.write(None, torch.zeros(2, 1, 6, 8), nowhere), clip.frame(1))
     with pytest.raises(ValueError, match="needs clips with CAN bus values"):
         RecurrentBEV(GRID, motion="can_bus")(
             BEVMemory.write(None, torch.zeros(2, 1, 6, 8), clip.frame(0)), clip.frame(1)

@@ -9,6 +9,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 
 import bev
+from bev.errors import InputError
 from bev.geometry import BEVGrid
 from bev.models.heads.occupancy import OccupancyHead
 from bev.models.heads.occupancy.targets import VoxelTargets, coarser
@@ -198,3 +199,26 @@ def test_missing_and_misshapen_labels_name_the_sample() -> None:
     sample.gt_occupancy.semantics = torch.zeros(2, 2, 2)
     with pytest.raises(ValueError, match="the head's voxels are"):
         model.loss(outputs, [sample])
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"type": "VoxelCrossEntropy", "mask": "radar"}, "'camera' or 'lidar', not 'radar'"),
+        ({"type": "VoxelCrossEntropy", "class_counts": [5, 1]}, "at least 2 for every class"),
+        ({"type": "SceneClassAffinity", "kind": "both"}, "'geometric' or 'semantic', not 'both'"),
+        ({**DECODERS["volume"], "in_channels": 18}, "in_channels must be a multiple of heights"),
+        ({**DECODERS["fine"], "refined": 0.0}, "refined in"),
+        ({"type": "OccupancyHead", "grid": GRID, "decoder": DECODERS["height"], "cell_split": 3}, "does not divide"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(config: dict, message: str) -> None:
+    bev.register_all()
+    with pytest.raises(InputError, match=message):
+        MODELS.build(config)
+
+
+def test_an_odd_map_cannot_be_halved() -> None:
+    bev.register_all()
+    with pytest.raises(InputError, match=r"even height and width, not \(5, 8\)"):
+        MODELS.build(DECODERS["fine"])(torch.zeros(1, 16, 5, 8))
