@@ -67,13 +67,13 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cameras", "message"),
+    ("cameras", "error", "message"),
     [
-        ({}, "lists no cameras"),
-        ({"front": {"intrinsic": "none", "ego_T_cam": EGO_T_CAM}}, "'intrinsic' can't be"),
-        ({"front": {"intrinsic": [[1, "x"]], "ego_T_cam": EGO_T_CAM}}, "'intrinsic' is no matrix of numbers"),
+        ({}, CalibrationError, "lists no cameras"),
+        ({"front": {"intrinsic": "none", "ego_T_cam": EGO_T_CAM}}, SourceError, "'intrinsic' can't be"),
+        ({"front": {"intrinsic": [[1, "x"]], "ego_T_cam": EGO_T_CAM}}, SourceError, "'intrinsic' is no matrix"),
     ],
 )
-def test_unusable_cameras_are_named(tmp_path: Path, cameras: dict, message: str) -> None:
-    with pytest.raises((SourceError, CalibrationError), match=rf"calibration\.json.*{message}"):
+def test_unusable_cameras_are_named(tmp_path: Path, cameras: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=rf"calibration\.json.*{message}"):
         list(read_images(write(tmp_path, cameras=cameras, frames=[])))

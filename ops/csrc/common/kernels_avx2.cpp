@@ -11,6 +11,7 @@
 #define BEV_TARGET avx2
 #define BEV_VECTOR_BYTES 32
 #define BEV_HAS_F16C
+// prefetchw does nothing on processors that lack it: target.h needn't ask.
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,prfchw")
 #include "common/kernels.h"

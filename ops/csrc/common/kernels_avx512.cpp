@@ -14,6 +14,7 @@
 #define BEV_VECTOR_BYTES 64
 #define BEV_HAS_F16C
 #define BEV_HAS_AVX512
+// prefetchw does nothing on processors that lack it: target.h needn't ask.
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c,prfchw")
 #include "common/kernels.h"

@@ -25,6 +25,7 @@ DECODERS = {
     },
     "fine": {"type": "CoarseToFine", "in_channels": 16, "heights": 4, "channels": 8},
 }  # fmt: skip
+HEAD = {"type": "OccupancyHead", "grid": GRID, "decoder": DECODERS["volume"]}
 ALL_LOSSES = [
     {"type": "VoxelCrossEntropy", "class_counts": list(range(2, 20))},
     {"type": "LovaszSoftmax", "mask": "camera"},
@@ -37,8 +38,7 @@ def head(decoder: str, losses: list | None = None) -> OccupancyHead:
     bev.register_all()
     torch.manual_seed(0)
     split = 2 if decoder == "split" else 1
-    config = {"type": "OccupancyHead", "grid": GRID, "decoder": DECODERS[decoder], "cell_split": split}
-    return MODELS.build({**config, "losses": losses or ALL_LOSSES})
+    return MODELS.build({**HEAD, "decoder": DECODERS[decoder], "cell_split": split, "losses": losses or ALL_LOSSES})
 
 
 def features(batch: int = 2) -> BEVFeatures:
@@ -98,14 +98,6 @@ def test_a_share_of_the_cells_is_a_part_of_the_whole(decoder: str) -> None:
     torch.testing.assert_close(losses["loss_cross_entropy"], expected)
     assert model.eval()(given).columns is None
     assert model.predict(model(given), truth)[0].shape == GRID["shape"]
-
-
-def test_options_that_do_not_fit_are_refused() -> None:
-    config = {"type": "OccupancyHead", "grid": GRID, "decoder": DECODERS["volume"], "trained_share": 0.5}
-    with pytest.raises(ValueError, match="needs the decoder ChannelToHeight"):
-        MODELS.build(config)
-    with pytest.raises(ValueError, match="trained_share must be in"):
-        MODELS.build({**config, "trained_share": 0.0})
 
 
 def test_x_runs_along_columns_of_the_map() -> None:
@@ -209,10 +201,12 @@ def test_missing_and_misshapen_labels_name_the_sample() -> None:
         ({"type": "SceneClassAffinity", "kind": "both"}, "'geometric' or 'semantic', not 'both'"),
         ({**DECODERS["volume"], "in_channels": 18}, "in_channels must be a multiple of heights"),
         ({**DECODERS["fine"], "refined": 0.0}, "refined in"),
-        ({"type": "OccupancyHead", "grid": GRID, "decoder": DECODERS["height"], "cell_split": 3}, "does not divide"),
+        ({**HEAD, "cell_split": 3}, "does not divide"),
+        ({**HEAD, "trained_share": 0.5}, "needs the decoder ChannelToHeight"),
+        ({**HEAD, "trained_share": 0.0}, "trained_share must be in"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(config: dict, message: str) -> None:
+def test_options_that_do_not_fit_are_refused(config: dict, message: str) -> None:
     bev.register_all()
     with pytest.raises(InputError, match=message):
         MODELS.build(config)
