@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bev.engine.cli import run_main
+
 
 def image_size(text: str) -> tuple[int, int]:
     """Reads a size such as 352x198."""
@@ -56,6 +58,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from bev.engine.cli import run_main  # here, so that the processes that make scenes start without it
-
     run_main(main)

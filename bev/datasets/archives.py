@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from bev.datasets.atomic import atomic_write
+from bev.errors import InputError
 
 SUFFIXES = (".tar", ".zip")
 INDEX_SUFFIX = ".index.json"
 
 
-class ArchiveError(ValueError):
+class ArchiveError(InputError):
     """An archive that can't be read, or lacks a file; the message names both."""
 
 

@@ -11,6 +11,7 @@ import google_crc32c
 import numpy as np
 
 from bev.datasets.parquet_files import ParquetCell, ParquetError, read_cell
+from bev.errors import InputError
 
 _REDUCED_FLAGS = {
     1: cv2.IMREAD_COLOR,
@@ -23,7 +24,7 @@ _PNG_START, _PNG_END = b"\x89PNG", b"IEND"
 _TAIL = 1024  # bytes in which the end marker is sought: writers may append padding or metadata
 
 
-class ImageReadError(RuntimeError):
+class ImageReadError(InputError):
     """An image file is missing, truncated, or not what the index says."""
 
 

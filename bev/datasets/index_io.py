@@ -15,6 +15,7 @@ from typing import IO, Any
 from bev.datasets.atomic import atomic_write
 from bev.datasets.plain_arrays import ArrayGuard
 from bev.datasets.text_files import one_line
+from bev.errors import InputError
 
 SCHEMA_VERSION = "bev-1"
 BOX_CONVENTION = "mmdet3d>=1.0"
@@ -49,7 +50,7 @@ _NUMPY = frozenset(
 )
 
 
-class IndexFormatError(ValueError):
+class IndexFormatError(InputError):
     """A file that is not an index of the expected schema; the message says what it is and how to make a right one."""
 
 

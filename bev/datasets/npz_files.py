@@ -11,9 +11,10 @@ import numpy as np
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.text_files import one_line
+from bev.errors import InputError
 
 
-class ArrayFileError(ValueError):
+class ArrayFileError(InputError):
     """A file that is no .npz file of plain arrays, or lacks some; the message says why, but not which file it is."""
 
 

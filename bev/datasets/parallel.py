@@ -8,6 +8,7 @@ import queue
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -15,6 +16,7 @@ INTERRUPTED = 130
 """Status of a process that Ctrl-C ended, as shells have it."""
 
 _POLL_SECONDS = 1.0
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 class WorkerError(RuntimeError):
@@ -26,10 +28,12 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
 
     Workers are forked, so `function` may hold gigabytes of tables without copying or pickling them; results are
     pickled. With one worker everything runs in this process. The first error ends the other workers and is raised here.
+    Ctrl-C ends a worker's job in order, so that it removes what it was writing. Workers of a parent that was killed end
+    with their job.
 
     Args:
         function: called once per job.
-        jobs: its arguments; worker w takes every `workers`-th one, beginning at w.
+        jobs: its arguments; a worker that is done takes the next one.
         workers: number of processes.
 
     Raises:
@@ -40,13 +44,12 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("fork")
-    results = context.Queue()
-    processes = [
-        context.Process(target=_work, args=(function, jobs[first::workers], results), daemon=True)
-        for first in range(workers)
-    ]
-    for process in processes:
-        process.start()
+    results, taken = context.Queue(), context.Value("q", 0)
+    arguments = (function, jobs, taken, results, os.getpid())
+    processes = [context.Process(target=_work, args=arguments, daemon=True) for _ in range(workers)]
+    with _single_threaded_opencv(), _held_back_signals():
+        for process in processes:
+            process.start()
     try:
         for _ in jobs:
             result, error = _next_result(results, processes)
@@ -54,22 +57,55 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
                 raise error
             yield result
     finally:
-        for process in processes:
+        _end(processes)
+
+
+def _end(processes: Sequence[BaseProcess]) -> None:
+    """Ends the processes, and again until they have: Python does not see a signal just before a call that blocks."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        while process.is_alive():
+            process.join(_POLL_SECONDS)
             process.terminate()
-            process.join()
+        process.join()
 
 
-def _work(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:
+@contextmanager
+def _single_threaded_opencv() -> Iterator[None]:
+    """Inside this block OpenCV has no threads of its own, nor have processes that are forked here: they share cores."""
+    import cv2  # takes long to import; not every user of this module forks
+
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+@contextmanager
+def _held_back_signals() -> Iterator[None]:
+    """Inside this block signals wait; processes that are started here hold them back until `_work`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(function: Callable[[Any], Any], jobs: Sequence[Any], taken: Any, results: Any, parent: int) -> None:
     try:
         _on_signals(_interrupt)
-        _work_through(function, jobs, results)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        _work_through(function, jobs, taken, results, parent)
         _on_signals(_leave)  # results may wait in the pipe for a parent that doesn't want them any more
     except KeyboardInterrupt:
         _leave()
 
 
 def _on_signals(handler: Callable[..., None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, handler)
 
 
@@ -83,15 +119,24 @@ def _leave(*_: Any) -> None:
     os._exit(INTERRUPTED)  # Ctrl-C reaches the parent as well, which says so once
 
 
-def _work_through(function: Callable[[Any], Any], jobs: Sequence[Any], results: Any) -> None:
-    for job in jobs:
+def _work_through(function: Callable[[Any], Any], jobs: Sequence[Any], taken: Any, results: Any, parent: int) -> None:
+    while (number := _take(taken)) < len(jobs):
+        if os.getppid() != parent:
+            _leave()
         try:
-            results.put((function(job), None))
+            results.put((function(jobs[number]), None))
         except Exception as error:
             if hasattr(error, "add_note"):  # Python 3.11 and later; the parent's traceback ends at the queue.
                 error.add_note(traceback.format_exc())
             results.put((None, error))
             return
+
+
+def _take(taken: Any) -> int:
+    """Number of the next job."""
+    with taken.get_lock():
+        taken.value += 1
+        return taken.value - 1
 
 
 def _next_result(results: Any, processes: Sequence[BaseProcess]) -> tuple[Any, Exception | None]:

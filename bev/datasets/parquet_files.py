@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import fsspec
 
+from bev.errors import InputError
 
-class ParquetError(ValueError):
+
+class ParquetError(InputError):
     """A Parquet file that can't be read, or lacks what it should hold; the message says which and what to do."""
 
 

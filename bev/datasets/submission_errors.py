@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bev.errors import InputError
+
 _SHOWN = 5
 
 
-class SubmissionError(ValueError):
+class SubmissionError(InputError):
     """A submission that the server would refuse or misread; the message lists what is wrong and where."""
 
 

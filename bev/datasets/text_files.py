@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 
+from bev.errors import InputError
+
 _KINDS = {dict: "an object", list: "a list"}  # what JSON calls them
 
 
-class TextFileError(ValueError):
+class TextFileError(InputError):
     """A file that can't be read as what it should be; the message names it and says what to do."""
 
 

@@ -25,6 +25,7 @@ from torch import nn
 
 from bev.engine.official import ConversionReport, convert_official, export_official
 from bev.engine.safe_globals import allow_safe_globals
+from bev.errors import InputError
 
 __all__ = [
     "CheckpointError",
@@ -52,7 +53,7 @@ DAMAGE = re.compile(r"PytorchStreamReader|corrupted|wrong byte size|[Ii]nvalid m
 MapLocation = Any  # whatever torch.load takes
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(InputError):
     """A checkpoint that can't be read or doesn't fit.
 
     Attributes:

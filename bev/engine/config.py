@@ -25,6 +25,7 @@ from mmengine.registry import DefaultScope, root
 from mmengine.registry.registry import Registry
 
 from bev.datasets.text_files import one_line
+from bev.errors import InputError
 
 # Keys that the registry, the runner or a wrapper takes out before the class sees the rest.
 CONSUMED_KEYS = {
@@ -36,7 +37,7 @@ PACKAGES = ("mmdet", "mmdet3d", "mmseg", "mmpretrain")  # whose configs may be u
 PROJECTS = "projects"
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """A config file or override that cannot be used; the message names the file and every wrong key."""
 
 

@@ -14,7 +14,7 @@ from bev.datasets.text_files import read_json
 from bev.engine.checkpoint import CheckpointError, load_weights
 from bev.errors import InputError
 from bev.models.backbones.internimage import InternImage
-from bev.models.backbones.internimage.settings import SettingsError, from_settings, to_settings
+from bev.models.backbones.internimage.settings import from_settings, to_settings
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 PREFIX = "model."  # of the published weights' names
@@ -61,7 +61,7 @@ def load_pretrained(folder: str | Path, **settings: Any) -> InternImage:
         if classes is not None and "out_indices" not in settings:
             settings = {"num_classes": classes, **settings}
         model = InternImage("t", **{**fields, **settings})
-    except (SettingsError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
     report = load_weights(model, folder / WEIGHTS_FILE, prefix=PREFIX)
     if report.missing:

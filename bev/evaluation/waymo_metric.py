@@ -31,7 +31,7 @@ PREDICTIONS, GROUND_TRUTHS, METRICS_FILE = "predictions.bin", "ground_truths.bin
 KINDS = {"let": ("LET-3D-APL", "LET-3D-AP", "LET-3D-APH"), "3d": ("3D-AP", "3D-APH")}
 
 
-class PredictionsError(ValueError):
+class PredictionsError(InputError):
     """Predictions that can't be evaluated; the message says which and why."""
 
 

@@ -21,10 +21,11 @@ from bev.datasets.nuscenes.submission import (
 )
 from bev.datasets.waymo.classes import TYPES
 from bev.datasets.waymo.objects import FrameCodes, objects_from_arrays, prediction_arrays
+from bev.errors import InputError
 from bev.geometry.fusion import BoxFusion, FusedBoxes
 
 
-class EnsembleError(ValueError):
+class EnsembleError(InputError):
     """Files or options that don't go together; the message says which."""
 
 

@@ -22,6 +22,7 @@ from bev.datasets.atomic import atomic_write
 from bev.datasets.image_files import ImageReadError, decode_image
 from bev.datasets.npz_files import write_arrays
 from bev.datasets.text_files import read_json
+from bev.errors import InputError
 from bev.models.backbones.internimage import InternImage
 
 FORMATS = ("npz", "safetensors")
@@ -32,7 +33,7 @@ LAYER = re.compile(r"patch_embed|levels\.\d+\.(?:blocks\.\d+(?:\.dcn)?|downsampl
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of RGB values, as in all published trainings
 
 
-class FeatureError(RuntimeError):
+class FeatureError(InputError):
     """An image, layer or output folder that can't be used."""
 
 

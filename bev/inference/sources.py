@@ -27,12 +27,13 @@ from pyquaternion import Quaternion
 from bev.datasets.image_files import ImageReadError, decode_image
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 from bev.datasets.text_files import read_json, shorten
+from bev.errors import InputError
 from bev.geometry import CalibrationError, check_intrinsic, check_pose, invert_pose, split_projection
 from bev.geometry.can_bus import MEASUREMENTS
 from bev.transforms import LoadMultiCameraImages
 
 
-class SourceError(RuntimeError):
+class SourceError(InputError):
     """A calibration file, image or video that can't be used."""
 
 

@@ -16,8 +16,10 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from bev.errors import InputError
 
-class CocoFileError(ValueError):
+
+class CocoFileError(InputError):
     """A file that isn't what it should be; the message says which entry."""
 
 

@@ -14,11 +14,12 @@ import torch
 from transformers import SamImageProcessor, SamModel
 
 from bev.compat.device_contexts import settle_device_contexts
+from bev.errors import InputError
 
 settle_device_contexts()
 
 
-class SamFolderError(ValueError):
+class SamFolderError(InputError):
     """A folder that holds no Segment Anything model."""
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bev.errors import InputError
+
 FOLDER = "can_bus"  # of the data root, as the expansion unpacks
 MEASURED = ("accel", "rotation_rate", "vel")  # m/s^2, rad/s, m/s in the vehicle's frame, three numbers each
 
 
-class CanBusError(RuntimeError):
+class CanBusError(InputError):
     """A CAN bus file that cannot be used."""
 
 

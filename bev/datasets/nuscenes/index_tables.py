@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bev.datasets.text_files import one_line, read_json, shorten
+from bev.errors import InputError
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
@@ -38,7 +39,7 @@ _OFFICIAL_SPLITS = {"trainval": ("train", "val"), "test": ("test",), "mini": ("m
 _OFFICIAL_SUBSETS = {"trainval": ("train_detect", "train_track")}
 
 
-class TablesError(ValueError):
+class TablesError(InputError):
     """Tables that are missing or broken, or a split that they do not hold."""
 
 

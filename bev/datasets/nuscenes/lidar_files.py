@@ -6,10 +6,12 @@ import os
 
 import numpy as np
 
+from bev.errors import InputError
+
 FEATURES = 5  # of a point: x, y, z, intensity, ring
 
 
-class LidarFileError(ValueError):
+class LidarFileError(InputError):
     """A file that holds no points; the message names it."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
 from bev.datasets.occ3d.classes import CLASSES, GRID, UNKNOWN
+from bev.errors import InputError
 from bev.geometry.voxels import VoxelGrid
 
 FOLDER = "gts"
@@ -22,7 +23,7 @@ _ARRAYS = ("semantics", "mask_lidar", "mask_camera")
 _SHOWN = 3
 
 
-class OccupancyLabelError(ValueError):
+class OccupancyLabelError(InputError):
     """Label files that are missing or damaged; the message names them."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import AREAS, ATTRIBUTES, ELEMENTS, LINE_TYPES
+from bev.errors import InputError
 from bev.geometry import check_intrinsic, check_pose
 from bev.geometry.curves import interpolation
 
@@ -28,7 +29,7 @@ AREA_POINTS = 20
 _LINES = ("centerline", "left_laneline", "right_laneline")
 
 
-class AnnotationError(ValueError):
+class AnnotationError(InputError):
     """An annotation that cannot be used; the message names the file and the field."""
 
 

@@ -11,13 +11,14 @@ import numpy as np
 from bev.datasets.index_io import IndexFormatError, read_index
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS
 from bev.datasets.openlane_v2.lane_table import LaneTable
+from bev.errors import InputError
 from bev.geometry import invert_pose
 
 _SHOWN = 3
 _MICROSECONDS = 1e6
 
 
-class LanePairingError(ValueError):
+class LanePairingError(InputError):
     """Samples that have no lane annotation; the message names the first few."""
 
 

@@ -19,16 +19,17 @@ from tqdm import tqdm
 from bev.datasets.nuscenes.index_tables import read_splits
 from bev.datasets.openlane_v2.annotations import evenly_spaced
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
+from bev.datasets.parallel import run_forked
 from bev.datasets.text_files import TextFileError, read_json
 from bev.errors import InputError
 
 from .film import SUPERSAMPLING
-from .jobs import finished_shards, read_shard, run_jobs, scene_of, write_json
 from .lane_graph import Lane, lane_graph
 from .raycast import NOTHING
 from .render import CameraRenderer, moment
 from .rig import Camera
 from .scene import Scene
+from .shards import finished_shards, read_shard, scene_of, write_json
 from .signals import governed
 
 SUBSET = "B"
@@ -184,7 +185,7 @@ def export_openlane(
     splits = read_splits(root / version / "splits.json")
     split_of = {scene: split for split in ("train", "val") for scene in splits.get(split, ())}
     jobs = [(str(root), str(shard), split_of[shard.stem], reach) for shard in shards if shard.stem in split_of]
-    done = run_jobs(_export_scene, jobs, workers)
+    done = run_forked(_export_scene, jobs, workers)
     files = sorted(tqdm(done, total=len(jobs), desc="lanes", unit="scene", disable=not progress))
     listed = {split: {scene: names for of, scene, names in files if of == split} for split in ("train", "val")}
     write_json(root / f"data_dict_subset_{SUBSET}.json", listed)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from bev.datasets.parallel import run_forked
 from bev.datasets.text_files import TextFileError, read_json
 from bev.datasets.waymo.classes import CAMERAS, TYPES
 from bev.datasets.waymo.messages import message_class
@@ -25,12 +26,12 @@ from bev.errors import InputError
 from bev.geometry import invert_pose, yaw_of
 
 from .generation import GENERATOR
-from .jobs import check_counts, run_jobs, write_json
 from .lidar import scan
 from .observe import points_in_boxes
 from .render import CameraView, moment
 from .rolling import RollingRenderer, centre_after, ego_after, exposure_times
 from .scene import FRAME_INTERVAL, Actor, Scene
+from .shards import check_counts, write_json
 from .waymo_rig import READOUT, RollingCamera, draw_waymo_rig
 from .world import build_scene
 
@@ -133,7 +134,7 @@ def generate_waymo(
         for i in range(count)
     ]
     missing = [job for job in jobs if not job.is_finished()]
-    done = run_jobs(_run_job, missing, workers)
+    done = run_forked(_run_job, missing, workers)
     finished = len(jobs) - len(missing)
     for _ in tqdm(done, total=len(jobs), initial=finished, desc="segments", unit="segment", disable=not progress):
         pass

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bev.datasets.parallel import run_forked
 from bev.datasets.text_files import TextFileError
 from bev.errors import InputError
 
 from .export_nuscenes import Tables, write_scene
-from .jobs import SHARDS, check_counts, read_shard, run_jobs, write_json
 from .nuscenes_tables import SCENE_TABLES, fixed_tables
+from .shards import SHARDS, check_counts, read_shard, write_json
 from .world import build_scene
 
 GENERATOR = "3"
@@ -109,7 +110,7 @@ def generate(
 
 def _run_missing(jobs: list[SceneJob], workers: int, progress: bool) -> None:
     missing = [job for job in jobs if not _is_finished(job)]
-    done, finished = run_jobs(_run_job, missing, workers), len(jobs) - len(missing)
+    done, finished = run_forked(_run_job, missing, workers), len(jobs) - len(missing)
     for _ in tqdm(done, total=len(jobs), initial=finished, desc="scenes", unit="scene", disable=not progress):
         pass
 

@@ -19,12 +19,12 @@ from tqdm import tqdm
 from bev.datasets.occ3d.classes import FREE, GRID, label_of_category
 from bev.datasets.occ3d.labels import OccupancyLabels, label_path, write_labels
 from bev.datasets.occ3d.visibility import PinholeView, camera_mask
+from bev.datasets.parallel import run_forked
 from bev.geometry import rotation_z
 from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
 
-from .jobs import finished_shards, read_shard, run_jobs, scene_of
 from .lidar import MAX_RANGE, beam_directions, cast_beams
 from .nuscenes_tables import token
 from .parts import CONE, ELLIPSOID, FRUSTUM, Parts
@@ -32,6 +32,7 @@ from .raycast import owner_map
 from .render import moment
 from .scene import Actor, Scene
 from .semantics import CATEGORIES, ground_categories, part_categories
+from .shards import finished_shards, read_shard, scene_of
 
 SUBSAMPLES = 5
 """Points per voxel along each axis, the faces included."""
@@ -192,7 +193,7 @@ def export_occupancy(root: str | Path, version: str = "v1.0-trainval", workers: 
         FileNotFoundError: The data set was not generated here.
     """
     jobs = [(str(root), str(shard)) for shard in finished_shards(root, version)]
-    done = run_jobs(_export_scene, jobs, workers)
+    done = run_forked(_export_scene, jobs, workers)
     return sum(tqdm(done, total=len(jobs), desc="occupancy", unit="scene", disable=not progress))
 
 

@@ -20,7 +20,7 @@ from bev.geometry.lenses import Lens
 from bev.structures.clip import Camera
 
 
-class MissingCamerasError(ValueError):
+class MissingCamerasError(InputError):
     """Labels that don't say which camera sees an object, where that is needed; the message says what to do."""
 
 

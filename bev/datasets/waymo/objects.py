@@ -16,13 +16,14 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from bev.datasets.waymo.messages import enum_values, message_class
+from bev.errors import InputError
 
 BOX_FIELDS = ("center_x", "center_y", "center_z", "length", "width", "height", "heading")
 LEVEL_2_MAX_POINTS = 5
 """Objects with at most so many LiDAR points are of level 2 unless a human said otherwise."""
 
 
-class ObjectsFileError(ValueError):
+class ObjectsFileError(InputError):
     """A file that doesn't hold objects, or objects that can't be evaluated; the message says which."""
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from bev.datasets.index_io import IndexFormatError
 from bev.datasets.npz_files import ArrayFileError, read_arrays
+from bev.errors import InputError
 
 
-class SegmentError(ValueError):
+class SegmentError(InputError):
     """A file that holds no segment, or several; the message says which and what to do."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import fsspec
 
 from bev.datasets.waymo.parquet_segment import IMAGES, LABELS, OPTIONAL, REQUIRED, SYNCED
+from bev.errors import InputError
 
 LAYOUTS = {"tfrecord": "*.tfrecord", "parquet": f"{IMAGES}/*.parquet"}
 """What marks a segment, by layout."""
@@ -26,7 +27,7 @@ _CHANGE_MARKS = ("mtime", "LastModified", "last_modified", "updated", "etag", "E
 """Under which names the file systems say when a file was last changed, or what its content is."""
 
 
-class WaymoFilesError(ValueError):
+class WaymoFilesError(InputError):
     """A folder without segment files, or an index that holds something else; the message says what to do."""
 
 

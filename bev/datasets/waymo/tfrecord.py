@@ -21,6 +21,7 @@ import numpy as np
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
+from bev.errors import InputError
 
 HEADER = struct.Struct("<QI")
 FOOTER = struct.Struct("<I")
@@ -28,7 +29,7 @@ MASK_DELTA = 0xA282EAD8
 INDEX_SUFFIX = ".index.npz"
 
 
-class RecordError(ValueError):
+class RecordError(InputError):
     """A damaged record; the message names the file, the offset and what to do."""
 
 

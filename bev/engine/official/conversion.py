@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bev.engine.official import bevformer, internimage, openlane
 from bev.engine.official.names import Vocabulary
+from bev.errors import InputError
 
 _VOCABULARIES = {
     "bevformer": bevformer.VOCABULARY,
@@ -19,7 +20,7 @@ _VOCABULARIES = {
 FAMILIES = (*_VOCABULARIES, "internimage")
 
 
-class ConversionError(RuntimeError):
+class ConversionError(InputError):
     """A checkpoint that does not belong to the family it is said to."""
 
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from bev.errors import InputError
 
-class OpenLaneFormatError(ValueError):
+
+class OpenLaneFormatError(InputError):
     """An annotation or prediction that cannot be judged; the message names the frame and what is wrong in it."""
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.text_files import read_text
+from bev.errors import InputError
 
 CHALLENGE_CUTOFFS = (*(i * 0.01 for i in range(100)), 1.0)
 
 
-class MetricConfigError(ValueError):
+class MetricConfigError(InputError):
     """A config that asks for what these metrics don't compute, or that contradicts itself."""
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.errors import InputError
 from bev.evaluation.waymo_let.config import ObjectType
 
 
-class ObjectsError(ValueError):
+class ObjectsError(InputError):
     """Arrays of objects that the metrics can't take."""
 
 

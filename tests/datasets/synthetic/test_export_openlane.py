@@ -17,9 +17,9 @@ from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
 from bev.datasets.openlane_v2.index_build import build_indexes
 from bev.datasets.synthetic import Scene, build_scene
 from bev.datasets.synthetic.export_openlane import REACH, export_openlane, frame_annotation
-from bev.datasets.synthetic.jobs import write_json
 from bev.datasets.synthetic.lane_graph import lane_graph
 from bev.datasets.synthetic.render import CameraRenderer
+from bev.datasets.synthetic.shards import write_json
 from bev.datasets.synthetic.signals import LIGHT, governed
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from bev.errors import InputError
 from bev.models.backbones.internimage.variants import Architecture
 
 MODEL_TYPE = "internimage"
@@ -20,7 +21,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
 FIELDS = tuple(field.name for field in dataclasses.fields(Architecture))
 
 
-class SettingsError(ValueError):
+class SettingsError(InputError):
     """A config.json that describes no InternImage of ours."""
 
 
