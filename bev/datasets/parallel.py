@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
 import queue
@@ -44,8 +45,8 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("fork")
-    results, taken = context.Queue(), context.Value("q", 0)
-    arguments = (function, jobs, taken, results, os.getpid())
+    results = context.Queue()
+    arguments = (function, jobs, _Counter(context.Lock()), results, os.getpid())
     processes = [context.Process(target=_work, args=arguments, daemon=True) for _ in range(workers)]
     with _single_threaded_opencv(), _held_back_signals():
         for process in processes:
@@ -58,6 +59,25 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
             yield result
     finally:
         _end(processes)
+
+
+class _Counter:
+    """Numbers from 0 on, each of which one of several forked processes gets.
+
+    Args:
+        lock: Of the processes' context.
+    """
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+        self._next = mmap.mmap(-1, 8)  # forked processes share it, and unlike multiprocessing.Value it is in no file
+
+    def take(self) -> int:
+        """The next number."""
+        with self._lock:
+            number = int.from_bytes(self._next[:], "little")
+            self._next[:] = (number + 1).to_bytes(8, "little")
+        return number
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:
@@ -94,11 +114,11 @@ def _held_back_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(function: Callable[[Any], Any], jobs: Sequence[Any], taken: Any, results: Any, parent: int) -> None:
+def _work(function: Callable[[Any], Any], jobs: Sequence[Any], counter: _Counter, results: Any, parent: int) -> None:
     try:
         _on_signals(_interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        _work_through(function, jobs, taken, results, parent)
+        _work_through(function, jobs, counter, results, parent)
         _on_signals(_leave)  # results may wait in the pipe for a parent that doesn't want them any more
     except KeyboardInterrupt:
         _leave()
@@ -119,8 +139,10 @@ def _leave(*_: Any) -> None:
     os._exit(INTERRUPTED)  # Ctrl-C reaches the parent as well, which says so once
 
 
-def _work_through(function: Callable[[Any], Any], jobs: Sequence[Any], taken: Any, results: Any, parent: int) -> None:
-    while (number := _take(taken)) < len(jobs):
+def _work_through(
+    function: Callable[[Any], Any], jobs: Sequence[Any], counter: _Counter, results: Any, parent: int
+) -> None:
+    while (number := counter.take()) < len(jobs):
         if os.getppid() != parent:
             _leave()
         try:
@@ -130,13 +152,6 @@ def _work_through(function: Callable[[Any], Any], jobs: Sequence[Any], taken: An
                 error.add_note(traceback.format_exc())
             results.put((None, error))
             return
-
-
-def _take(taken: Any) -> int:
-    """Number of the next job."""
-    with taken.get_lock():
-        taken.value += 1
-        return taken.value - 1
 
 
 def _next_result(results: Any, processes: Sequence[BaseProcess]) -> tuple[Any, Exception | None]:
