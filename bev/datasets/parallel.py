@@ -48,17 +48,17 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
     results = context.Queue()
     arguments = (function, jobs, _Counter(context.Lock()), results, os.getpid())
     processes = [context.Process(target=_work, args=arguments, daemon=True) for _ in range(workers)]
-    with _single_threaded_opencv(), _held_back_signals():
-        for process in processes:
-            process.start()
     try:
+        with _single_threaded_opencv(), _held_back_signals():
+            for process in processes:
+                process.start()
         for _ in jobs:
             result, error = _next_result(results, processes)
             if error is not None:
                 raise error
             yield result
     finally:
-        _end(processes)
+        _end([process for process in processes if process.pid is not None])
 
 
 class _Counter:
@@ -88,7 +88,6 @@ def _end(processes: Sequence[BaseProcess]) -> None:
         while process.is_alive():
             process.join(_POLL_SECONDS)
             process.terminate()
-        process.join()
 
 
 @contextmanager
