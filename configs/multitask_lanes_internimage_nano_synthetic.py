@@ -16,17 +16,18 @@ model = dict(
     encoder=dict(grid=dict(bounds=shared_bev_bounds, shape=(50, 64))),
     heads=dict(occupancy=_base_.shared_occupancy_head, lanes=_base_.lane_head),
 )
+shared_size = (128, 256)  # at the scale of the boxes' config
 shared_train_pipeline = [
     dict(type="LoadMultiCameraImages"),
     dict(type="LoadOccupancy"),
-    dict(type="ResizeCropFlipImages", crop=_base_.lane_crop, size=_base_.lane_size),
+    dict(type="ResizeCropFlipImages", crop=_base_.lane_crop, size=shared_size),
     dict(type="BoxRangeFilter", radius=_base_.detection_range),
     dict(type="PackClip"),
 ]
 shared_test_pipeline = [
     dict(type="LoadMultiCameraImages"),
     dict(type="LoadOccupancy"),
-    dict(type="ResizeCropFlipImages", crop=_base_.lane_crop, size=_base_.lane_size, training=False),
+    dict(type="ResizeCropFlipImages", crop=_base_.lane_crop, size=shared_size, training=False),
     dict(type="PackClip"),
 ]
 dataset = dict(bev_frame="ego", occupancy=True)

@@ -8,8 +8,13 @@ _base_ = ["bevformerv2_internimage_nano_synthetic.py", "_base_/openlane_nano.py"
 data_root = "data/synthetic_lanes"
 
 model = dict(
-    encoder=dict(num_layers=2, grid=dict(bounds=_base_.lane_bev_bounds, shape=(32, 64))),
-    heads=dict(_delete_=True, lanes=_base_.lane_head, perspective=_base_.model.heads.perspective),
+    encoder=_base_.lane_encoder,
+    heads=dict(
+        _delete_=True,
+        lanes=_base_.lane_head,
+        image_lanes=_base_.image_lane_head,
+        perspective=_base_.model.heads.perspective,
+    ),
 )
 dataset = dict(data_root=data_root, bev_frame="ego")
 train_dataloader = dict(dataset=dict(lanes=_base_.lane_train_index, pipeline=_base_.lane_train_pipeline, **dataset))

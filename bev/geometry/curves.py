@@ -7,9 +7,9 @@ Shapes: P points of a curve as given, N control points, R points of a curve as r
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
-from math import comb
 
 import numpy as np
 import torch
@@ -71,12 +71,18 @@ class CurveCode:
         return _like(interpolation(self.num_control, self.num_points), codes) @ control
 
 
+def headings_of(steps: Tensor, num_headings: int) -> Tensor:
+    """Nearest of the headings 0, 2 pi / K, ... of steps that begin with x and y: (..., 2 or 3) to (...) int64."""
+    turns = torch.atan2(steps[..., 1], steps[..., 0]) / (2 * math.pi)
+    return (turns * num_headings).round().long() % num_headings
+
+
 @cache
 def bezier_basis(num_points: int, num_control: int) -> np.ndarray:
     """Bernstein polynomials (num_points, num_control) float64 at evenly spaced parameters from 0 to 1."""
     t = np.linspace(0, 1, num_points)[:, None]
     index = np.arange(num_control)
-    binomial = np.array([comb(num_control - 1, k) for k in index])
+    binomial = np.array([math.comb(num_control - 1, k) for k in index])
     return binomial * t**index * (1 - t) ** (num_control - 1 - index)
 
 

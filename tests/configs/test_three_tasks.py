@@ -1,4 +1,4 @@
-"""Boxes, occupancy and lanes on one BEV, trained and judged in one run on a world of two frames."""
+"""Boxes, occupancy and lanes on one BEV, and lanes alone, trained and judged in one run on a world of two frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bev.engine.config import load_config
 from bev.engine.data_config import set_data_root
 from bev.engine.runner import build_runner
 
-CONFIG = Path(__file__).parents[2] / "configs" / "multitask_lanes_internimage_nano_synthetic.py"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -31,19 +31,32 @@ def world(tmp_path: Path) -> Path:
     return root
 
 
-def test_all_three_metrics_are_reported(world: Path, tmp_path: Path) -> None:
+def train(name: str, world: Path, work_dir: Path) -> tuple[set[str], dict[str, float]]:
+    """Names of the training losses, and metrics, of one iteration."""
     bev.register_all()
-    single = {f"{name}_dataloader.num_workers": 0 for name in ("train", "val")}
-    config = load_config(CONFIG, {**single, "train_cfg.max_epochs": 1, "train_cfg.val_interval": 1})
+    single = {f"{split}_dataloader.num_workers": 0 for split in ("train", "val")}
+    config = load_config(CONFIGS / f"{name}.py", {**single, "train_cfg.max_epochs": 1, "train_cfg.val_interval": 1})
     set_data_root(config, world)
-    config.work_dir = str(tmp_path / "work")
+    config.work_dir = str(work_dir)
     runner = build_runner(config)
     runner.train()
     assert runner.iter == 1
-    losses = runner.message_hub.log_scalars
-    assert all(f"train/{task}" in losses for task in ("detection.loss_cls", "lanes.lane.loss_cls"))
-    assert any(name.startswith("train/occupancy.") for name in losses)
-    metrics = {name.removeprefix("val/"): log.current() for name, log in losses.items() if name.startswith("val/")}
+    scalars = runner.message_hub.log_scalars
+    losses = {key.removeprefix("train/") for key in scalars if key.startswith("train/")}
+    return losses, {key.removeprefix("val/"): log.current() for key, log in scalars.items() if key.startswith("val/")}
+
+
+def test_all_three_metrics_are_reported(world: Path, tmp_path: Path) -> None:
+    losses, metrics = train("multitask_lanes_internimage_nano_synthetic", world, tmp_path / "work")
+    assert {"detection.loss_cls", "lanes.lane.loss_cls"} <= losses
+    assert any(name.startswith("occupancy.") for name in losses)
     for name in ("nuscenes/mAP", "nuscenes/NDS", "openlane/OLS", "openlane/TOP_ll"):
         assert 0 <= metrics[name] <= 1, name
     assert any(name.startswith("occupancy/") for name in metrics), sorted(metrics)
+
+
+def test_lanes_alone(world: Path, tmp_path: Path) -> None:
+    losses, metrics = train("openlane_internimage_nano_synthetic", world, tmp_path / "work")
+    assert {"lanes.lane.loss_cls", "image_lanes.loss_passed", "perspective.loss_centre"} <= losses
+    assert 0 <= metrics["openlane/OLS"] <= 1
+    assert not any(name.startswith("nuscenes/") for name in metrics), sorted(metrics)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bev.geometry.curves import CurveCode, bezier_basis
+from bev.geometry.curves import CurveCode, bezier_basis, headings_of
 
 
 def test_a_quadratic_bezier_by_hand() -> None:
@@ -75,3 +75,9 @@ def test_impossible_codes_are_refused() -> None:
         CurveCode("points", 1)
     with pytest.raises(ValueError, match="4 points do not determine a Bezier curve of 5"):
         CurveCode().encode(torch.zeros(1, 4, 3))
+
+
+def test_headings_are_the_nearest() -> None:
+    angles = torch.tensor([0.0, 0.7, 0.9, 3.1, -3.1, -1.5, -0.9, -0.7])
+    steps = torch.stack([angles.cos(), angles.sin(), torch.zeros(8)], dim=-1)
+    assert headings_of(5 * steps, 4).tolist() == [0, 0, 1, 2, 2, 3, 3, 0]

@@ -21,7 +21,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.errors import InputError
-from bev.geometry.curves import CurveCode
+from bev.geometry.curves import CurveCode, headings_of
 from bev.geometry.grid import BEVGrid
 from bev.models.decoders.heatmap_queries import FREQUENCIES, best_peaks, dense_branch, encode_position
 from bev.models.decoders.queries import Queries
@@ -220,12 +220,6 @@ def curve_targets(
     local = control[owned.objects].clone()
     local[..., :2] -= centres[:, None]
     return CurveTargets(heatmap, marked, owned.cells, local.flatten(-2), owned.weights)
-
-
-def headings_of(steps: Tensor, num_headings: int) -> Tensor:
-    """Nearest of the headings 0, 2 pi / K, ... of steps along x and y: (..., 3) to (...) int64."""
-    turns = torch.atan2(steps[..., 1], steps[..., 0]) / (2 * math.pi)
-    return (turns * num_headings).round().long() % num_headings
 
 
 def _cells_passed(codes: Tensor, code: CurveCode, first_map: Tensor, grid: BEVGrid, num_headings: int) -> Tensor:

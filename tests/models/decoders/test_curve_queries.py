@@ -7,7 +7,7 @@ from torch import Tensor
 from bev.geometry.curves import CurveCode
 from bev.geometry.grid import BEVGrid
 from bev.models.decoders import CurveQueries, DETRDecoder, LearnedQueries, Queries
-from bev.models.decoders.curve_queries import UNIT, curve_targets, headings_of
+from bev.models.decoders.curve_queries import UNIT, curve_targets
 from bev.models.heads.detection_targets import DetectionTarget
 from bev.models.losses import PRIOR_LOGIT
 from bev.structures import BEVFeatures
@@ -110,12 +110,6 @@ def test_cells_passed_by_hand() -> None:
     assert passed[0, EAST].nonzero().tolist() == [[0, 0], [0, 1], [0, 2], [0, 3], [0, 4]]
     assert passed[0, NORTH].nonzero().tolist() == [[row, 4] for row in range(6)]
     assert passed.sum() == 11
-
-
-def test_headings_are_the_nearest() -> None:
-    angles = torch.tensor([0.0, 0.7, 0.9, 3.1, -3.1, -1.5, -0.9, -0.7])
-    steps = torch.stack([angles.cos(), angles.sin(), torch.zeros(8)], dim=-1)
-    assert headings_of(5 * steps, 4).tolist() == [0, 0, 1, 2, 2, 3, 3, 0]
 
 
 def test_proposals_begin_as_straight_lanes() -> None:

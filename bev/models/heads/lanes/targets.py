@@ -61,11 +61,7 @@ def lane_targets(
         InputError: If a sample has no ground truth, or such that contradicts itself; names the sample.
     """
     targets = LaneTargets([], [], [], [])
-    for number, (sample, size) in enumerate(zip(samples, image_sizes, strict=True)):
-        where = f"sample {sample.metainfo.get('sample_token', f'number {number}')}"
-        if "gt_lanes" not in sample:
-            raise InputError(f"{where} has no gt_lanes: a dataset with lane annotations must supply them")
-        truth = sample.gt_lanes
+    for (where, truth), size in zip(annotated_lanes(samples), image_sizes, strict=True):
         _check(truth, num_attributes, where)
         codes = code.encode(truth.lanes.to(size.device, torch.float64)).float()
         scale = size.flip(0).repeat(2)
@@ -75,6 +71,21 @@ def lane_targets(
         targets.lane_lane.append(truth.topology_lclc.to(size.device).bool())
         targets.lane_traffic.append(truth.topology_lcte.to(size.device).bool())
     return targets
+
+
+def annotated_lanes(samples: Sequence[Det3DDataSample]) -> list[tuple[str, BaseDataElement]]:
+    """What messages call each sample, and its `gt_lanes`.
+
+    Raises:
+        InputError: If a sample has none; names it.
+    """
+    found = []
+    for number, sample in enumerate(samples):
+        where = f"sample {sample.metainfo.get('sample_token', f'number {number}')}"
+        if "gt_lanes" not in sample:
+            raise InputError(f"{where} has no gt_lanes: a dataset with lane annotations must supply them")
+        found.append((where, sample.gt_lanes))
+    return found
 
 
 def relation_targets(subjects: Tensor, objects: Tensor, related: Sequence[Tensor]) -> Tensor:

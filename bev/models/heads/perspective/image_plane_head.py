@@ -18,9 +18,13 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from bev.errors import InputError
 from bev.models.heads.detection_targets import detection_targets
-from bev.models.heads.perspective.image_plane_targets import ProjectedCentres, image_plane_targets, project_centres
+from bev.models.heads.perspective.image_plane_targets import (
+    ProjectedCentres,
+    image_plane_targets,
+    project_centres,
+    supervised_levels,
+)
 from bev.models.losses import PRIOR_LOGIT, gaussian_focal_loss, mean_over_ranks
 from bev.structures import CameraClip, ImageFeatures
 
@@ -90,16 +94,10 @@ class ImagePlaneHead(nn.Module):
         Raises:
             InputError: There are fewer levels than the head supervises.
         """
-        if len(features.levels) <= max(self.levels):
-            raise InputError(
-                f"ImagePlaneHead supervises the feature levels {self.levels}, but got only {len(features.levels)}"
-            )
-        clip = features.clip
-        mask = clip.camera_mask[:, clip.current]
-        levels = [features.levels[level][:, clip.current][mask] for level in self.levels]
+        levels = supervised_levels(features, self.levels, type(self).__name__)
         outputs = [self.output(self.tower(level)) for level in levels]
         heatmaps = tuple(output[:, :-1] for output in outputs)
-        return ImagePlaneOutputs(heatmaps, tuple(output[:, -1] for output in outputs), clip)
+        return ImagePlaneOutputs(heatmaps, tuple(output[:, -1] for output in outputs), features.clip)
 
     def loss(self, outputs: ImagePlaneOutputs, samples: Sequence[Det3DDataSample]) -> dict[str, Tensor]:
         """Gaussian focal loss of the centres and L1 loss of the log depth, per centre, meaned over levels.
