@@ -31,13 +31,13 @@ def world(tmp_path: Path) -> Path:
     return root
 
 
-def train(name: str, world: Path, work_dir: Path) -> tuple[set[str], dict[str, float]]:
-    """Names of the training losses, and metrics, of one iteration."""
+def train(name: str, world: Path, work_dir: Path, length: str) -> tuple[set[str], dict[str, float]]:
+    """Names of the training losses, and metrics, of one iteration; `length` is the option of the train loop for it."""
     bev.register_all()
     single = {f"{split}_dataloader.num_workers": 0 for split in ("train", "val")}
-    config = load_config(CONFIGS / f"{name}.py", {**single, "train_cfg.max_epochs": 1, "train_cfg.val_interval": 1})
+    config = load_config(CONFIGS / f"{name}.py", {**single, length: 1, "train_cfg.val_interval": 1})
     set_data_root(config, world)
-    config.work_dir = str(work_dir)
+    config.work_dir = str(work_dir / "work")
     runner = build_runner(config)
     runner.train()
     assert runner.iter == 1
@@ -47,7 +47,7 @@ def train(name: str, world: Path, work_dir: Path) -> tuple[set[str], dict[str, f
 
 
 def test_all_three_metrics_are_reported(world: Path, tmp_path: Path) -> None:
-    losses, metrics = train("multitask_lanes_internimage_nano_synthetic", world, tmp_path / "work")
+    losses, metrics = train("multitask_lanes_internimage_nano_synthetic", world, tmp_path, "train_cfg.max_epochs")
     assert {"detection.loss_cls", "lanes.lane.loss_cls"} <= losses
     assert any(name.startswith("occupancy.") for name in losses)
     for name in ("nuscenes/mAP", "nuscenes/NDS", "openlane/OLS", "openlane/TOP_ll"):
@@ -56,7 +56,7 @@ def test_all_three_metrics_are_reported(world: Path, tmp_path: Path) -> None:
 
 
 def test_lanes_alone(world: Path, tmp_path: Path) -> None:
-    losses, metrics = train("openlane_internimage_nano_synthetic", world, tmp_path / "work")
+    losses, metrics = train("openlane_internimage_nano_synthetic", world, tmp_path, "train_cfg.max_iters")
     assert {"lanes.lane.loss_cls", "image_lanes.loss_passed", "perspective.loss_centre"} <= losses
     assert 0 <= metrics["openlane/OLS"] <= 1
     assert not any(name.startswith("nuscenes/") for name in metrics), sorted(metrics)
