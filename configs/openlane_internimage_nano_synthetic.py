@@ -25,11 +25,11 @@ test_evaluator = val_evaluator
 
 # Frames of one scene show the same roads: many scenes of one frame teach more than few long ones. The length is counted
 # in iterations, so that more scenes take no more time.
-iterations = 3400
+iterations = 3200
 train_cfg = dict(_delete_=True, type="IterBasedTrainLoop", max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     _base_.param_scheduler[0],
     dict(type="CosineAnnealingLR", by_epoch=False, begin=0, T_max=iterations, eta_min_ratio=0.01),
 ]
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=850))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=800))
 log_processor = dict(by_epoch=False)
