@@ -21,7 +21,7 @@ from bev.geometry.curves import CurveCode, headings_of
 from bev.models.decoders.heatmap_queries import dense_branch
 from bev.models.heads.lanes.targets import annotated_lanes
 from bev.models.heads.perspective.image_plane_targets import project_points, supervised_levels, without_augmentation
-from bev.models.losses import PRIOR_LOGIT, FocalLoss, mean_over_ranks
+from bev.models.losses import PRIOR_LOGIT, FocalLoss, centre_patches, mean_over_ranks
 from bev.structures import CameraClip, ImageFeatures
 
 POINTS_PER_LANE = 256  # a lane that passes right under a camera is a few hundred pixels long
@@ -147,12 +147,9 @@ def lanes_in_images(lanes: Sequence[Tensor], clip: CameraClip, num_headings: int
 def cells_passed(lanes: LanesInImages, shape: Sequence[int], padded_size: tuple[int, int]) -> Tensor:
     """Which cells of a level (P, K, h, w) lanes pass, bool; `padded_size` is the level's height and width in pixels."""
     _, num_headings, height, width = shape
-    column, row = (
-        (lanes.pixels / lanes.pixels.new_tensor(padded_size[::-1]) * lanes.pixels.new_tensor([width, height]))
-        .long()
-        .unbind(-1)
-    )
-    index = ((lanes.images * num_headings + lanes.headings) * height + row) * width + column
-    marked = torch.zeros(tuple(shape), dtype=torch.bool, device=index.device)
-    marked.view(-1)[index] = True
+    stride = lanes.pixels.new_tensor([padded_size[1] / width, padded_size[0] / height])
+    maps = lanes.images * num_headings + lanes.headings
+    passed = centre_patches(lanes.pixels / stride, maps, (height, width), radius=0)
+    marked = torch.zeros(tuple(shape), dtype=torch.bool, device=maps.device)
+    marked.view(-1)[passed.cells] = True
     return marked
