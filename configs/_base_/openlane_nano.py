@@ -80,7 +80,7 @@ image_lane_head = dict(type="ImageLaneHead", embed_dims=lane_dims, levels=(0, 1)
 # Lights hang above the horizon: more of the image than the boxes need. On the road, a metre further away is a fraction
 # of a row where a metre aside is many columns: rows are stretched and columns squeezed, at no cost.
 lane_crop = (0, 22, 352, 198)
-lane_size = (288, 112)
+lane_size = (256, 128)
 lane_train_pipeline = [
     dict(type="LoadMultiCameraImages"),
     dict(type="ResizeCropFlipImages", crop=lane_crop, size=lane_size),
