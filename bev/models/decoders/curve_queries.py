@@ -31,6 +31,7 @@ from bev.models.losses import (
     centre_patches,
     draw_heatmap,
     gaussian_focal_loss,
+    mark_cells,
     mean_over_ranks,
 )
 from bev.structures import BEVFeatures
@@ -212,32 +213,33 @@ def curve_targets(
     headings = headings_of(control[:, -1] - control[:, 0], num_headings)
     patches = centre_patches(grid.to_cells(middle), first_map + headings, grid.shape, radius)
     owned = patches.owned(rank=-patches.weights)
-    maps = (len(targets), num_headings, *grid.shape)
-    heatmap = draw_heatmap(patches, torch.zeros_like(sample), 1, (maps[0] * maps[1], *grid.shape)).view(maps)
-    passed = _cells_passed(codes, code, first_map, grid, num_headings)
-    marked = torch.zeros_like(heatmap, dtype=torch.bool).flatten().index_fill(0, passed, value=True).view(maps)
+    maps, num_maps = (len(targets), num_headings, *grid.shape), len(targets) * num_headings
+    heatmap = draw_heatmap(patches, torch.zeros_like(sample), 1, (num_maps, *grid.shape)).view(maps)
+    passed = _cells_passed(codes, code, first_map, num_maps, grid, num_headings).view(maps)
     centres = grid.cell_centres(codes.device).flatten(0, 1)[owned.cells % (grid.height * grid.width)]
     local = control[owned.objects].clone()
     local[..., :2] -= centres[:, None]
-    return CurveTargets(heatmap, marked, owned.cells, local.flatten(-2), owned.weights)
+    return CurveTargets(heatmap, passed, owned.cells, local.flatten(-2), owned.weights)
 
 
-def _cells_passed(codes: Tensor, code: CurveCode, first_map: Tensor, grid: BEVGrid, num_headings: int) -> Tensor:
-    """Indices into flattened (B, K, H, W) of the cells and headings that lanes with codes (M, D) pass.
+def _cells_passed(
+    codes: Tensor, code: CurveCode, first_map: Tensor, num_maps: int, grid: BEVGrid, num_headings: int
+) -> Tensor:
+    """Which cells lanes pass, by heading: (B * K, H, W) bool.
 
     Args:
         codes: (M, D), metres.
         code: How they describe lanes.
         first_map: (M,) int64 number of the sample's first map among the B * K.
+        num_maps: B * K.
         grid: Of the maps.
         num_headings: K.
     """
     # A lane from one corner of the grid to the other has about a point per cell.
     points = replace(code, num_points=sum(grid.shape) + 1).decode(codes)
-    headings = headings_of(points.diff(dim=1), num_headings)
-    column, row = grid.to_cells((points[:, 1:] + points[:, :-1])[..., :2] / 2).floor().long().unbind(-1)
-    inside = (column >= 0) & (column < grid.width) & (row >= 0) & (row < grid.height)
-    return ((((first_map[:, None] + headings) * grid.height + row) * grid.width) + column)[inside]
+    maps = first_map[:, None] + headings_of(points.diff(dim=1), num_headings)
+    places = grid.to_cells((points[:, 1:] + points[:, :-1])[..., :2] / 2)
+    return mark_cells(places.flatten(0, 1), maps.flatten(), (num_maps, *grid.shape))
 
 
 @torch.no_grad()

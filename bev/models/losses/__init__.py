@@ -2,7 +2,13 @@
 
 from bev.models.losses.box_distance import BoxDistance
 from bev.models.losses.box_overlap import BoxOverlap
-from bev.models.losses.centre_heatmap import CentrePatches, centre_patches, draw_heatmap, gaussian_focal_loss
+from bev.models.losses.centre_heatmap import (
+    CentrePatches,
+    centre_patches,
+    draw_heatmap,
+    gaussian_focal_loss,
+    mark_cells,
+)
 from bev.models.losses.focal import PRIOR_LOGIT, FocalLoss
 from bev.models.losses.normaliser import mean_over_ranks
 
@@ -15,5 +21,6 @@ __all__ = [
     "centre_patches",
     "draw_heatmap",
     "gaussian_focal_loss",
+    "mark_cells",
     "mean_over_ranks",
 ]

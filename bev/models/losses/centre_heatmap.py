@@ -63,6 +63,19 @@ def centre_patches(centres: Tensor, maps: Tensor, shape: tuple[int, int], radius
     return CentrePatches(objects[inside], cells[inside], gaussian[inside])
 
 
+def mark_cells(places: Tensor, maps: Tensor, maps_shape: tuple[int, int, int]) -> Tensor:
+    """Which cells hold a point: (P, H, W) bool.
+
+    Args:
+        places: (M, 2) continuous column and row; points off the map mark nothing.
+        maps: (M,) int64, the map that each point belongs to.
+        maps_shape: (P, H, W).
+    """
+    marked = torch.zeros(maps_shape, dtype=torch.bool, device=places.device)
+    marked.view(-1)[centre_patches(places, maps, maps_shape[1:], radius=0).cells] = True
+    return marked
+
+
 def draw_heatmap(patches: CentrePatches, labels: Tensor, num_classes: int, maps_shape: tuple[int, int, int]) -> Tensor:
     """Class heatmaps with a Gaussian at each centre; where two overlap, the larger value counts.
 

@@ -10,7 +10,7 @@ feature level, E points of lanes in images.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from mmdet3d.structures import Det3DDataSample
@@ -21,7 +21,7 @@ from bev.geometry.curves import CurveCode, headings_of
 from bev.models.decoders.heatmap_queries import dense_branch
 from bev.models.heads.lanes.targets import annotated_lanes
 from bev.models.heads.perspective.image_plane_targets import project_points, supervised_levels, without_augmentation
-from bev.models.losses import PRIOR_LOGIT, FocalLoss, centre_patches, mean_over_ranks
+from bev.models.losses import PRIOR_LOGIT, FocalLoss, mark_cells, mean_over_ranks
 from bev.structures import CameraClip, ImageFeatures
 
 POINTS_PER_LANE = 256  # a lane that passes right under a camera is a few hundred pixels long
@@ -130,8 +130,7 @@ def lanes_in_images(lanes: Sequence[Tensor], clip: CameraClip, num_headings: int
         num_headings: K.
         min_depth: Metres; nearer points are left out.
     """
-    dense = CurveCode("points", num_points=POINTS_PER_LANE)
-    curves = [replace(dense, num_control=part.shape[1]).decode(part.flatten(1)) for part in lanes]
+    curves = [CurveCode("points", part.shape[1], POINTS_PER_LANE).decode(part.flatten(1)) for part in lanes]
     flat = without_augmentation([curve.flatten(0, 1) for curve in curves], clip)
     curves = [points.view_as(curve) for points, curve in zip(flat, curves, strict=True)]
     middles = [(curve[:, 1:] + curve[:, :-1]).flatten(0, 1) / 2 for curve in curves]
@@ -146,10 +145,7 @@ def lanes_in_images(lanes: Sequence[Tensor], clip: CameraClip, num_headings: int
 
 def cells_passed(lanes: LanesInImages, shape: Sequence[int], padded_size: tuple[int, int]) -> Tensor:
     """Which cells of a level (P, K, h, w) lanes pass, bool; `padded_size` is the level's height and width in pixels."""
-    _, num_headings, height, width = shape
+    images, num_headings, height, width = shape
     stride = lanes.pixels.new_tensor([padded_size[1] / width, padded_size[0] / height])
     maps = lanes.images * num_headings + lanes.headings
-    passed = centre_patches(lanes.pixels / stride, maps, (height, width), radius=0)
-    marked = torch.zeros(tuple(shape), dtype=torch.bool, device=maps.device)
-    marked.view(-1)[passed.cells] = True
-    return marked
+    return mark_cells(lanes.pixels / stride, maps, (images * num_headings, height, width)).view(*shape)
