@@ -16,7 +16,10 @@ with suppress(ModuleNotFoundError):  # the tests of the operators also run where
 TESTS = Path(__file__).parent
 # Where the modules lie that several tests import: tiny_nuscenes, tool_runs, golden, golden_bevformer, tiny_training,
 # sharded_training, small_configs.
-SHARED = (".", "configs", "engine", "goldens", "inference", "models", "models/heads", "models/temporal", "tools")
+SHARED = (
+    ".", "configs", "engine", "goldens", "inference", "models", "models/heads", "models/heads/perspective",
+    "models/temporal", "tools",
+)  # fmt: skip
 sys.path[:0] = [str(TESTS / folder) for folder in SHARED]
 
 # A busy machine must not fail property tests.

@@ -78,6 +78,17 @@ def test_whole_configs_are_short(pattern: str) -> None:
     assert not {path: length for path, length in lengths.items() if length > MAX_CONFIG_LINES}
 
 
+def test_tests_mirror_the_code() -> None:
+    """Code in `bev/models/heads` is tested in `tests/models/heads`, and so on for every folder."""
+    rooms = {path.parent.relative_to(ROOT / "bev") for path in modules("bev") if path.name != "__init__.py"}
+    rooms |= {path.parent.relative_to(ROOT) for path in modules("tools")}
+    rooms |= {Path("projects", path.name) for path in (ROOT / "projects").iterdir() if (path / "__init__.py").is_file()}
+    tested = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    assert not rooms - tested, "no tests of these"
+    homeless = {room for room in tested if not any((ROOT / part / room).is_dir() for part in ("", "bev"))}
+    assert not homeless, "tests of nothing that is there"
+
+
 def test_all_names_are_typed() -> None:
     """But those of functions that numba compiles for the types of their arguments."""
     untyped = []

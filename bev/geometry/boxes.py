@@ -13,6 +13,8 @@ from torch import Tensor
 
 from bev.geometry.poses import Array
 
+CODE_SIZE = 10  # numbers of `encode_boxes`
+CODE_CENTRE = (0, 1, 4)  # of which these are the centre's x, y, z
 
 def wrap_angle(angle: Array) -> Array:
     """The same angle, radians, in [-pi, pi)."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bev.errors import InputError
-from bev.inference.frames import as_bgr
+from bev.inference.frames import FrameBuilder, as_bgr
 
 
 def test_pixels_of_other_types_are_rounded() -> None:
@@ -17,3 +17,11 @@ def test_pixels_of_other_types_are_rounded() -> None:
 def test_values_that_are_no_pixels_are_refused(value: float) -> None:
     with pytest.raises(InputError, match=r"camera front has values outside 0\.\.255 \(float64\)"):
         as_bgr(np.full((2, 2, 3), value), "bgr", "front")
+
+
+@pytest.mark.parametrize("lacking", ["intrinsics", "cam_T_ego"])
+def test_an_image_of_a_camera_that_nobody_describes_is_refused(lacking: str) -> None:
+    tables = {"intrinsics": {"front": np.eye(3)}, "cam_T_ego": {"front": np.eye(4)}}
+    tables[lacking] = {}
+    with pytest.raises(InputError, match=f"camera front has an image but no entry in {lacking}"):
+        FrameBuilder([])({"front": np.zeros((4, 6, 3), np.uint8)}, *tables.values(), np.eye(4), np.zeros(18))

@@ -218,6 +218,19 @@ def test_future_frames_and_unknown_options_are_refused(root: Path, tmp_path: Pat
         live(root, tmp_path, "t1", precision="int8")
     with pytest.raises(ValueError, match="colour is 'rgb' or 'bgr', not 'grey'"):
         live(root, tmp_path, "t1", colour="grey")
+    with pytest.raises(ValueError, match="a recurrent model has to step through every moment"):
+        live(root, tmp_path, "v1").remember(**moments(root)[0].arguments())
+
+
+def test_kept_images_must_not_change_their_size(root: Path, tmp_path: Path) -> None:
+    config = small_config(root, root / INDEX, "t2")
+    config.test_dataloader.dataset.pipeline[1].update(crop=None, size=None, heights=[48])
+    perceptor = StreamingPerceptor(config, checkpoint_of(config, tmp_path), keep_features=False)
+    first, second = moments(root)[:2]
+    perceptor.step(**first.arguments())
+    narrow = {name: image[:, : image.shape[1] // 2] for name, image in second.images.items()}
+    with pytest.raises(ValueError, match="the size of the images changed"):
+        perceptor.step(**replace(second, images=narrow).arguments())
 
 
 def test_bfloat16_is_near(root: Path, tmp_path: Path) -> None:
@@ -232,6 +245,10 @@ def test_tracks_come_with_the_detections(root: Path, tmp_path: Path) -> None:
     found = perceptor.step(**moments(root)[0].arguments())
     assert found.track_ids is not None
     assert len(set(found.track_ids[found.track_ids >= 0])) == (found.track_ids >= 0).sum()
+    perceptor.reset()
+    again = perceptor.step(**moments(root)[0].arguments())
+    assert (again.track_ids >= 0).any()
+    assert set(again.track_ids[again.track_ids >= 0]).isdisjoint(found.track_ids)  # objects of another scene
 
 
 def test_eight_cameras_of_different_sizes_without_names(root: Path, tmp_path: Path) -> None:

@@ -33,3 +33,19 @@ def test_weights_of_another_model_are_refused(tmp_path) -> None:
     with pytest.raises(CheckpointError, match=r"lacks \d+ weights of the model, levels\.3"):
         files = ("--checkpoint", tmp_path / "part.pth", "--out", tmp_path / "out")
         run_tool("extract_features", tmp_path, "--config", config, *files)
+
+
+def test_layers_are_listed_and_random_weights_are_said_to_be(tmp_path, capsys) -> None:
+    config = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
+    run_tool("extract_features", tmp_path, "--config", config, "--list", "--out", tmp_path / "out")
+    said, *layers = capsys.readouterr().out.splitlines()
+    assert said == "no checkpoint given: the features are those of random weights"
+    assert {"stage0", "stage3"} < set(layers)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_backbone_of_another_kind_is_refused(tmp_path) -> None:
+    with pytest.raises(CheckpointError, match=r"bevformer_tiny\.py: the backbone is a ResNet, not an InternImage"):
+        run_tool(
+            "extract_features", tmp_path, "--config", ROOT / "configs" / "bevformer_tiny.py", "--out", tmp_path / "out"
+        )

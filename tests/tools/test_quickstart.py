@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tool_runs import load_tool
+from tool_runs import finish_tool, load_tool
 
 from bev.datasets.text_files import TextFileError
 
@@ -51,3 +51,33 @@ def test_damaged_metrics_are_named(demo, tmp_path):
         (tmp_path / "test" / "test_metrics.json").write_text(content)
         with pytest.raises(TextFileError, match=r"test_metrics\.json.*delete it and run again"):
             demo.collect_metrics(tmp_path)
+
+
+def test_what_is_done_is_summed_up(tmp_path):
+    """All results are there, so that no step runs; the log and the metrics are put where the README says."""
+    work, data = tmp_path / "work", tmp_path / "data"
+    numbers = dict.fromkeys(("NDS", "mAP", "mATE", "mASE", "mAOE", "mAVE", "mAAE"), 0.25)
+    classes = load_tool("quickstart").CLASSES
+    metrics = {f"nuscenes/{name}": value for name, value in {**numbers, **{f"{c}_AP": 0.5 for c in classes}}.items()}
+    for name in ("test", "untrained"):
+        write(work / name / "test_metrics.json", metrics)
+    write(work / "train" / "train_time.json", {"train_seconds": 90.0})
+    for path in (
+        data / "v1.0-trainval" / "sample.json", data / "nuscenes_infos_val.pkl", work / "train" / "final.pth",
+        work / "train" / "20260101" / "20260101.log", work / "submission" / "results_nusc.json", work / "demo.mp4",
+    ):  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("lines of the log")
+    finished = finish_tool("quickstart", "--work-dir", work, "--data-root", data, "--epochs", "3")
+    assert finished.status == 0
+    assert finished.out.count("done before") == 7
+    assert "held-out mAP 0.250 (untrained 0.250)" in finished.out
+    assert "trained in 1.5 min" in finished.out
+    assert (work / "train.log").read_text() == "lines of the log"
+    assert json.loads((work / "metrics.json").read_text())["per_class"]["car"] == {"AP": 0.5}
+
+
+def test_fewer_epochs_shorten_the_schedule(demo, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["quickstart", "--epochs", "3"])
+    training = next(step for step in demo.plan(demo.parse_args()) if step.title == "train")
+    assert training.command[-3:] == ["--cfg-options", "train_cfg.max_epochs=3", "param_scheduler.1.T_max=3"]

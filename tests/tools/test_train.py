@@ -10,7 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from tiny_training import CONFIG, ENVIRONMENT, ROOT, make_data, options
+from tool_runs import run_tool
+
+from bev.engine import runner
 
 EPOCHS = 3
 
@@ -122,3 +126,31 @@ def test_dist_train_script(data, tmp_path):
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     assert "Scaling the original LR by 2.0" in result.stdout + result.stderr
     assert len(losses(tmp_path)) == 3  # six samples, two processes
+
+
+def test_options_reach_the_config(monkeypatch, tmp_path):
+    built: list[Config] = []
+
+    class Runner:
+        """Notes what it would train."""
+
+        def __init__(self, config: Config, launcher: str) -> None:
+            built.append(config)
+
+        def train(self) -> None:
+            """Nothing."""
+
+    monkeypatch.setattr(runner, "build_runner", Runner)
+    run_tool("train", CONFIG, "--work-dir", tmp_path, "--amp", "float16", "--no-scale-lr", "--seed", "7")
+    run_tool("train", CONFIG, "--work-dir", tmp_path, "--strategy", "fsdp", "--amp")
+    run_tool("train", CONFIG, "--work-dir", tmp_path, "--strategy", "ddp", "--resume", "some.pth")
+    first, second, third = built
+    assert (first.optim_wrapper.type, first.optim_wrapper.dtype) == ("AutocastOptimWrapper", "float16")
+    assert not first.auto_scale_lr.enable
+    assert first.randomness.seed == 7
+    assert second.optim_wrapper.dtype == "bfloat16"
+    assert second.auto_scale_lr.enable
+    assert second.model_wrapper_cfg.type == "FullyShardedModel"
+    assert third.model_wrapper_cfg is None
+    assert third.optim_wrapper.type == "OptimWrapper"
+    assert (third.resume, third.load_from) == (True, "some.pth")

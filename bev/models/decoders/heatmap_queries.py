@@ -20,6 +20,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.errors import InputError
+from bev.geometry.boxes import CODE_CENTRE, CODE_SIZE
 from bev.geometry.grid import BEVGrid
 from bev.models.decoders.heatmap_targets import absolute_codes, heatmap_targets
 from bev.models.decoders.queries import Queries
@@ -29,8 +30,6 @@ from bev.structures import BEVFeatures
 if TYPE_CHECKING:
     from bev.models.heads.detection_targets import DetectionTarget
 
-CODE_SIZE = 10
-CENTRE = (0, 1, 4)  # where the box code holds x, y, z
 FREQUENCIES = 8  # of the position encoding: 2^0 .. 2^7 half waves over the grid, down to under a cell
 
 
@@ -136,7 +135,7 @@ class HeatmapQueries(nn.Module):
         cell_features = features.map.flatten(2).gather(2, seeds.cells[:, None].expand(-1, features.map.shape[1], -1))
         content = self.content(cell_features.transpose(1, 2)) + self.class_embedding(seeds.labels)
         code_prior = seeds.codes.clone()
-        code_prior[..., CENTRE] = 0
+        code_prior[..., CODE_CENTRE] = 0
         return Queries(
             content=content.repeat(1, groups, 1),
             position=self.position(encode_position(reference)),
@@ -180,7 +179,7 @@ class HeatmapQueries(nn.Module):
 
     def _references(self, codes: Tensor, grid: BEVGrid, groups: int) -> Tensor:
         """Centres (B, G * Q, 3) as fractions of the grid, moved at random in groups beyond the first."""
-        centres = codes[..., CENTRE].repeat(1, groups, 1)
+        centres = codes[..., CODE_CENTRE].repeat(1, groups, 1)
         others = centres[:, codes.shape[1] :, :2]
         cell = torch.tensor(grid.cell_size, device=codes.device)
         others += (2 * torch.rand_like(others) - 1) * self.jitter * cell

@@ -16,7 +16,8 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.errors import InputError
-from bev.models.decoders.heatmap_queries import CENTRE, FREQUENCIES, encode_position
+from bev.geometry.boxes import CODE_CENTRE
+from bev.models.decoders.heatmap_queries import FREQUENCIES, encode_position
 from bev.models.decoders.queries import Queries
 from bev.structures import BEVFeatures, Proposals
 
@@ -109,7 +110,7 @@ class HybridQueries(nn.Module):
 
     def _references(self, proposals: Proposals, features: BEVFeatures, groups: int) -> Tensor:
         """(B, G, M, 3) fractions of the grid."""
-        centres = features.grid.normalise(proposals.codes[..., CENTRE])[:, None].expand(-1, groups, -1, -1)
+        centres = features.grid.normalise(proposals.codes[..., CODE_CENTRE])[:, None].expand(-1, groups, -1, -1)
         # A reference exactly on the border would have an infinite logit, which no correction could move.
         centres = centres.clamp(0.001, 0.999)
         fallback = self.fallback.weight[: groups * self.num_proposals].sigmoid().unflatten(0, (groups, -1))
@@ -119,7 +120,7 @@ class HybridQueries(nn.Module):
         if not self.box_prior and own.code_prior is None:
             return None
         prior = proposals.codes * (proposals.valid[..., None] & self.box_prior)
-        prior[..., CENTRE] = 0
+        prior[..., CODE_CENTRE] = 0
         first = own.code_prior
         if first is None:
             first = prior.new_zeros(*own.reference.shape[:2], prior.shape[-1])

@@ -14,6 +14,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from bev.geometry.boxes import CODE_SIZE
 from bev.geometry.grid import BEVGrid
 from bev.models.assigners import HungarianAssigner
 from bev.models.decoders.queries import Queries
@@ -23,8 +24,6 @@ from bev.models.heads.detection_targets import QueryTargets, detection_targets, 
 from bev.models.heads.layer_losses import name_layers
 from bev.models.losses import BoxDistance, FocalLoss, mean_over_ranks
 from bev.structures import BEVFeatures
-
-CODE_SIZE = 10
 
 
 @dataclass

@@ -18,6 +18,8 @@ from bev.datasets.occ3d import (
     read_labels,
     write_labels,
 )
+from bev.datasets.occ3d.classes import label_of_category
+from bev.errors import InputError
 from bev.geometry import rotation_z
 
 
@@ -100,3 +102,9 @@ def test_the_real_file(shared_data: Path) -> None:
     assert 0.5 < (labels.semantics == FREE).mean() < 0.99
     mirrored = labels.transformed(np.diag([1.0, -1.0, 1.0, 1.0]))
     assert same(mirrored.transformed(np.diag([1.0, -1.0, 1.0, 1.0])), labels)
+
+
+def test_a_category_that_lidarseg_lacks_is_refused() -> None:
+    assert label_of_category("noise") == UNKNOWN
+    with pytest.raises(InputError, match=r"'vehicle\.boat' is none of nuScenes-lidarseg's"):
+        label_of_category("vehicle.boat")

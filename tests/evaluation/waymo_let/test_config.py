@@ -64,3 +64,8 @@ def test_cutoffs_from_scores() -> None:
     np.testing.assert_allclose(estimate_cutoffs(scores, 4), [0, 0.3, 0.6, 1], atol=1e-6)
     np.testing.assert_allclose(estimate_cutoffs(scores[:2], 5), [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_array_equal(estimate_cutoffs(scores, 1), [0])
+
+
+def test_an_unknown_alignment_is_refused() -> None:
+    with pytest.raises(MetricConfigError, match="align_type"):
+        MetricConfig.from_text(TEXT.replace("sensor_location {", "align_type: TYPE_UNKNOWN sensor_location {"))

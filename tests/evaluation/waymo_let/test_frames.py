@@ -50,3 +50,6 @@ def test_bad_ground_truths() -> None:
     del without["type"]
     with pytest.raises(ObjectsError, match="ground_truths: no array 'type'"):
         list(split_frames(side([0]), without))
+    del without["box"]
+    with pytest.raises(ObjectsError, match="ground_truths: no array 'box'"):
+        list(split_frames(side([0]), without))

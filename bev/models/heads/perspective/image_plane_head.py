@@ -19,12 +19,8 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.models.heads.detection_targets import detection_targets
-from bev.models.heads.perspective.image_plane_targets import (
-    ProjectedCentres,
-    image_plane_targets,
-    project_centres,
-    supervised_levels,
-)
+from bev.models.heads.perspective.image_plane_targets import ProjectedCentres, image_plane_targets, project_centres
+from bev.models.heads.perspective.image_points import supervised_levels
 from bev.models.losses import PRIOR_LOGIT, gaussian_focal_loss, mean_over_ranks
 from bev.structures import CameraClip, ImageFeatures
 

@@ -1,7 +1,7 @@
-"""What the light perspective heads share, and the targets of one: 3D points and box centres in the images.
+"""Targets of the image-plane head: box centres in the images.
 
-Shapes: B batch, N cameras, P images (valid cameras of the current frame), M objects or points of a sample, E of them in
-images, C channels, K classes, h, w size of a feature level.
+Shapes: B batch, P images (valid cameras of the current frame), E centres in images, D cells with a depth, K classes, h,
+w size of a feature level.
 """
 
 from __future__ import annotations
@@ -12,32 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bev.errors import InputError
-from bev.geometry.cameras import project
+from bev.geometry.boxes import CODE_CENTRE
 from bev.models.heads.detection_targets import DetectionTarget
+from bev.models.heads.perspective.image_points import project_points, without_augmentation
 from bev.models.losses import centre_patches, draw_heatmap
-from bev.structures import CameraClip, ImageFeatures
-
-CENTRE = (0, 1, 4)  # where the box code holds x, y, z
-
-
-@dataclass(frozen=True)
-class ProjectedPoints:
-    """Points that fall inside an image, by sample, camera and point.
-
-    Attributes:
-        images: (E,) int64, index among the P images.
-        cameras: (E,) int64, index among the B * N cameras.
-        points: (E,) int64, index among the points of the batch.
-        pixels: (E, 2), u and v.
-        depths: (E,), metres.
-    """
-
-    images: Tensor
-    cameras: Tensor
-    points: Tensor
-    pixels: Tensor
-    depths: Tensor
+from bev.structures import CameraClip
 
 
 @dataclass(frozen=True)
@@ -82,50 +61,6 @@ def focal_lengths(pix_T_bev: Tensor) -> Tensor:
     return torch.linalg.cross(first, third).norm(dim=-1) / third.norm(dim=-1)
 
 
-def supervised_levels(features: ImageFeatures, levels: Sequence[int], head: str) -> list[Tensor]:
-    """Some feature levels, (P, C, h, w) each, of the valid cameras of the current frame.
-
-    Raises:
-        InputError: There are fewer levels than the head, which the message names, supervises.
-    """
-    if len(features.levels) <= max(levels):
-        raise InputError(f"{head} supervises the feature levels {tuple(levels)}, but got only {len(features.levels)}")
-    clip = features.clip
-    mask = clip.camera_mask[:, clip.current]
-    return [features.levels[level][:, clip.current][mask] for level in levels]
-
-
-def without_augmentation(points: Sequence[Tensor], clip: CameraClip) -> list[Tensor]:
-    """B times points (M, 3) of ground truth, metres, moved from the augmented bev frame to the one of the cameras."""
-    bev_T_aug = torch.linalg.inv(clip.bev_augmentation)
-    return [part @ pose[:3, :3].T + pose[:3, 3] for part, pose in zip(points, bev_T_aug, strict=True)]
-
-
-def project_points(points: Sequence[Tensor], clip: CameraClip, min_depth: float) -> ProjectedPoints:
-    """Projects points into the valid cameras of the current frame.
-
-    Args:
-        points: B times (M, 3), metres in the bev frame without augmentation.
-        clip: Projections and image sizes.
-        min_depth: Metres; nearer points are left out.
-    """
-    camera_mask = clip.camera_mask[:, clip.current]
-    image_index = camera_mask.flatten().cumsum(0).view_as(camera_mask) - 1
-    found: list[tuple[Tensor, ...]] = []
-    first = 0
-    for sample, part in enumerate(points):
-        projections = clip.pix_T_bev[sample, clip.current]
-        pixels, depth = project(projections, part.expand(len(projections), -1, -1))
-        height, width = clip.image_sizes[sample, clip.current, :, None].unbind(-1)
-        u, v = pixels.unbind(-1)
-        seen = (depth > min_depth) & (u >= 0) & (u < width) & (v >= 0) & (v < height) & camera_mask[sample, :, None]
-        camera, index = seen.nonzero(as_tuple=True)
-        cameras = sample * len(projections) + camera
-        found.append((image_index[sample, camera], cameras, first + index, pixels[seen], depth[seen]))
-        first += len(part)
-    return ProjectedPoints(*(torch.cat(values) for values in zip(*found, strict=True)))
-
-
 def project_centres(
     targets: Sequence[DetectionTarget], clip: CameraClip, reference_focal_length: float, min_depth: float
 ) -> ProjectedCentres:
@@ -140,7 +75,7 @@ def project_centres(
         reference_focal_length: Pixels.
         min_depth: Metres; nearer centres are left out.
     """
-    centres = without_augmentation([target.codes[:, CENTRE] for target in targets], clip)
+    centres = without_augmentation([target.codes[:, CODE_CENTRE] for target in targets], clip)
     seen = project_points(centres, clip, min_depth)
     scales = reference_focal_length / focal_lengths(clip.pix_T_bev[:, clip.current]).flatten()
     labels = torch.cat([target.labels for target in targets])

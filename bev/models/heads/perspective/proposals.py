@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from bev.geometry.boxes import encode_boxes
+from bev.geometry.boxes import CODE_SIZE, encode_boxes
 from bev.models.heads.perspective.camera_boxes import CameraBoxes
 from bev.models.heads.perspective.objects import image_intrinsics
 from bev.structures import CameraClip, Proposals
@@ -136,7 +136,7 @@ def _merge(images: list[_Candidates], options: ProposalOptions) -> _Candidates:
 
 
 def _pad(samples: list[_Candidates], clip: CameraClip, max_num: int) -> Proposals:
-    codes = torch.zeros(len(samples), max_num, 10, device=clip.device)
+    codes = torch.zeros(len(samples), max_num, CODE_SIZE, device=clip.device)
     scores = torch.zeros(len(samples), max_num, device=clip.device)
     labels = torch.zeros(len(samples), max_num, dtype=torch.long, device=clip.device)
     valid = torch.zeros(len(samples), max_num, dtype=torch.bool, device=clip.device)
