@@ -4,3 +4,5 @@ The published model starts from an FCOS3D checkpoint: convert it with tools/conv
 """
 
 _base_ = ["_base_/bevformer.py"]
+
+published = dict(result="51.7 / 41.6", source="2203.17270")

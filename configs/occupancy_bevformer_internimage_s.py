@@ -2,6 +2,8 @@
 
 _base_ = ["_base_/occupancy.py"]
 
+published = dict(result="mIoU 25.11", source="InternImage's repository")
+
 model = dict(
     data_preprocessor=_base_.imagenet_values,
     backbone=dict(

@@ -46,8 +46,8 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     )
     backbone.add_argument("--variant", choices=INTERNIMAGE, default="t")
     _add_inference_arguments(backbone, size=(128, 352), rounds=5)
-    model = commands.add_parser("model", help="parameters and multiply-adds of a config or a folder")
-    model.add_argument("config", type=Path, help="config file, or a folder of configs of image models for a table")
+    model = commands.add_parser("model", help="parameters and multiply-adds of a config (of many: tools/model_zoo.py)")
+    model.add_argument("config", help="config file")
     model.add_argument(
         "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="image size; the config's own without it"
     )
@@ -172,12 +172,9 @@ def run_model(args: argparse.Namespace) -> None:
 
     bev.register_all()
     from bev.engine.config import load_config
-    from bev.engine.size_report import describe, table
+    from bev.engine.size_report import describe
 
-    size = tuple(args.size) if args.size else None
-    lines = table(sorted(args.config.glob("*.py")), size) if args.config.is_dir() else [load_config(args.config)]
-    for line in lines:
-        print(line if isinstance(line, str) else describe(line, size), flush=True)
+    print(describe(load_config(args.config), args.size and tuple(args.size)))
 
 
 def run_streaming(args: argparse.Namespace) -> BenchmarkRecord:

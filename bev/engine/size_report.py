@@ -1,9 +1,9 @@
-"""Sizes of configured models as text: a line for one, a table for a folder of image models.
+"""Sizes of configured models as text: a line for one, a table for many.
 
-A config of an image model may hold `published`, what its authors reported, each entry optional:
+A config may hold `published`, what the model's authors reported, each entry optional:
 `dict(parameters=30e6, multiply_adds=5e9, result="83.5 top-1", source="arXiv 2211.05778, table 2", note="...")`.
 Tables show it beside what is computed here; `note` says why the two differ where they do, or what else a reader should
-know.
+know. Of models of bird's-eye view tables show the result and its source.
 """
 
 from __future__ import annotations
@@ -14,10 +14,21 @@ from pathlib import Path
 from mmengine.config import Config
 
 from bev.engine.config import ConfigError, load_config
+from bev.engine.data_config import evaluated_dataset
 from bev.engine.image_model_size import measure_image_model
 from bev.engine.model_size import measure_size
 
-COLUMNS = (
+BEV_COLUMNS = (
+    "config",
+    "parameters (backbone), millions",
+    "images",
+    "frames",
+    "multiply-adds, G",
+    "of a live step, G",
+    "published, val",
+    "trained here",
+)
+IMAGE_COLUMNS = (
     "config",
     "parameters (backbone), millions",
     "authors' millions",
@@ -40,7 +51,7 @@ def describe(config: Config, size: tuple[int, int] | None = None) -> str:
         size: Height and width for an image model, if not the config's own.
     """
     name = Path(config.filename).stem
-    if config.model.type == "BEVPerceptor":
+    if _is_bev(config):
         bev = measure_size(config)
         return (
             f"{name}: {bev.parameters / 1e6:.1f} M parameters (backbone {bev.backbone_parameters / 1e6:.1f} M), "
@@ -55,20 +66,41 @@ def describe(config: Config, size: tuple[int, int] | None = None) -> str:
     )
 
 
+def find_configs(places: Sequence[Path]) -> list[Path]:
+    """Config files among these files and in these folders, in order.
+
+    Raises:
+        ConfigError: If a folder has none.
+    """
+    found: list[Path] = []
+    for place in places:
+        inside = sorted(place.glob("*.py")) if place.is_dir() else [place]
+        if not inside:
+            raise ConfigError(f"{place}: no configs in this folder")
+        found += inside
+    return found
+
+
 def table(paths: Sequence[Path], size: tuple[int, int] | None = None) -> Iterator[str]:
-    """Lines of a Markdown table, one row per config of an image model.
+    """Yields the lines of a table in Markdown, of models of bird's-eye view or of image models.
 
     Args:
         paths: Config files.
-        size: Height and width for all, if not each config's own.
+        size: Height and width for all image models, if not each config's own.
 
     Raises:
-        ConfigError: If a config's `published` has an unknown entry.
+        ConfigError: If a config's `published` has an unknown entry, or there are models of both kinds.
     """
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "|---" * len(COLUMNS) + "|"
-    for path in paths:
-        yield f"| {' | '.join(_row(load_config(path), size))} |"
+    configs = [load_config(path) for path in paths]
+    kinds = {_is_bev(config) for config in configs}
+    if len(kinds) > 1:
+        raise ConfigError("a table has models of one kind, of bird's-eye view or of images: name these alone")
+    columns = BEV_COLUMNS if True in kinds else IMAGE_COLUMNS
+    yield f"| {' | '.join(columns)} |"
+    yield "|---" * len(columns) + "|"
+    for config in configs:
+        row = _bev_row(config) if True in kinds else _image_row(config, size)
+        yield f"| {' | '.join(row)} |"
 
 
 def published(config: Config) -> dict:
@@ -85,12 +117,32 @@ def published(config: Config) -> dict:
     return dict.fromkeys(PUBLISHED_KEYS) | given
 
 
-def _row(config: Config, size: tuple[int, int] | None) -> list[str]:
+def _is_bev(config: Config) -> bool:
+    return config.model.type == "BEVPerceptor"
+
+
+def _bev_row(config: Config) -> list[str]:
+    theirs, ours = published(config), measure_size(config)
+    looks_ahead = max(evaluated_dataset(config).get("frame_offsets", (0,))) > 0
+    name = Path(config.filename).stem
+    return [
+        name,
+        _millions(ours.parameters, ours.backbone_parameters),
+        f"{ours.cameras} x {_by(ours.image_size)}",
+        str(ours.frames),
+        f"{ours.multiply_adds / 1e9:.1f}",
+        "impossible" if looks_ahead else f"{ours.live_multiply_adds / 1e9:.1f}",
+        f"{theirs['result']} ({theirs['source']})" if theirs["result"] else "none",
+        "on the synthetic world" if "nano" in name else "no",
+    ]
+
+
+def _image_row(config: Config, size: tuple[int, int] | None) -> list[str]:
     theirs, ours = published(config), measure_image_model(config, size)
     name = Path(config.filename).stem
     return [
         name,
-        f"{ours.parameters / 1e6:.1f} ({ours.backbone_parameters / 1e6:.1f})",
+        _millions(ours.parameters, ours.backbone_parameters),
         _scaled(theirs["parameters"], 1e6),
         _by(ours.image_size),
         f"{ours.multiply_adds / 1e9:.1f}",
@@ -100,6 +152,10 @@ def _row(config: Config, size: tuple[int, int] | None) -> list[str]:
         "in tests" if "nano" in name else "no",
         theirs["note"] or "",
     ]
+
+
+def _millions(parameters: float, of_backbone: float) -> str:
+    return f"{parameters / 1e6:.1f} ({of_backbone / 1e6:.1f})"
 
 
 def _scaled(value: float | None, unit: float) -> str:

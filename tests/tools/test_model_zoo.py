@@ -1,36 +1,58 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tool_runs import TOOLS, finish_tool
 
+ROOT = TOOLS.parent
+TABLES = {
+    "configs": "docs/model_zoo.md",
+    "projects/classification/configs": "projects/classification/README.md",
+    "projects/detection/configs": "projects/detection/README.md",
+    "projects/segmentation/configs": "projects/segmentation/README.md",
+}
+"""Where the table of each folder of configs stands."""
 
-def test_a_pattern_that_fits_no_config_is_refused() -> None:
-    finished = finish_tool("model_zoo", "bevformer_tiny", "no_such_*")
-    assert finished.status == 1
-    assert finished.err.strip().startswith("error: no config no_such_* in ")
-    assert not finished.out
-
-
-def documented_rows() -> dict[str, str]:
-    lines = (TOOLS.parent / "docs" / "model_zoo.md").read_text(encoding="utf-8").splitlines()
-    rows = [line for line in lines if line.startswith("| ") and line.count("|") == 9]
-    return {row.split("|")[1].strip(): row for row in rows}
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        *("bevformerv2_internimage_nano_two_stage", "multitask_internimage_nano_synthetic"),
-        *("occupancy_internimage_nano_synthetic", "openlane_internimage_nano_synthetic"),
-        pytest.param("*", marks=pytest.mark.slow),
-    ],
+QUICK = (
+    "configs/bevformerv2_internimage_nano_two_stage.py",
+    "configs/multitask_internimage_nano_synthetic.py",
+    "configs/occupancy_internimage_nano_synthetic.py",
+    "configs/openlane_internimage_nano_synthetic.py",
+    "projects/classification/configs/internimage_t_1k_224.py",
+    "projects/detection/configs/internimage_nano_dino_coco_sample.py",
+    "projects/detection/configs/mask_rcnn_internimage_t_1x_coco.py",
+    "projects/segmentation/configs/internimage_nano_upernet_ade20k_sample.py",
 )
-def test_the_documented_table_is_what_the_tool_prints(pattern: str) -> None:
-    finished = finish_tool("model_zoo", pattern)
+
+
+def documented_rows(page: str) -> dict[str, str]:
+    """Rows of the page's table of models, by their first cell."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    header = next(number for number, line in enumerate(lines) if line.startswith("| config | parameters"))
+    end = next((number for number in range(header, len(lines)) if not lines[number].startswith("|")), len(lines))
+    return {line.split("|")[1].strip(): line for line in lines[header:end]}
+
+
+@pytest.mark.parametrize("place", [*QUICK, *(pytest.param(folder, marks=pytest.mark.slow) for folder in TABLES)])
+def test_the_documented_table_is_what_the_tool_prints(place: str) -> None:
+    finished = finish_tool("model_zoo", ROOT / place)
     assert finished.status == 0
-    header, _, *rows = finished.out.splitlines()
-    documented = documented_rows()
-    assert documented["config"] == header
-    assert rows == [documented[row.split("|")[1].strip()] for row in rows]
-    if pattern == "*":
-        assert len(rows) == len(documented) - 1
+    rows = {line.split("|")[1].strip(): line for line in finished.out.splitlines() if line.startswith("|")}
+    documented = documented_rows(TABLES.get(place) or TABLES[str(Path(place).parent)])
+    assert rows == {name: documented.get(name) for name in rows}
+    if place in TABLES:
+        assert list(rows) == list(documented)
+
+
+def test_a_place_without_configs_is_refused(tmp_path: Path) -> None:
+    finished = finish_tool("model_zoo", tmp_path)
+    assert (finished.status, finished.error) == (1, f"error: {tmp_path}: no configs in this folder")
+
+
+def test_a_table_has_models_of_one_kind() -> None:
+    image_model = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
+    finished = finish_tool("model_zoo", ROOT / "configs" / "bevformer_tiny.py", image_model)
+    assert finished.status == 1
+    assert finished.error.startswith("error: a table has models of one kind")
+    assert not finished.out
