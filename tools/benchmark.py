@@ -17,7 +17,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_models(commands)
     _add_pictures_and_metrics(commands)
     _add_waymo(commands)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _add_models(commands: argparse._SubParsersAction) -> None:
@@ -134,9 +134,9 @@ def _add_inference_arguments(command: argparse.ArgumentParser, size: tuple[int, 
     command.add_argument("--rounds", type=int, default=rounds)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the arguments name and show the record."""
-    args = parse_args()
+    args = parse_args(arguments)
     if "threads" in args and args.threads is None:
         import torch
 

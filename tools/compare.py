@@ -20,7 +20,7 @@ TOOLS = Path(__file__).resolve().parent
 METRICS = ("mAP", "NDS", "mATE")
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", type=Path)
@@ -76,7 +76,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
-    options = parse_arguments(arguments)
+    options = parse_args(arguments)
     results: dict[str, list[dict[str, float]]] = {config.stem: [] for config in options.configs}
     for seed in options.seeds:
         for config in options.configs:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from bev.engine.cli import run_main
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Build index files from a data set's own tables. Resumable.")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
@@ -207,7 +207,7 @@ def create_waymo(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
-    options = parse_arguments(arguments)
+    options = parse_args(arguments)
     options.run(options)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from bev.engine.cli import run_main
 
@@ -20,7 +21,7 @@ def image_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("format", choices=["nuscenes", "waymo"], help="format of the data set")
@@ -34,12 +35,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--size", type=image_size, default=(352, 198), help="nuscenes: WIDTHxHEIGHT of the pictures")
     parser.add_argument("--width", type=int, default=352, help="waymo: width of the pictures; the real ones have 1920")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Generates what the command line asks for."""
-    args = parse_arguments()
+    args = parse_args(arguments)
     from bev.datasets.parallel import INTERRUPTED
     from bev.datasets.synthetic import generate
     from bev.datasets.synthetic.export_waymo import generate_waymo

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bev.inference import StreamingPerceptor
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", required=True)
@@ -56,7 +56,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
-    options = parse_arguments(arguments)
+    options = parse_args(arguments)
     import bev
 
     bev.register_all()

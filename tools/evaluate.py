@@ -22,7 +22,7 @@ from bev.datasets.atomic import atomic_write
 from bev.engine.cli import run_main
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Evaluate files of predictions in a data set's official format.")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
@@ -197,7 +197,7 @@ def _arrays(paths: Sequence[str], frames: Any, arrays_of: Callable) -> dict[str,
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
-    options = parse_arguments(arguments)
+    options = parse_args(arguments)
     options.run(options)
 
 

@@ -9,6 +9,7 @@ tools/extract_features.py photos/ --config configs/bevformerv2_internimage_xl.py
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MAY_LACK = (".gamma1", ".gamma2")  # the classifier T has no layer scales; those of features start at 1 and stay there
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="an image, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the features; a killed run goes on in it")
@@ -36,12 +37,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--format", choices=("npz", "safetensors"), default="npz")
     parser.add_argument("--half", action="store_true", help="keep float16")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Extract what the arguments ask for."""
-    args = parse_args()
+    args = parse_args(arguments)
     from tqdm import tqdm
 
     from bev.inference.features import FeatureSettings, extract_files, find_images, fingerprint, layer_names

@@ -17,7 +17,7 @@ from bev.engine.cli import run_main
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures the models that the arguments name."""
     import bev
 
-    args = parse_arguments(arguments)
+    args = parse_args(arguments)
     bev.register_all()
     from bev.engine.size_report import find_configs, table
 

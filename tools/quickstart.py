@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Step:
     result: Path
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/demo"))
     parser.add_argument("--data-root", type=Path, default=Path("data/synthetic"))
@@ -44,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=10, help="key frames per scene")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--epochs", type=int, help="train for other than the config's number of epochs")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def plan(args: argparse.Namespace) -> list[Step]:
@@ -137,9 +138,9 @@ def _without_prefix(metrics: dict[str, float]) -> dict[str, float]:
     return {key.removeprefix("nuscenes/"): value for key, value in metrics.items()}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run all steps and print what came out."""
-    args = parse_args()
+    args = parse_args(arguments)
     bev.register_all()
     args.work_dir.mkdir(parents=True, exist_ok=True)
     steps = plan(args)

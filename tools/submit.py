@@ -25,7 +25,7 @@ LANE_METADATA = {
 """Names of options, and of the fields of an OpenLane-V2 submission."""
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Validate predictions and pack them for a challenge server.")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
@@ -157,7 +157,7 @@ def submit_waymo(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
-    options = parse_arguments(arguments)
+    options = parse_args(arguments)
     options.run(options)
 
 

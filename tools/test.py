@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import bev
@@ -14,18 +15,18 @@ from bev.datasets.atomic import atomic_write
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_experiment_arguments(parser)
     parser.add_argument("checkpoint", nargs="?", help="checkpoint; without it the untrained model is evaluated")
     parser.add_argument("--out", help="metrics as a JSON file; WORK_DIR/test_metrics.json without it")
     parser.add_argument("--tta", action="store_true", help="merge what several views of a sample show (config's tta_*)")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the test loop and keep its metrics."""
-    args = parse_args()
+    args = parse_args(arguments)
     bev.register_all()
     from mmengine.dist import is_main_process
     from mmengine.model import is_model_wrapper

@@ -17,7 +17,7 @@ from bev.engine.cli import run_main
 SHOWN = ("amota", "amotp", "recall", "mota", "motp", "ids", "frag")
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", choices=("nuscenes",))
@@ -34,7 +34,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
-    options = parse_arguments(arguments)
+    options = parse_args(arguments)
     from bev.datasets.atomic import atomic_write
     from bev.datasets.nuscenes.index_tables import open_tables
     from bev.datasets.nuscenes.submission import read_submission, validate_submission, write_submission

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 import bev
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
     parser.add_argument("--resume", nargs="?", const="auto", help="continue from this checkpoint, or the last one")
@@ -23,12 +24,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--no-scale-lr", action="store_true", help="keep the learning rate for any total batch size")
     parser.add_argument("--seed", type=int, help="random seed")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Build the runner that the arguments describe and train."""
-    args = parse_args()
+    args = parse_args(arguments)
     bev.register_all()
     from bev.engine.runner import build_runner, start_from
 
