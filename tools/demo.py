@@ -62,12 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bev.register_all()
     from bev.datasets.atomic import atomic_write
     from bev.engine.config import load_config
+    from bev.engine.data_config import evaluated_dataset
     from bev.inference import GreedyTracker, StreamingPerceptor
     from bev.visualization import write_mp4
 
     tracker = None if options.no_tracking else GreedyTracker()
+    config = load_config(options.config, options.cfg_options)
     perceptor = StreamingPerceptor(
-        load_config(options.config, options.cfg_options),
+        config,
         options.checkpoint,
         options.device,
         precision=options.precision,
@@ -76,19 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     records: list[dict] = []
     video, report = options.out / "demo.mp4", options.out / "detections.json"
-    write_mp4(video, run(perceptor, open_source(options, perceptor.bev_frame), options, records), options.fps)
+    on_error = evaluated_dataset(config).get("on_error", "raise")
+    moments = open_source(options, perceptor.bev_frame, on_error)
+    write_mp4(video, run(perceptor, moments, options, records), options.fps)
     with atomic_write(report, "w") as file:
         json.dump({"config": str(options.config), "frames": records}, file)
     objects = sum(len(record["objects"]) for record in records)
     print(f"{video} and {report}: {len(records)} frames, {objects} objects")
 
 
-def open_source(options: argparse.Namespace, bev_frame: str) -> Iterator:
-    """What a model trained in this bev frame is to see, moment by moment."""
+def open_source(options: argparse.Namespace, bev_frame: str, on_error: str) -> Iterator:
+    """What a model trained in this bev frame is to see, moment by moment; `on_error` is the config's data set's."""
     from bev.inference import sources
 
     if options.source == "index":
-        return sources.replay_index(options.index, options.root, bev_frame=bev_frame)
+        return sources.replay_index(options.index, options.root, bev_frame=bev_frame, on_error=on_error)
     if options.source == "images":
         return sources.read_images(options.calibration)
     return sources.read_videos(options.calibration, options.rate)

@@ -73,7 +73,7 @@ def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterato
     Args:
         index: File written by `tools/create_data.py`.
         root: Data root.
-        **dataset: Further arguments of `NuScenesClipDataset`, such as `bev_frame`.
+        **dataset: Further arguments of `NuScenesClipDataset`, such as `bev_frame` or `on_error`.
     """
     samples = NuScenesClipDataset(
         ann_file=str(Path(index).absolute()),

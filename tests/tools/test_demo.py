@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_an_index(data: tuple[Path, list[str]], tmp_path: Path) -> None:
     records = check(tmp_path, 2)
     assert records[0]["token"]
     assert {"name", "score", "track_id", "box_ego", "box_global"} == set(records[0]["objects"][0])
+
+
+def test_an_index_with_a_missing_image(data: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """What the error advises for training and evaluation holds here, too."""
+    root, model = data
+    shutil.copytree(root, tmp_path / "root")
+    next(iter(sorted((tmp_path / "root" / "samples" / "CAM_FRONT").iterdir()))).unlink()
+    common = ("index", "--root", tmp_path / "root", "--index", root / INDEX, *model, "--out", tmp_path / "out")
+    refused = run(*common, "--max-frames", 1)
+    assert refused.returncode == 1
+    assert "set on_error='skip-frame' in the dataset" in refused.stderr
+    assert not (tmp_path / "out" / "demo.mp4").exists()
+    skipped = run(*common, "--max-frames", 1, "--cfg-options", "test_dataloader.dataset.on_error=skip-frame")
+    assert skipped.returncode == 0, skipped.stderr
+    check(tmp_path / "out", 1)
 
 
 def test_an_image_folder(data: tuple[Path, list[str]], tmp_path: Path) -> None:
