@@ -34,6 +34,7 @@ CONSUMED_KEYS = {
 }  # fmt: skip
 ROOT_SCOPE = "mmengine"  # where this project's classes are registered
 PACKAGES = ("mmdet", "mmdet3d", "mmseg", "mmpretrain")  # whose configs may be used
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 PROJECTS = "projects"
 
 
@@ -121,6 +122,12 @@ def _missing_key(node: Mapping, key: str, parts: list[str], depth: int, scope: s
 
         known += [name for name in inspect.signature(Runner.__init__).parameters if name != "self"]
         known += ["auto_scale_lr", "find_unused_parameters", "sync_bn", "model_wrapper_cfg"]
+        accepted = part in known
+    elif depth == 1 and parts[0] in LOADERS:
+        from torch.utils.data import DataLoader
+
+        known += [name for name in inspect.signature(DataLoader.__init__).parameters if name != "self"]
+        known += ["num_batch_per_epoch"]  # which mmengine's runner takes
         accepted = part in known
     else:
         arguments = accepted_arguments(node, scope)

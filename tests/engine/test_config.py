@@ -31,6 +31,11 @@ def test_override_of_an_argument_that_the_config_leaves_at_its_default():
     assert load_config(NANO, {"model.train_history": True}).model.train_history is True
 
 
+@pytest.mark.parametrize("key", ["prefetch_factor", "pin_memory", "num_batch_per_epoch"])
+def test_override_of_a_loader(key):
+    assert load_config(NANO, {f"train_dataloader.{key}": 2}).train_dataloader[key] == 2
+
+
 def test_override_into_a_list():
     assert load_config(NANO, {"train_pipeline.1.flip": 0.0}).train_pipeline[1].flip == 0.0
 
@@ -40,6 +45,7 @@ def test_override_into_a_list():
     [
         ("model.encoder.num_layer", "did you mean num_layers"),
         ("trian_cfg.max_epochs", "did you mean train_cfg"),
+        ("train_dataloader.pin_memroy", "did you mean pin_memory"),
         ("train_pipeline.99.flip", "no index of it"),
         ("model.encoder.num_layers.deep", "is a value, not a dict"),
     ],
