@@ -49,6 +49,9 @@ def describe(config: Config, size: tuple[int, int] | None = None) -> str:
     Args:
         config: A whole experiment.
         size: Height and width for an image model, if not the config's own.
+
+    Raises:
+        ConfigError: If the config has no model.
     """
     name = Path(config.filename).stem
     if _is_bev(config):
@@ -89,7 +92,7 @@ def table(paths: Sequence[Path], size: tuple[int, int] | None = None) -> Iterato
         size: Height and width for all image models, if not each config's own.
 
     Raises:
-        ConfigError: If a config's `published` has an unknown entry, or there are models of both kinds.
+        ConfigError: If a config has no model or an unknown entry in `published`, or there are models of both kinds.
     """
     configs = [load_config(path) for path in paths]
     kinds = {_is_bev(config) for config in configs}
@@ -118,6 +121,8 @@ def published(config: Config) -> dict:
 
 
 def _is_bev(config: Config) -> bool:
+    if "model" not in config:
+        raise ConfigError(f"{config.filename}: it has no model to measure")
     return config.model.type == "BEVPerceptor"
 
 

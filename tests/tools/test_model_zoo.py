@@ -50,6 +50,12 @@ def test_a_place_without_configs_is_refused(tmp_path: Path) -> None:
     assert (finished.status, finished.error) == (1, f"error: {tmp_path}: no configs in this folder")
 
 
+def test_a_config_without_a_model_is_refused() -> None:
+    part = ROOT / "configs" / "_base_" / "default_runtime.py"
+    finished = finish_tool("model_zoo", part)
+    assert (finished.status, finished.error) == (1, f"error: {part}: it has no model to measure")
+
+
 def test_a_table_has_models_of_one_kind() -> None:
     image_model = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
     finished = finish_tool("model_zoo", ROOT / "configs" / "bevformer_tiny.py", image_model)
