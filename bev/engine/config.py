@@ -120,14 +120,13 @@ def _missing_key(node: Mapping, key: str, parts: list[str], depth: int, scope: s
     if depth == 0:
         from mmengine.runner import Runner  # imports torch and more: too slow for who only reads a command line
 
-        known += [name for name in inspect.signature(Runner.__init__).parameters if name != "self"]
+        known += inspect.signature(Runner).parameters
         known += ["auto_scale_lr", "find_unused_parameters", "sync_bn", "model_wrapper_cfg"]
         accepted = part in known
     elif depth == 1 and parts[0] in LOADERS:
         from torch.utils.data import DataLoader
 
-        known += [name for name in inspect.signature(DataLoader.__init__).parameters if name != "self"]
-        known += ["num_batch_per_epoch"]  # which mmengine's runner takes
+        known += [*inspect.signature(DataLoader).parameters, "num_batch_per_epoch"]  # mmengine's runner takes the last
         accepted = part in known
     else:
         arguments = accepted_arguments(node, scope)

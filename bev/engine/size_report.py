@@ -98,11 +98,12 @@ def table(paths: Sequence[Path], size: tuple[int, int] | None = None) -> Iterato
     kinds = {_is_bev(config) for config in configs}
     if len(kinds) > 1:
         raise ConfigError("a table has models of one kind, of bird's-eye view or of images: name these alone")
-    columns = BEV_COLUMNS if True in kinds else IMAGE_COLUMNS
+    of_bev = kinds == {True}
+    columns = BEV_COLUMNS if of_bev else IMAGE_COLUMNS
     yield f"| {' | '.join(columns)} |"
     yield "|---" * len(columns) + "|"
     for config in configs:
-        row = _bev_row(config) if True in kinds else _image_row(config, size)
+        row = _bev_row(config) if of_bev else _image_row(config, size)
         yield f"| {' | '.join(row)} |"
 
 

@@ -16,6 +16,7 @@ from bev.geometry.poses import Array
 CODE_SIZE = 10  # numbers of `encode_boxes`
 CODE_CENTRE = (0, 1, 4)  # of which these are the centre's x, y, z
 
+
 def wrap_angle(angle: Array) -> Array:
     """The same angle, radians, in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi

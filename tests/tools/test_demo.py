@@ -57,7 +57,7 @@ def test_an_index_with_a_missing_image(data: tuple[Path, list[str]], tmp_path: P
     """What the error advises for training and evaluation holds here, too."""
     root, model = data
     shutil.copytree(root, tmp_path / "root")
-    next(iter(sorted((tmp_path / "root" / "samples" / "CAM_FRONT").iterdir()))).unlink()
+    min((tmp_path / "root" / "samples" / "CAM_FRONT").iterdir()).unlink()
     common = ("index", "--root", tmp_path / "root", "--index", root / INDEX, *model, "--out", tmp_path / "out")
     refused = run(*common, "--max-frames", 1)
     assert refused.returncode == 1

@@ -77,7 +77,6 @@ def test_what_is_done_is_summed_up(tmp_path):
     assert json.loads((work / "metrics.json").read_text())["per_class"]["car"] == {"AP": 0.5}
 
 
-def test_fewer_epochs_shorten_the_schedule(demo, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["quickstart", "--epochs", "3"])
-    training = next(step for step in demo.plan(demo.parse_args()) if step.title == "train")
+def test_fewer_epochs_shorten_the_schedule(demo):
+    training = next(step for step in demo.plan(demo.parse_args(["--epochs", "3"])) if step.title == "train")
     assert training.command[-3:] == ["--cfg-options", "train_cfg.max_epochs=3", "param_scheduler.1.T_max=3"]
