@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from bev.errors import InputError
 from bev.geometry.curves import CurveCode, headings_of
 from bev.geometry.grid import BEVGrid
-from bev.models.decoders.heatmap_queries import FREQUENCIES, best_peaks, dense_branch, encode_position
+from bev.models.decoders.dense_proposals import best_peaks, dense_branch
+from bev.models.decoders.place_encoding import PlaceEncoding
 from bev.models.decoders.queries import Queries
 from bev.models.losses import (
     PRIOR_LOGIT,
@@ -132,9 +133,7 @@ class CurveQueries(nn.Module):
             bias.copy_(_straight_lanes(num_headings, self.code.num_control).flatten())
         self.content = nn.Linear(embed_dims, embed_dims)
         self.heading_embedding = nn.Embedding(num_headings, embed_dims)
-        self.position = nn.Sequential(
-            nn.Linear(2 * 3 * 2 * FREQUENCIES, embed_dims), nn.ReLU(inplace=True), nn.Linear(embed_dims, embed_dims)
-        )
+        self.position = PlaceEncoding(2 * 3, embed_dims)  # both ends
 
     def forward(self, features: BEVFeatures) -> Queries:
         """Finds the peaks; references (B, Q, D) are control points in fractions of the grid.
@@ -153,11 +152,10 @@ class CurveQueries(nn.Module):
         proposals = CurveProposals(middles, passed, codes, features.grid)
         scores, cells, headings = best_peaks(proposals.logits.float(), self.num_queries, self.neighbour_penalty)
         reference = _references(proposals, cells, headings)
-        ends = encode_position(torch.stack([reference[..., :3], reference[..., -3:]], dim=-2)).flatten(-2)
         found = context.flatten(2).gather(2, cells[:, None].expand(-1, context.shape[1], -1)).transpose(1, 2)
         return Queries(
             content=self.content(found) + self.heading_embedding(headings),
-            position=self.position(ends),
+            position=self.position(torch.cat([reference[..., :3], reference[..., -3:]], dim=-1)),
             reference=reference,
             num_groups=1,
             class_prior=scores[..., None] - PRIOR_LOGIT,

@@ -10,27 +10,25 @@ of the BEV map.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.errors import InputError
 from bev.geometry.boxes import CODE_CENTRE, CODE_SIZE
 from bev.geometry.grid import BEVGrid
+from bev.models.decoders.dense_proposals import best_peaks, dense_branch
 from bev.models.decoders.heatmap_targets import absolute_codes, heatmap_targets
+from bev.models.decoders.place_encoding import PlaceEncoding
 from bev.models.decoders.queries import Queries
 from bev.models.losses import PRIOR_LOGIT, gaussian_focal_loss, mean_over_ranks
 from bev.structures import BEVFeatures
 
 if TYPE_CHECKING:
     from bev.models.heads.detection_targets import DetectionTarget
-
-FREQUENCIES = 8  # of the position encoding: 2^0 .. 2^7 half waves over the grid, down to under a cell
 
 
 @dataclass
@@ -115,9 +113,7 @@ class HeatmapQueries(nn.Module):
         self.box_branch = dense_branch(embed_dims, CODE_SIZE, bias=0.0)
         self.content = nn.Linear(embed_dims, embed_dims)
         self.class_embedding = nn.Embedding(num_classes, embed_dims)
-        self.position = nn.Sequential(
-            nn.Linear(3 * 2 * FREQUENCIES, embed_dims), nn.ReLU(inplace=True), nn.Linear(embed_dims, embed_dims)
-        )
+        self.position = PlaceEncoding(3, embed_dims)
 
     def forward(self, features: BEVFeatures) -> Queries:
         """Finds the peaks.
@@ -138,7 +134,7 @@ class HeatmapQueries(nn.Module):
         code_prior[..., CODE_CENTRE] = 0
         return Queries(
             content=content.repeat(1, groups, 1),
-            position=self.position(encode_position(reference)),
+            position=self.position(reference),
             reference=reference,
             num_groups=groups,
             code_prior=code_prior.repeat(1, groups, 1),
@@ -187,53 +183,7 @@ class HeatmapQueries(nn.Module):
         return grid.normalise(centres).clamp(0.001, 0.999)
 
 
-@torch.no_grad()
-def best_peaks(logits: Tensor, count: int, neighbour_penalty: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The highest (class, cell) pairs of each sample, best first.
-
-    Args:
-        logits: (B, K, H, W) float32.
-        count: Q.
-        neighbour_penalty: What a cell that is no local maximum among its eight neighbours loses.
-
-    Returns:
-        Scores (B, Q), logits less the penalty, and flattened cells and classes (B, Q) int64.
-
-    Raises:
-        InputError: There are fewer pairs than `count`.
-    """
-    height, width = logits.shape[-2:]
-    if logits[0].numel() < count:
-        raise InputError(
-            f"{count} queries need as many (class, cell) pairs, but {logits.shape[1]} classes on a "
-            f"{height} x {width} map have {logits[0].numel()}; lower num_queries"
-        )
-    peak = F.max_pool2d(logits, kernel_size=3, stride=1, padding=1) == logits
-    scores, order = (logits - neighbour_penalty * ~peak).flatten(1).topk(count)
-    return scores, order % (height * width), order // (height * width)
-
-
-def encode_position(fractions: Tensor) -> Tensor:
-    """Sines and cosines of fractions (..., 3) of the grid: (..., 3 * 2 * FREQUENCIES)."""
-    waves = math.pi * 2 ** torch.arange(FREQUENCIES, dtype=fractions.dtype, device=fractions.device)
-    phases = fractions[..., None] * waves
-    return torch.cat([phases.sin(), phases.cos()], dim=-1).flatten(-2)
-
-
 def _class_prior(seeds: Seeds, num_classes: int) -> Tensor:
     """(B, Q, K): what turns the detection head's initial logit into the peak's."""
     prior = seeds.scores.new_zeros((*seeds.labels.shape, num_classes))
     return prior.scatter_(2, seeds.labels[..., None], seeds.scores[..., None] - PRIOR_LOGIT)
-
-
-def dense_branch(channels: int, outputs: int, bias: float) -> nn.Sequential:
-    """Convolutions that start out nearly constant, at `bias`."""
-    output = nn.Conv2d(channels, outputs, kernel_size=1)
-    nn.init.normal_(output.weight, std=0.01)
-    output.bias = nn.Parameter(torch.full((outputs,), bias))
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, kernel_size=3, padding=1),
-        nn.GroupNorm(math.gcd(channels, 8), channels),
-        nn.ReLU(inplace=True),
-        output,
-    )

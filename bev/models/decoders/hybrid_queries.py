@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bev.errors import InputError
 from bev.geometry.boxes import CODE_CENTRE
-from bev.models.decoders.heatmap_queries import FREQUENCIES, encode_position
+from bev.models.decoders.place_encoding import PlaceEncoding
 from bev.models.decoders.queries import Queries
 from bev.structures import BEVFeatures, Proposals
 
@@ -65,9 +65,7 @@ class HybridQueries(nn.Module):
         self.content = nn.Embedding(num_groups * num_proposals, embed_dims)
         self.fallback = nn.Embedding(num_groups * num_proposals, 3)
         self.class_embedding = nn.Embedding(num_classes, embed_dims)
-        self.position = nn.Sequential(
-            nn.Linear(3 * 2 * FREQUENCIES, embed_dims), nn.ReLU(inplace=True), nn.Linear(embed_dims, embed_dims)
-        )
+        self.position = PlaceEncoding(3, embed_dims)
 
     def forward(self, features: BEVFeatures) -> Queries:
         """Joins both kinds.
@@ -93,7 +91,7 @@ class HybridQueries(nn.Module):
         ranks = self.content.weight[: groups * self.num_proposals].unflatten(0, (groups, -1))
         classes = self.class_embedding(chosen.labels) * chosen.valid[..., None]
         content = ranks + classes[:, None]
-        position = self.position(encode_position(reference))
+        position = self.position(reference)
         return Queries(
             content=_join(own.content, content, groups),
             position=_join(own.position, position, groups),

@@ -6,7 +6,7 @@ import torch
 from bev.geometry.boxes import encode_boxes
 from bev.geometry.grid import BEVGrid
 from bev.models.decoders import HeatmapQueries, Queries
-from bev.models.decoders.heatmap_queries import HeatmapProposals, encode_position
+from bev.models.decoders.heatmap_queries import HeatmapProposals
 from bev.models.heads.detection_targets import DetectionTarget
 from bev.models.losses import PRIOR_LOGIT
 from bev.structures import BEVFeatures
@@ -104,11 +104,3 @@ def test_more_queries_than_cells_is_one_clear_error() -> None:
         ValueError, match=r"97 queries need as many \(class, cell\) pairs, but 2 classes on a 6 x 8 map have 96"
     ):
         queries_with_map(torch.zeros(1, 2, 6, 8), num_queries=97)
-
-
-def test_position_encoding_tells_neighbouring_cells_apart() -> None:
-    fractions = torch.stack([torch.linspace(0, 1, 200)] * 3, dim=-1)
-    encoded = encode_position(fractions)
-    distances = torch.cdist(encoded, encoded) + 10 * torch.eye(200)
-    assert encoded.shape == (200, 48)
-    assert distances.min() > 1.0

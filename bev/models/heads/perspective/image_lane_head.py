@@ -18,7 +18,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.geometry.curves import CurveCode, headings_of
-from bev.models.decoders.heatmap_queries import dense_branch
+from bev.models.decoders.dense_proposals import dense_branch
 from bev.models.heads.lanes.targets import annotated_lanes
 from bev.models.heads.perspective.image_points import project_points, supervised_levels, without_augmentation
 from bev.models.losses import PRIOR_LOGIT, FocalLoss, mark_cells, mean_over_ranks
