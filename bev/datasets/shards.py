@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bev.datasets.index_io import IndexFormatError, read_plain_pickle, write_index
+from bev.datasets.parallel import run_forked
+
+Job = TypeVar("Job")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,25 @@ class ShardFolder:
         except IndexFormatError:
             return False
         return isinstance(content, dict) and isinstance(content.get("data_list"), list)
+
+    def fill(
+        self,
+        jobs: Mapping[str, Job],
+        make: Callable[[Job], list[dict]],
+        workers: int = 1,
+        progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    ) -> None:
+        """Makes the parts that aren't finished, in several processes.
+
+        Args:
+            jobs: What each part is made from, by name.
+            make: Gives the entries of a part.
+            workers: Processes; 1 works in this one.
+            progress: Wraps the iterator over finished parts, given their total number.
+        """
+        missing = [name for name in jobs if not self.has(name)]
+        for _ in progress(run_forked(lambda name: self.write(name, make(jobs[name])), missing, workers), len(missing)):
+            pass
 
     def write(self, name: str, entries: list[dict]) -> None:
         """Stores a finished part, atomically."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from bev.datasets.shards import ShardFolder
@@ -20,6 +21,21 @@ def test_parts_of_another_state_are_thrown_away(tmp_path: Path) -> None:
     ShardFolder.of(tmp_path, "other", "a1").write("part", [])
     assert not ShardFolder.of(tmp_path, "index", "b2").has("part")
     assert [path.name for path in tmp_path.iterdir()] == [".other-a1"]
+
+
+def test_filling_makes_what_is_missing(tmp_path: Path) -> None:
+    shards = ShardFolder.of(tmp_path, "index", "a1")
+    shards.write("b", [{"token": "old"}])
+    totals = []
+
+    def progress(items: Iterable, total: int) -> Iterable:
+        totals.append(total)
+        return items
+
+    for workers in (1, 2):
+        shards.fill({"a": 1, "b": 2, "c": 3}, lambda job: [{"token": job}], workers, progress)
+    assert [shards.read(name) for name in "abc"] == [[{"token": 1}], [{"token": "old"}], [{"token": 3}]]
+    assert totals == [2, 0]
 
 
 def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:

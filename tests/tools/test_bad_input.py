@@ -99,7 +99,7 @@ HARMLESS = {
     ("extract_features", "photo.jpg", "picture"),
 }
 NAMED = {"syn/lidarseg/*/*.bin": "lidarseg", f"{SYNTHETIC}/scenes/*.json": "scenes"}  # where a folder is what is named
-KEPT = (".waymo_infos/", ".openlane_v2-", "drawn/", ".png")  # finished parts, from which a second run goes on
+KEPT = (".waymo_infos-", ".openlane_v2-", "drawn/", ".png")  # finished parts, from which a second run goes on
 
 
 def words_of(line: str, out: str) -> list[str]:

@@ -10,13 +10,13 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bev.datasets.index_io import SCHEMA_VERSION, write_index
 from bev.datasets.nuscenes.classes import CATEGORY_TO_CLASS, INDEX_CLASSES
 from bev.datasets.nuscenes.index_samples import scene_entries
 from bev.datasets.nuscenes.index_tables import TABLES, TablesError, available_splits, open_tables, tables_folder
-from bev.datasets.parallel import run_forked
 from bev.datasets.shards import ShardFolder
 
 
@@ -67,14 +67,10 @@ def build_indexes(
     out = Path(root if out is None else out)
     shards = ShardFolder.of(out, f"nuscenes_infos-{version}", _fingerprint(tables_folder(root, version)))
     names = sorted({name for scenes in splits.values() for name in scenes})
-    missing = [name for name in names if not shards.has(name)]
-    if missing:
+    if not all(shards.has(name) for name in names):  # reading the tables takes minutes
         nusc = open_tables(root, version)
         scenes = {scene["name"]: scene for scene in nusc.scene}
-        jobs = [scenes[name] for name in missing]
-        done = run_forked(lambda scene: shards.write(scene["name"], scene_entries(nusc, scene)), jobs, workers)
-        for _ in progress(done, len(jobs)):
-            pass
+        shards.fill({name: scenes[name] for name in names}, partial(scene_entries, nusc), workers, progress)
     summaries = [_merge(shards, out, version, split, scenes) for split, scenes in splits.items()]
     shards.remove()
     return summaries

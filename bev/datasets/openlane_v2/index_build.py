@@ -19,7 +19,6 @@ from bev.datasets.index_io import SCHEMA_VERSION, write_index
 from bev.datasets.openlane_v2.annotations import AnnotationError, Fields, read_camera, read_pose, read_topology
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS, NUM_CAMERAS
 from bev.datasets.openlane_v2.sources import FrameFiles, FramePickles, FrameSource, ListedSegment, list_segments
-from bev.datasets.parallel import run_forked
 from bev.datasets.shards import ShardFolder
 from bev.errors import InputError
 
@@ -91,7 +90,8 @@ def build_indexes(
     source: FrameSource = FramePickles(root, subset, layout) if pickles else FrameFiles(root, layout)
     shards = ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION)
     parts = {segment: f"{segment.name}-{source.stamp(segment)}" for group in splits.values() for segment in group}
-    _read_missing(shards, parts, _SegmentReader(root, subset, layout, source), workers, progress)
+    jobs = {part: segment for segment, part in parts.items()}
+    shards.fill(jobs, _SegmentReader(root, subset, layout, source).read, workers, progress)
     absent = [path for part in parts.values() for record in shards.read(part) for path in record["missing"]]
     if absent and not allow_missing:
         shards.remove()
@@ -102,19 +102,6 @@ def build_indexes(
         summaries.append(_write(out, subset, layout, split, records))
     shards.remove()
     return summaries
-
-
-def _read_missing(
-    shards: ShardFolder,
-    parts: dict[ListedSegment, str],
-    reader: _SegmentReader,
-    workers: int,
-    progress: Callable[[Iterable, int], Iterable],
-) -> None:
-    missing = [segment for segment, part in parts.items() if not shards.has(part)]
-    done = run_forked(lambda segment: shards.write(parts[segment], reader.read(segment)), missing, workers)
-    for _ in progress(done, len(missing)):
-        pass
 
 
 def _missing_message(root: Path, absent: list[str]) -> str:

@@ -1,28 +1,24 @@
 """Builds the index files of a data set that lies as Waymo distributes it, in either layout.
 
 Segments are read in several processes. Each finished one is a shard on disk, so that a run that was killed goes on
-where it was; when all segments of a split are there, the shards are merged into its index and removed.
+where it was; when all segments are there, the shards are merged into one index per split and removed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bev.datasets.index_io import SCHEMA_VERSION, IndexFormatError, read_index, read_plain_pickle, write_index
-from bev.datasets.parallel import run_forked
+from bev.datasets.index_io import SCHEMA_VERSION, read_index, write_index
+from bev.datasets.shards import ShardFolder
 from bev.datasets.waymo.classes import TYPES
 from bev.datasets.waymo.index_segment import read_segment
 from bev.datasets.waymo.parquet_segment import read_parquet_segment
 from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.segment_files import LAYOUTS, SegmentFile, WaymoFilesError, find_splits
-
-SHARDS = ".waymo_infos"
-"""Folder of what is needed until all segments are read, beside the index files."""
 
 REVISION = "2"
 """Raise it when `Segment` changes; shards of another revision are read anew."""
@@ -76,12 +72,19 @@ def build_indexes(
         raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
     folder = Path(root if out is None else out)
 
-    def read(file: SegmentFile) -> Segment:
-        if file.components:
-            return read_parquet_segment(file.path, file.name, file.components)
-        return read_segment(file.path, file.name, folder / SHARDS, skip_damaged)
+    shards = ShardFolder.of(folder, "waymo_infos", f"{SCHEMA_VERSION}-{REVISION}")
 
-    return write_indexes(chosen, folder, read, workers, progress)
+    def read(file: SegmentFile) -> list[dict]:
+        if file.components:
+            segment = read_parquet_segment(file.path, file.name, file.components)
+        else:
+            segment = read_segment(file.path, file.name, shards.path, skip_damaged)
+        return [segment.to_entry()]
+
+    shards.fill({_part(file): file for files in chosen.values() for file in files}, read, workers, progress)
+    summaries = [_merge(shards, folder, split, files) for split, files in chosen.items()]
+    shards.remove()
+    return summaries
 
 
 def _choose_splits(
@@ -100,36 +103,6 @@ def _choose_splits(
     return {split: found[split] for split in (splits or sorted(found))}
 
 
-def write_indexes(
-    splits: dict[str, list[SegmentFile]],
-    out: Path,
-    read: Callable[[SegmentFile], Segment],
-    workers: int,
-    progress: Callable[[Iterable, int], Iterable],
-) -> list[WaymoIndexSummary]:
-    """Reads the segments that have no shard yet, and merges the shards of each split.
-
-    Args:
-        splits: Files by split.
-        out: Folder of the index files.
-        read: Gives the segment of a file.
-        workers: Processes.
-        progress: See `build_indexes`.
-    """
-    shards = out / SHARDS
-    every = [file for files in splits.values() for file in files]
-    jobs = [file for file in every if not _is_finished(_shard(shards, file))]
-
-    def work(file: SegmentFile) -> None:
-        write_index(_shard(shards, file), {"dataset": "waymo"}, [read(file).to_entry()])
-
-    for _ in progress(run_forked(work, jobs, workers), len(jobs)):
-        pass
-    summaries = [_merge(shards, out, split, files) for split, files in splits.items()]
-    shutil.rmtree(shards, ignore_errors=True)
-    return summaries
-
-
 def read_segments(path: str | os.PathLike) -> list[Segment]:
     """The segments of an index.
 
@@ -144,8 +117,8 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     return [Segment.from_entry(entry) for entry in index["data_list"]]
 
 
-def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) -> WaymoIndexSummary:
-    entries = [read_plain_pickle(_shard(shards, file))["data_list"][0] for file in files]
+def _merge(shards: ShardFolder, out: Path, split: str, files: Sequence[SegmentFile]) -> WaymoIndexSummary:
+    entries = [entry for file in files for entry in shards.read(_part(file))]
     segments = [Segment.from_entry(entry) for entry in entries]
     path = out / f"waymo_infos_{split}.pkl"
     write_index(path, {"dataset": "waymo", "split": split, "categories": dict(TYPES)}, entries)
@@ -159,18 +132,6 @@ def _merge(shards: Path, out: Path, split: str, files: Sequence[SegmentFile]) ->
     )
 
 
-def _is_finished(shard: Path) -> bool:
-    """Whether a shard is there and can be read."""
-    if not shard.is_file():
-        return False
-    try:
-        Segment.from_entry(read_plain_pickle(shard)["data_list"][0])
-    except (IndexError, IndexFormatError, KeyError, TypeError):
-        return False
-    return True
-
-
-def _shard(folder: Path, file: SegmentFile) -> Path:
-    """Where the finished segment of this state of a file is kept."""
-    state = f"{SCHEMA_VERSION} {REVISION} {file.path} {file.stamp}"
-    return folder / f"{Path(file.name).stem}.{hashlib.sha256(state.encode()).hexdigest()[:12]}.pkl"
+def _part(file: SegmentFile) -> str:
+    """Name of the shard with this state of a file."""
+    return f"{Path(file.name).stem}.{hashlib.sha256(f'{file.path} {file.stamp}'.encode()).hexdigest()[:12]}"
