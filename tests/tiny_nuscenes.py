@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+from mmdet3d.structures import LiDARInstance3DBoxes
 
+import bev  # noqa: F401  (lets mmdet3d import)
 from bev.datasets.index_io import read_index
+from bev.datasets.nuscenes.classes import label_mapping
 from bev.datasets.occ3d import CLASSES, FREE, GRID, OccupancyLabels, label_path, write_labels
 
 SPACING = 0.5  # seconds between samples
@@ -61,6 +64,29 @@ def write_tables(
     (root / "maps").mkdir(exist_ok=True)
     (root / "maps" / "map.png").write_bytes(b"")
     return root
+
+
+def true_objects(
+    index: Path, only_visible: bool = True
+) -> Iterator[tuple[dict, LiDARInstance3DBoxes, np.ndarray, list[str]]]:
+    """Entries of an index with their objects of known classes: boxes (M, 9) in the LiDAR's frame, labels, attributes.
+
+    Args:
+        index: as `build_indexes` writes it.
+        only_visible: leave out boxes that neither LiDAR nor radar has a point in.
+    """
+    content = read_index(index)
+    classes = label_mapping(content["metainfo"])
+    for entry in content["data_list"]:
+        known = [
+            (*instance["bbox_3d"], *np.nan_to_num(instance["velocity"]), classes[instance["bbox_label_3d"]], instance)
+            for instance in entry["instances"]
+            if classes[instance["bbox_label_3d"]] >= 0 and (instance["bbox_3d_isvalid"] or not only_visible)
+        ]
+        boxes = np.array([row[:9] for row in known], dtype=np.float32).reshape(-1, 9)
+        labels = np.array([row[9] for row in known], dtype=np.int64)
+        attributes = [row[10].get("attribute", "") for row in known]
+        yield entry, LiDARInstance3DBoxes(boxes, box_dim=9, origin=(0.5, 0.5, 0.5)), labels, attributes
 
 
 def write_pictures(root: Path, index: str = "nuscenes_infos_mini_val.pkl") -> Path:

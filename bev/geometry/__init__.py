@@ -1,7 +1,6 @@
 """Poses, cameras, the BEV grid and boxes: pure functions and frozen dataclasses."""
 
 from bev.geometry.boxes import (
-    current_to_legacy,
     decode_boxes,
     encode_boxes,
     inverse_transform_boxes,
@@ -23,7 +22,6 @@ __all__ = [
     "Lens",
     "check_intrinsic",
     "check_pose",
-    "current_to_legacy",
     "decode_boxes",
     "encode_boxes",
     "image_affine",

@@ -26,18 +26,8 @@ def legacy_to_current(boxes: Array) -> Array:
     """Boxes of mmdet3d < 1.0, (..., 7 or more), in today's convention.
 
     Old boxes list (x, y, z, w, l, h, yaw_old, ...) with yaw_old = -yaw - pi/2, clockwise from -y. Position and what
-    follows the yaw do not change. The yaw comes back in [-pi, pi).
+    follows the yaw do not change. The yaw comes back in [-pi, pi). The function is its own inverse.
     """
-    return _exchange_convention(boxes)
-
-
-def current_to_legacy(boxes: Array) -> Array:
-    """Boxes of today's convention, (..., 7 or more), as mmdet3d < 1.0 had them; the inverse of `legacy_to_current`."""
-    return _exchange_convention(boxes)
-
-
-def _exchange_convention(boxes: Array) -> Array:
-    # Swapping two sizes and yaw -> -yaw - pi/2 each undo themselves, so one function serves both directions.
     exchanged = boxes.clone() if isinstance(boxes, Tensor) else boxes.copy()
     exchanged[..., 3], exchanged[..., 4] = boxes[..., 4], boxes[..., 3]
     exchanged[..., 6] = wrap_angle(-boxes[..., 6] - np.pi / 2)

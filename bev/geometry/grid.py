@@ -39,20 +39,6 @@ class BEVGrid:
         object.__setattr__(self, "bounds", bounds)
         object.__setattr__(self, "shape", shape)
 
-    @classmethod
-    def from_resolution(cls, bounds: Sequence[float], resolution: float | tuple[float, float]) -> BEVGrid:
-        """Grid whose cells measure `resolution` metres, one number or (dx, dy).
-
-        Raises:
-            InputError: the bounds do not hold a whole number of cells.
-        """
-        dx, dy = (resolution, resolution) if isinstance(resolution, (int, float)) else resolution
-        x_min, y_min, z_min, x_max, y_max, z_max = bounds
-        width, height = (x_max - x_min) / dx, (y_max - y_min) / dy
-        if abs(width - round(width)) > 1e-4 or abs(height - round(height)) > 1e-4:
-            raise InputError(f"cells of {dx} x {dy} m do not fill bounds {tuple(bounds)}: {width:g} x {height:g} cells")
-        return cls((x_min, y_min, z_min, x_max, y_max, z_max), (round(height), round(width)))
-
     @property
     def height(self) -> int:
         """Number of rows (along y)."""

@@ -105,10 +105,9 @@ class CameraClip:
         return self.camera_mask.any(dim=-1)
 
     @property
-    def pix_T_aug(self) -> Tensor:
-        """(B, T, N, 4, 4), projections from the augmented bev frame, which ground truth and predictions are in."""
-        bev_T_aug = torch.linalg.inv(self.bev_augmentation)
-        return self.pix_T_bev @ bev_T_aug[..., None, None, :, :]
+    def bev_T_aug(self) -> Tensor:
+        """(B, 4, 4) float32, from the augmented bev frame, which ground truth and predictions are in."""
+        return torch.linalg.inv(self.bev_augmentation.double()).to(self.bev_augmentation.dtype)
 
     def add_batch_axis(self) -> CameraClip:
         """A single sample (no B axis) as a batch of one."""

@@ -12,11 +12,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import METRICS
 from mmengine.structures import InstanceData
 from nuscenes.eval.detection.evaluate import DetectionEval
-from tiny_nuscenes import write_tables
+from tiny_nuscenes import true_objects, write_tables
 
-from bev.datasets.index_io import read_index
-from bev.datasets.nuscenes.classes import CLASSES, label_mapping
-from bev.datasets.nuscenes.ground_truth import read_ground_truth
+from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.index_tables import open_tables
 from bev.datasets.nuscenes.submission import validate_submission
@@ -36,11 +34,8 @@ def tiny(tmp_path: Path) -> Path:
 
 def _data_samples(index_path: Path, only_visible: bool = True) -> list[Det3DDataSample]:
     """Ground truth dressed as predictions."""
-    index = read_index(index_path)
-    labels = label_mapping(index["metainfo"])
     samples = []
-    for entry in index["data_list"]:
-        truth = read_ground_truth(entry, labels, only_visible)
+    for entry, boxes, labels, attributes in true_objects(index_path, only_visible):
         sample = Det3DDataSample(
             metainfo={
                 "sample_token": entry["token"],
@@ -48,10 +43,10 @@ def _data_samples(index_path: Path, only_visible: bool = True) -> list[Det3DData
             }
         )
         sample.pred_instances_3d = InstanceData(
-            bboxes_3d=truth.boxes,
-            scores_3d=torch.ones(len(truth.labels)),
-            labels_3d=torch.from_numpy(truth.labels),
-            attributes=truth.attributes,
+            bboxes_3d=boxes,
+            scores_3d=torch.ones(len(labels)),
+            labels_3d=torch.from_numpy(labels),
+            attributes=attributes,
         )
         samples.append(sample)
     return samples

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from mmdet3d.structures import LiDARInstance3DBoxes
 
 from bev.geometry import (
-    current_to_legacy,
     decode_boxes,
     encode_boxes,
     inverse_transform_boxes,
@@ -37,23 +34,21 @@ def _assert_same_boxes(found: np.ndarray, expected: np.ndarray, tolerance: float
 
 
 @given(boxes)
-def test_legacy_conversion_round_trips_both_ways(box: np.ndarray):
-    _assert_same_boxes(legacy_to_current(current_to_legacy(box)), box)
-    _assert_same_boxes(current_to_legacy(legacy_to_current(box)), box)
+def test_legacy_conversion_undoes_itself(box: np.ndarray):
+    _assert_same_boxes(legacy_to_current(legacy_to_current(box)), box)
 
 
 def test_legacy_convention_by_hand():
     # A car of 4 x 2 m heading along +x: the old convention counts clockwise from -y.
     current = np.array([1.0, 2.0, 0.5, 4.0, 2.0, 1.5, 0.0, 3.0, 0.0])
     legacy = np.array([1.0, 2.0, 0.5, 2.0, 4.0, 1.5, -np.pi / 2, 3.0, 0.0])
-    _assert_same_boxes(current_to_legacy(current), legacy)
+    _assert_same_boxes(legacy_to_current(legacy), current)
     _assert_same_boxes(legacy_to_current(torch.from_numpy(legacy)).numpy(), current)
 
 
-@pytest.mark.parametrize("convert", [legacy_to_current, current_to_legacy])
-def test_conversion_leaves_its_input_alone(convert: Callable):
+def test_conversion_leaves_its_input_alone():
     box = torch.arange(8.0)
-    convert(box)
+    legacy_to_current(box)
     torch.testing.assert_close(box, torch.arange(8.0))
 
 

@@ -57,13 +57,6 @@ def test_integers_are_metres_too():
     np.testing.assert_allclose(GRID.to_cells(np.array([-9, 5])), [1.0, 2.0])
 
 
-def test_from_resolution():
-    assert BEVGrid.from_resolution([-51.2, -51.2, -5, 51.2, 51.2, 3], 0.512).shape == (200, 200)
-    assert BEVGrid.from_resolution(GRID.bounds, (1.0, 0.5)) == GRID
-    with pytest.raises(ValueError, match="do not fill"):
-        BEVGrid.from_resolution(GRID.bounds, 0.7)
-
-
 @pytest.mark.parametrize(
     ("bounds", "shape"),
     [((0, 0, 0, 1, 1), (2, 2)), ((0, 0, 0, 1, 0, 1), (2, 2)), ((0, 0, 0, 1, 1, 1), (0, 2)), ((0,) * 6, (2, 2))],

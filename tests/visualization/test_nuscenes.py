@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_nuscenes import write_pictures, write_tables
+from tiny_nuscenes import true_objects, write_pictures, write_tables
 
-from bev.datasets.index_io import read_index
-from bev.datasets.nuscenes.classes import CLASSES, label_mapping
-from bev.datasets.nuscenes.ground_truth import read_ground_truth
+from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.submission import format_boxes, write_submission
 from bev.visualization.boxes import true_boxes
@@ -23,13 +21,11 @@ def root(tmp_path_factory):
 
 
 def test_ground_truth_sent_through_a_submission_comes_back_to_the_same_place(root, tmp_path):
-    index = read_index(root / INDEX)
     results = {}
-    for entry in index["data_list"]:
-        truth = read_ground_truth(entry, label_mapping(index["metainfo"], CLASSES))
+    for entry, boxes, labels, _ in true_objects(root / INDEX):
         global_T_lidar = np.array(entry["ego2global"]) @ np.array(entry["lidar_points"]["lidar2ego"])
-        scores = np.full(len(truth.labels), 0.9)
-        results[entry["token"]] = format_boxes(truth.boxes, scores, truth.labels, global_T_lidar, entry["token"])
+        scores = np.full(len(labels), 0.9)
+        results[entry["token"]] = format_boxes(boxes, scores, labels, global_T_lidar, entry["token"])
     write_submission(tmp_path / "results.json", results)
     painter = NuScenesPainter(root / INDEX, root, tmp_path / "results.json")
     clip = painter._dataset[1]

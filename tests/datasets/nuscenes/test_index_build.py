@@ -11,8 +11,6 @@ from tiny_nuscenes import EGO_SPEED, SPACING, write_tables
 
 from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes import index_build
-from bev.datasets.nuscenes.classes import CLASSES, label_mapping
-from bev.datasets.nuscenes.ground_truth import read_ground_truth
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.index_tables import TablesError, open_tables
 from bev.geometry import CalibrationError, pix_T_cam, project
@@ -80,22 +78,6 @@ def test_lidar_paths_where_files_are_there(tmp_path: Path):
     entries = _entries(root)
     assert entries[0]["lidar_points"]["lidar_path"] == "samples/LIDAR_TOP/scene-0103-0-LIDAR_TOP.pcd.bin"
     assert entries[1]["lidar_points"]["lidar_path"] is None
-
-
-def test_ground_truth_selects_classes_and_seen_objects(tmp_path: Path):
-    _entries(write_tables(tmp_path))
-    index = read_index(tmp_path / "nuscenes_infos_mini_val.pkl")
-    labels = label_mapping(index["metainfo"])
-    seen = read_ground_truth(index["data_list"][0], labels)
-    # The cone has no point of LiDAR or radar, and strollers are not a class.
-    assert [CLASSES[label] for label in seen.labels] == ["car", "pedestrian", "bicycle"]
-    assert seen.attributes == ["vehicle.moving", "pedestrian.standing", "cycle.with_rider"]
-    np.testing.assert_allclose(seen.boxes.gravity_center[0], [-3, 20, -1], atol=1e-5)
-    every = read_ground_truth(index["data_list"][0], labels, only_visible=False)
-    assert [CLASSES[label] for label in every.labels] == ["car", "pedestrian", "bicycle", "traffic_cone"]
-    assert every.instance_indices.tolist() == [0, 1, 2, 3]
-    empty = read_ground_truth({"instances": []}, labels)
-    assert empty.boxes.tensor.shape == (0, 9)
 
 
 def test_workers_and_one_process_agree(tmp_path: Path):
