@@ -74,6 +74,16 @@ def backends() -> dict[str, dict[str, str]]:
     Returns:
         `{op: {'cpu': 'compiled' | 'reference', 'cuda': the same, 'reason': why, where it is the reference}}`.
     """
-    served = {device: "reference" if reason else "compiled" for device, reason in MISSING.items()}
-    reason = "; ".join(f"{device}: {why}" for device, why in MISSING.items() if why)
-    return {op: {**served, "reason": reason} for op in OPS}
+    return {op: _backends_of(op) for op in OPS}
+
+
+def _backends_of(op: str) -> dict[str, str]:
+    reasons = {device: MISSING[device] or _missing_kernel(op, device) for device in MISSING}
+    served = {device: "reference" if reason else "compiled" for device, reason in reasons.items()}
+    return {**served, "reason": "; ".join(f"{device}: {why}" for device, why in reasons.items() if why)}
+
+
+def _missing_kernel(op: str, device: str) -> str:
+    """That a loaded library has no kernel of this operator, or an empty string."""
+    found = torch._C._dispatch_has_kernel_for_dispatch_key(f"bev_ops::{op}", device.upper())
+    return "" if found else f"{LIBRARIES[device]} has no {op}"

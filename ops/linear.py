@@ -19,6 +19,7 @@ from torch import Tensor, nn
 # Below these a convolution's preparations cost more than it saves, or PyTorch doesn't give it to oneDNN.
 MIN_INPUTS = 1 << 15
 MIN_MULTIPLY_ADDS = 1 << 23
+MIN_ROWS = 256  # a convolution reorders the whole weight first, which takes as long as some hundred rows
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -49,7 +50,10 @@ class Linear(nn.Linear):
 def _is_faster_as_convolution(x: Tensor, weight: Tensor) -> bool:
     if torch.compiler.is_compiling() or x.device.type != "cpu":
         return False
-    large = x.numel() >= MIN_INPUTS and x.numel() * len(weight) >= MIN_MULTIPLY_ADDS
+    if type(x) is not Tensor or type(weight) not in (Tensor, nn.Parameter):
+        return False  # subclasses may know linear layers and no convolutions, such as quantised weights
+    rows = x.numel() // max(x.shape[-1], 1)
+    large = rows >= MIN_ROWS and x.numel() >= MIN_INPUTS and x.numel() * len(weight) >= MIN_MULTIPLY_ADDS
     plain = x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     return large and plain and torch.get_num_threads() > 1 and _mkl_lags() and _onednn_on() and is_compiled("cpu")
 

@@ -34,6 +34,11 @@ CPU_FLAGS = [
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g1"]
 CUDA_FLAGS = ["-O3", "-std=c++17", "-DUSE_CUDA", "-Xcompiler=-Wall,-fvisibility=hidden"]
 CUDA_ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
+# What each library serves, and needs.
+NEEDED = {
+    "bev_ops._C": ("CPU", "A C++17 compiler (g++ or clang++, or $CXX)"),
+    "bev_ops._C_cuda": ("CUDA", "An nvcc that takes this C++ compiler"),
+}
 # Options of setuptools' commands: one wheel for all Pythons from 3.10 on.
 OPTIONS = {"bdist_wheel": {"py_limited_api": "cp310"}}
 
@@ -42,18 +47,23 @@ class BuildOps(BuildExtension):
     """Builds what it can, and says what it means if it can't."""
 
     def run(self) -> None:
-        """Build all extensions; without a working compiler, warn and leave them out."""
-        try:
-            super().run()
-        except Exception as error:
-            if REQUIRE_BUILD:
-                raise
-            print(
-                f"\nwarning: the operators were not compiled: {error}\n"
-                "warning: bev_ops will run its slow PyTorch reference. A C++17 compiler (g++ or clang++, or $CXX) is\n"
-                "warning: needed; BEV_OPS_REQUIRE_BUILD=1 makes this an error.\n",
-                file=sys.stderr,
-            )
+        """Build each library by itself, so that a CUDA that doesn't fit leaves the CPU kernels; warn of failures."""
+        every, in_place, compiler = self.extensions, self.inplace, self.compiler
+        for extension in every:
+            self.extensions, self.inplace, self.compiler = [extension], in_place, compiler
+            try:
+                super().run()
+            except Exception as error:
+                if REQUIRE_BUILD:
+                    raise
+                device, needed = NEEDED[extension.name]
+                print(
+                    f"\nwarning: the {device} kernels were not compiled: {error}\n"
+                    f"warning: bev_ops will run its slow PyTorch reference on {device}. {needed} is needed;\n"
+                    "warning: BEV_OPS_REQUIRE_BUILD=1 makes this an error.\n",
+                    file=sys.stderr,
+                )
+        self.extensions, self.inplace = every, in_place
 
 
 class CollectModules(build_py):

@@ -38,5 +38,5 @@ def shared_data() -> Path:
     """Folder with small real data: `BEV_TEST_DATA`, or `shared/data` beside the checkout. Skips where it is absent."""
     root = Path(os.environ.get("BEV_TEST_DATA", TESTS.parents[1] / "shared" / "data"))
     if not root.is_dir():
-        pytest.skip(f"real data not found at {root}; set BEV_TEST_DATA to the folder that holds nuscenes-mini-val")
+        pytest.skip(f"real data not found at {root}; set BEV_TEST_DATA (see CONTRIBUTING.md)")
     return root

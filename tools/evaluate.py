@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Evaluates files of predictions in a data set's official format.
 
+tools/evaluate.py nuscenes --results results_nusc.json --root data/nuscenes --version v1.0-trainval --split val
 tools/evaluate.py waymo --predictions predictions.bin --ground-truth ground_truths.bin
 tools/evaluate.py occupancy --root data/nuscenes --index data/nuscenes/nuscenes_infos_val.pkl --predictions DIR
 tools/evaluate.py occupancy --root ROOT --index VAL_INDEX --most-frequent TRAIN_INDEX
@@ -26,10 +27,23 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Evaluate files of predictions in a data set's official format.")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
+    _add_nuscenes(datasets)
     _add_waymo(datasets)
     _add_occupancy(datasets)
     _add_lanes(datasets)
     return parser.parse_args(arguments)
+
+
+def _add_nuscenes(datasets: argparse._SubParsersAction) -> None:
+    nuscenes = datasets.add_parser("nuscenes", help="nuScenes detection: NDS and its parts, by the devkit")
+    nuscenes.add_argument("--results", required=True, metavar="FILE", help="results_nusc.json of a test, or any other")
+    nuscenes.add_argument("--root", required=True, help="data root; the tables with annotations are read")
+    nuscenes.add_argument("--version", required=True, help="v1.0-trainval, v1.0-mini or another tables' folder")
+    nuscenes.add_argument("--split", required=True, help="val, mini_val or a custom split")
+    nuscenes.add_argument("--splits", metavar="FILE", help='custom splits: {"split": ["scene-0001", ...]} (JSON)')
+    nuscenes.add_argument("--range", type=float, metavar="METRES", help="cut each class's official range here")
+    nuscenes.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
+    nuscenes.set_defaults(run=evaluate_nuscenes)
 
 
 def _add_waymo(datasets: argparse._SubParsersAction) -> None:
@@ -87,6 +101,25 @@ def _add_lanes(datasets: argparse._SubParsersAction) -> None:
     lanes.set_defaults(run=evaluate_lanes)
 
 
+def evaluate_nuscenes(options: argparse.Namespace) -> None:
+    """Prints the means, and a line per class."""
+    from bev.datasets.nuscenes.index_tables import open_tables
+    from bev.evaluation.nuscenes_nds import evaluate_results
+
+    summary = evaluate_results(
+        options.results,
+        open_tables(options.root, options.version),
+        options.split,
+        splits_file=options.splits,
+        class_range_cap=options.range,
+    )
+    print("  ".join(f"{name} {value:.4f}" for name, value in summary.items() if name != "per_class"))
+    for name, row in summary["per_class"].items():
+        numbers = (f"{key} {value:.3f}" for key, value in row.items() if key != "AP_dist" and np.isfinite(value))
+        print(f"{name:22}" + "  ".join(numbers))
+    _write(options.out, summary)
+
+
 def evaluate_waymo(options: argparse.Namespace) -> None:
     """Prints a line of metrics per breakdown, shard and level."""
     from bev.datasets.waymo.objects import FrameCodes, challenge_ground_truths, lidar_ground_truths, prediction_arrays
@@ -104,9 +137,22 @@ def evaluate_waymo(options: argparse.Namespace) -> None:
     kinds = ("APL", "AP", "APH") if config.let else ("AP", "APH")
     prefix = "LET-3D-" if config.let else ""
     print(f"{len(frames)} frames, {len(predictions['box'])} predictions, {len(truths['box'])} ground truths")
+    _tell_one_sided_frames(predictions["frame"], truths["frame"])
     for name, values in summary.items():
         print(f"{name:44}" + "".join(f"  {prefix}{kind} {values[kind]:.4f}" for kind in kinds))
     _write(options.out, summary)
+
+
+def _tell_one_sided_frames(found: np.ndarray, true: np.ndarray) -> None:
+    """Says how many frames have objects on one side only; of another interval or split than the other's, say."""
+    from bev.datasets.waymo.objects import ObjectsFileError
+
+    found, true = np.unique(found), np.unique(true)
+    if len(found) and len(true) and not np.intersect1d(found, true).size:
+        raise ObjectsFileError("predictions and ground truths have no frame in common: they are of other segments")
+    without = len(np.setdiff1d(true, found)), len(np.setdiff1d(found, true))
+    if any(without):
+        print(f"{without[0]} of them without a prediction, {without[1]} without a ground truth")
 
 
 def evaluate_occupancy(options: argparse.Namespace) -> None:

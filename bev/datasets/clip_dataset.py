@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.dataset import BaseDataset
 
 from bev.datasets.frame_selection import FrameSelector, nearest_to_current
 from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
 from bev.datasets.index_io import read_samples
 from bev.errors import InputError
+from bev.structures.boxes import boxes_of_gravity
 from bev.structures.clip import Camera, Clip
 
 SAMPLE_FIELDS = ("scene_token", "timestamp", "ego2global", "lidar_points", "images")
@@ -106,9 +105,7 @@ class ClipDataset(BaseDataset):
         table = self._table
         boxes = slice(table.first_box[row], table.first_box[row + 1])
         return {
-            "gt_boxes": LiDARInstance3DBoxes(
-                torch.from_numpy(table.boxes[boxes].copy()), box_dim=9, origin=(0.5, 0.5, 0.5)
-            ),
+            "gt_boxes": boxes_of_gravity(table.boxes[boxes].copy()),
             "gt_labels": table.labels[boxes].copy(),
             "gt_fields": {name: getattr(table, name)[boxes].copy() for name in ("attributes", "speeds", "num_points")},
         }

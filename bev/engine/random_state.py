@@ -1,21 +1,26 @@
-"""Random numbers that continue where a killed run left off.
+"""Random numbers that differ between ranks, and continue where a killed run left off.
 
-mmengine stores the seed but not the state of the generators, and seeds its data workers alike in every epoch, so a
-resumed run sees other augmentations and dropout masks than the run it continues. `RandomStateHook` keeps the state of
-every rank in the checkpoint, and `seed_worker` derives each worker's generators from the main process's state.
+mmengine seeds all ranks alike, and its data workers alike in every epoch, and stores the seed but not the state of the
+generators: ranks would augment their samples alike, and a resumed run would see other augmentations and dropout masks
+than the run it continues. `RandomStateHook` gives each rank numbers of its own and keeps their state in the checkpoint,
+and `seed_worker` derives each worker's generators from the main process's state.
 """
 
 from __future__ import annotations
 
+import os
 import random
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import FUNCTIONS, HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, set_random_seed
+
+_SEEDS_OF_A_RANK = 1_000_003  # more than workers, whose seeds count up from that of the epoch
 
 
 def random_state() -> dict:
@@ -47,9 +52,10 @@ def restore_random_state(state: dict) -> None:
 
 @HOOKS.register_module()
 class RandomStateHook(Hook):
-    """Keeps each rank's random state in checkpoints made at the end of an epoch, and restores it on resume.
+    """Gives each rank its own random numbers, keeps their state in checkpoints, and restores it on resume.
 
-    A run resumed on another number of processes starts with fresh random numbers: there is no state to continue.
+    The first rank has those of the seed. A run resumed on another number of processes starts with fresh random numbers:
+    there is no state to continue.
     """
 
     priority = "VERY_HIGH"
@@ -57,6 +63,17 @@ class RandomStateHook(Hook):
     def __init__(self) -> None:
         self._gathered: list[dict] | None = None
         self._restore: dict | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Part the ranks, once the model is the same on all of them."""
+        if get_rank() > 0:
+            set_random_seed(runner.seed, diff_rank_seed=True)
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Gather the states where a checkpoint within an epoch follows."""
+        saving = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and not hook.by_epoch]
+        if any(self.every_n_train_iters(runner, hook.interval, hook.save_begin) for hook in saving):
+            self._gathered = all_gather_object(random_state())
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Gather the states while all ranks are here: checkpoints are written on the first one alone."""
@@ -75,19 +92,21 @@ class RandomStateHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Continue the random numbers just before the first resumed epoch draws its workers' seeds."""
-        if self._restore is not None and runner.epoch > 0:
+        if self._restore is not None and runner.iter > 0:
             restore_random_state(self._restore)
         self._restore = None
 
 
 @FUNCTIONS.register_module()
 def seed_worker(worker_id: int) -> None:
-    """Seed a data worker from the seed that torch gave it, which differs by worker, epoch and rank.
+    """Seed a data worker from the rank and from the seed that torch gave it, which differs by worker and epoch.
 
     OpenCV's own threads are switched off: one worker is one core.
     """
-    seed = torch.initial_seed() % 2**32
-    random.seed(seed)
-    np.random.seed(seed)
+    rank = get_rank() or int(os.environ.get("RANK", "0"))  # spawned workers know of no process group
+    seed = torch.initial_seed() + _SEEDS_OF_A_RANK * rank
+    torch.manual_seed(seed)
+    random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -45,7 +45,7 @@ class NuScenesNDS(SampleMetric):
         prefix: stands before the names of the numbers.
     """
 
-    default_prefix = "nuscenes"
+    default_prefix = dataset = "nuscenes"
 
     def __init__(
         self,
@@ -63,11 +63,9 @@ class NuScenesNDS(SampleMetric):
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(output_dir, format_only, collect_device, prefix)
         if ann_file is None and (version is None or split is None):
             raise InputError("NuScenesNDS needs ann_file (an index file), or version and split")
-        if format_only and output_dir is None:
-            raise InputError("NuScenesNDS(format_only=True) needs output_dir, or its file would be lost")
         self.data_root = data_root
         self.version, self.split, self.splits_file, self.ann_file = version, split, splits_file, ann_file
         self.class_range_cap = class_range_cap
@@ -76,9 +74,7 @@ class NuScenesNDS(SampleMetric):
             wrong = ", ".join(sorted(unknown))
             raise InputError(f"classes: nuScenes has no class {wrong}; it has {', '.join(CLASSES)}")
         self.classes = dict(classes) if classes else None
-        self.output_dir = output_dir
-        self.format_only, self.only_predicted = format_only, only_predicted
-        self.modality = modality
+        self.only_predicted, self.modality = only_predicted, modality
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Formats the predictions of a batch.
@@ -93,9 +89,7 @@ class NuScenesNDS(SampleMetric):
         if self.classes is not None:
             names = [self.classes.get(name) for name in names]
         known = np.array([name is not None for name in names])
-        for sample in data_samples:
-            if sample.get("dataset", "nuscenes") != "nuscenes":
-                continue
+        for sample in self.own(data_samples):
             predictions = sample["pred_instances_3d"]
             labels, attributes = predictions["labels_3d"].cpu(), predictions.get("attributes")
             kept = torch.from_numpy(np.flatnonzero(known[labels.numpy()]))
@@ -110,17 +104,14 @@ class NuScenesNDS(SampleMetric):
             )
             self.results.append((sample["sample_token"], records))
 
-    def compute_metrics(self, results: list[tuple[str, list[dict]]]) -> dict[str, float]:
+    def score(self, by_token: dict[str, list[dict]]) -> dict[str, float]:
         """Writes `results_nusc.json` and evaluates it.
 
         Raises:
             SubmissionError: samples of the split were not predicted, or a number makes no sense.
         """
-        by_token: dict[str, list[dict]] = {}
-        for token, records in results:
-            by_token.setdefault(token, records)  # of samples that a sampler repeated the first result counts
         with tempfile.TemporaryDirectory() as temporary:
-            path = Path(self.output_dir or temporary) / "results_nusc.json"
+            path = (self.output_dir or Path(temporary)) / "results_nusc.json"
             write_submission(path, by_token, self.modality)  # first: tables may turn out to be damaged
             version, tokens = self._version_and_tokens()
             if self.only_predicted:

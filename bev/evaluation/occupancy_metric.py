@@ -55,14 +55,11 @@ class OccupancyMetric(SampleMetric):
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        if format_only and output_dir is None:
-            raise InputError("OccupancyMetric(format_only=True) needs output_dir, or its files would be lost")
+        super().__init__(output_dir, format_only, collect_device, prefix)
         if ray_iou and not format_only and ann_file is None:
             raise InputError("OccupancyMetric needs ann_file (the index of the samples) for RayIoU; or ray_iou=False")
         self.index = None if ann_file is None else Path(data_root) / ann_file
-        self.ray_iou, self.fscore = ray_iou, fscore
-        self.training_mask, self.output_dir, self.format_only = training_mask, output_dir, format_only
+        self.ray_iou, self.fscore, self.training_mask = ray_iou, fscore, training_mask
         self._origins: dict[str, np.ndarray] | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -75,7 +72,7 @@ class OccupancyMetric(SampleMetric):
         for sample in data_samples:
             token, prediction = sample["sample_token"], sample["pred_occupancy"].cpu().numpy()
             if self.output_dir is not None:
-                write_prediction(Path(self.output_dir), token, prediction)
+                write_prediction(self.output_dir, token, prediction)
             self.results.append((token, None if self.format_only else self._count(token, prediction, sample)))
 
     def _count(self, token: str, prediction: np.ndarray, sample: dict) -> OccupancyCounts:
@@ -92,12 +89,12 @@ class OccupancyMetric(SampleMetric):
             raise InputError(f"{self.index}: no sample {token}; RayIoU needs the index that the samples come from")
         return self._origins[token]
 
-    def compute_metrics(self, results: list[tuple[str, OccupancyCounts | None]]) -> dict[str, float]:
+    def score(self, by_token: dict[str, OccupancyCounts | None]) -> dict[str, float]:
         """The figures of `OccupancyCounts.summary`."""
-        by_token = dict(reversed(results))  # of samples that a sampler repeated the first result counts
         logger = MMLogger.get_current_instance()
+        if self.output_dir is not None:
+            logger.info(f"{self.output_dir.resolve()}: predictions of {len(by_token)} samples")
         if self.format_only:
-            logger.info(f"{Path(str(self.output_dir)).resolve()}: {len(by_token)} predictions")
             return {}
         counts = sum((entry for entry in by_token.values() if entry is not None), OccupancyCounts())
         logger.info(f"occupancy of {counts.samples} samples, {self._training()}:\n{counts.table()}")

@@ -20,6 +20,7 @@ from bev.evaluation.openlane_ols import OLSFrameResult, judge_frame, summarise
 from bev.evaluation.sample_metric import SampleMetric
 from bev.geometry import invert_pose
 
+PREDICTIONS = "lanes.pkl"
 SHOWN = ("OLS", "DET_l", "DET_t", "TOP_ll", "TOP_lt")
 
 
@@ -35,7 +36,7 @@ class OpenLaneMetric(SampleMetric):
         ann_file: Index of `tools/create_data.py openlane_v2`, relative to `data_root`.
         data_root: Folder of the index.
         version: "v1.1", or "v1.0" of the CVPR 2023 challenge; their scores cannot be compared.
-        output_file: Pickle that gets all predictions by split/segment/timestamp.
+        output_dir: Folder that gets all predictions, by split/segment/timestamp, as `lanes.pkl`.
         format_only: Write predictions and evaluate nothing, for frames without annotation.
         collect_device: Where results of several processes meet, "cpu" or "gpu".
         prefix: Stands before the names of the numbers.
@@ -51,17 +52,14 @@ class OpenLaneMetric(SampleMetric):
         ann_file: str,
         data_root: str = "",
         version: str = "v1.1",
-        output_file: str | None = None,
+        output_dir: str | None = None,
         format_only: bool = False,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        if format_only and output_file is None:
-            raise InputError("OpenLaneMetric(format_only=True) needs output_file, or its predictions would be lost")
+        super().__init__(output_dir, format_only, collect_device, prefix)
         rules_of(version)
         self.index, self.version = Path(data_root or "", ann_file), version
-        self.output_file, self.format_only = output_file, format_only
         self._frames: dict[str, dict] | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -77,7 +75,7 @@ class OpenLaneMetric(SampleMetric):
             frame_T_bev = invert_pose(np.asarray(frame["ego2global"])) @ np.asarray(sample["global_T_bev"])
             prediction = prediction_of(sample["pred_lanes"], frame_T_bev)
             judged = None if self.format_only else self._judge(token, frame, prediction)
-            self.results.append((token, judged, prediction if self.output_file else None))
+            self.results.append((token, (judged, prediction if self.output_dir else None)))
 
     def _judge(self, token: str, frame: Mapping[str, Any], prediction: dict) -> OLSFrameResult:
         if frame["lane_topology"] is None:
@@ -93,16 +91,14 @@ class OpenLaneMetric(SampleMetric):
             raise InputError(f"{self.index}: no frame {token}; the metric needs the index that the samples come from")
         return token, self._frames[token]
 
-    def compute_metrics(self, results: list[tuple[str, OLSFrameResult | None, dict | None]]) -> dict[str, float]:
-        """OLS and its parts, DET_l by distance, DET_t by attribute, F-score; writes the predictions."""
-        by_token: dict[str, tuple[OLSFrameResult | None, dict | None]] = {}
-        for token, judged, prediction in results:
-            by_token.setdefault(token, (judged, prediction))  # the first of those that a sampler repeated
+    def score(self, by_token: dict[str, tuple[OLSFrameResult | None, dict | None]]) -> dict[str, float]:
+        """OLS and its parts, DET_l by distance, DET_t by attribute, F-score."""
         logger = MMLogger.get_current_instance()
-        if self.output_file is not None:
-            with atomic_write(self.output_file) as file:
+        if self.output_dir is not None:
+            path = self.output_dir / PREDICTIONS
+            with atomic_write(path) as file:
                 pickle.dump({token: prediction for token, (_, prediction) in by_token.items()}, file, protocol=4)
-            logger.info(f"{Path(self.output_file).resolve()}: predictions of {len(by_token)} frames")
+            logger.info(f"{path.resolve()}: predictions of {len(by_token)} frames")
         if self.format_only:
             return {}
         frames = [frame for frame, _ in by_token.values() if frame is not None]

@@ -26,6 +26,7 @@ from bev.datasets.waymo.segment import frame_token, split_token
 from bev.errors import InputError
 from bev.evaluation.sample_metric import SampleMetric
 from bev.evaluation.waymo_let import DetectionMetrics, MetricConfig, detection_metrics
+from bev.structures.boxes import gravity_array
 
 PREDICTIONS, GROUND_TRUTHS, METRICS_FILE = "predictions.bin", "ground_truths.bin", "waymo_metrics.json"
 KINDS = {"let": ("LET-3D-APL", "LET-3D-AP", "LET-3D-APH"), "3d": ("3D-AP", "3D-APH")}
@@ -59,7 +60,7 @@ class WaymoMetric(SampleMetric):
         prefix: Stands before the names of the numbers.
     """
 
-    default_prefix = "waymo"
+    default_prefix = dataset = "waymo"
 
     def __init__(
         self,
@@ -76,11 +77,9 @@ class WaymoMetric(SampleMetric):
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(output_dir, format_only, collect_device, prefix)
         if metric not in KINDS:
             raise InputError(f"metric must be 'let' or '3d', not {metric!r}")
-        if format_only and output_dir is None:
-            raise InputError("WaymoMetric(format_only=True) needs output_dir, or its file would be lost")
         unknown = set((classes or {}).values()) - set(TYPES)
         if unknown:
             raise InputError(f"classes: Waymo has no class {', '.join(sorted(unknown))}; it has {', '.join(TYPES)}")
@@ -89,7 +88,6 @@ class WaymoMetric(SampleMetric):
         self.config = official(levels) if levels else official()
         self.metric, self.interval = metric, interval
         self.classes = dict(classes) if classes else dict(zip(TYPES, TYPES, strict=True))
-        self.output_dir, self.format_only = output_dir, format_only
         self.only_predicted, self.workers = only_predicted, workers
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -102,25 +100,20 @@ class WaymoMetric(SampleMetric):
         """
         names = (self.dataset_meta or {}).get("classes", CLASSES)
         types = np.array([TYPES.get(self.classes.get(name, ""), 0) for name in names], dtype=np.int64)
-        for sample in data_samples:
-            if sample.get("dataset", "waymo") != "waymo":
-                continue
+        for sample in self.own(data_samples):
             found = sample["pred_instances_3d"]
-            boxes, kinds = found["bboxes_3d"].to("cpu"), types[found["labels_3d"].cpu().numpy()]
+            kinds = types[found["labels_3d"].cpu().numpy()]
             kept = kinds > 0
-            box = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:7].numpy()], axis=1)
-            arrays = {"box": box[kept], "type": kinds[kept], "score": found["scores_3d"].cpu().numpy()[kept]}
+            box, score = gravity_array(found["bboxes_3d"])[kept, :7], found["scores_3d"].cpu().numpy()[kept]
+            arrays = {"box": box, "type": kinds[kept], "score": score}
             self.results.append((sample["sample_token"], arrays))
 
-    def compute_metrics(self, results: list[tuple[str, dict[str, np.ndarray]]]) -> dict[str, float]:
+    def score(self, by_token: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
         """Writes the files and evaluates.
 
         Raises:
             PredictionsError: Frames of the index were not predicted, or it has nothing to evaluate against.
         """
-        by_token: dict[str, dict[str, np.ndarray]] = {}
-        for token, arrays in results:
-            by_token.setdefault(token, arrays)  # of frames that a sampler repeated the first result counts
         predictions = _objects(by_token)
         self._write(PREDICTIONS, predictions.SerializeToString(deterministic=True))
         if self.format_only:
@@ -128,6 +121,8 @@ class WaymoMetric(SampleMetric):
             MMLogger.get_current_instance().info(message)
             return {}
         segments = read_segments(self.ann_file)
+        if not any(len(segment.types) for segment in segments):
+            raise PredictionsError(f"{self.ann_file}: no object to evaluate against; set format_only=True")
         frames = [frame_token(s.name, int(time)) for s in segments for time in s.timestamps[:: self.interval]]
         if self.only_predicted:
             frames = [token for token in frames if token in by_token]
@@ -177,7 +172,7 @@ class WaymoMetric(SampleMetric):
 
     def _write(self, name: str, content: bytes) -> None:
         if self.output_dir is not None:
-            with atomic_write(Path(self.output_dir) / name) as file:
+            with atomic_write(self.output_dir / name) as file:
                 file.write(content)
 
 

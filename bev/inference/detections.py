@@ -15,6 +15,7 @@ from mmengine.structures import InstanceData
 from bev.geometry import transform_boxes
 from bev.geometry.boxes import inverse_transform_boxes
 from bev.geometry.poses import invert_pose
+from bev.structures.boxes import gravity_array
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,7 @@ class Detections:
         timestamp: float,
     ) -> Detections:
         """From what a head predicts (`bboxes_3d`, `scores_3d`, `labels_3d`) in the bev frame."""
-        boxes = instances.bboxes_3d
-        gravity = np.concatenate(
-            [boxes.gravity_center.cpu().double().numpy(), boxes.tensor[:, 3:9].cpu().double().numpy()], axis=1
-        )
+        gravity = gravity_array(instances.bboxes_3d)
         labels = instances.labels_3d.cpu().numpy()
         # Boxes stand upright on the vehicle's ground as in a submission, not on the tilted bev frame's.
         world = inverse_transform_boxes(gravity, invert_pose(global_T_bev))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmdet3d.structures import Det3DDataSample, LiDARInstance3DBoxes
+from mmdet3d.structures import Det3DDataSample
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
@@ -19,6 +19,7 @@ from torch import nn
 from bev.errors import InputError
 from bev.geometry import scale_transform_boxes
 from bev.geometry.fusion import BoxFusion
+from bev.structures.boxes import boxes_of_gravity, gravity_array
 
 
 @MODELS.register_module()
@@ -83,9 +84,7 @@ class AugmentedDetection(BaseTTAModel):
         metainfo: Mapping[str, Any] = {**views[0].metainfo, "aug_T_bev": np.eye(4)}
         merged = Det3DDataSample(metainfo=metainfo)
         merged.pred_instances_3d = InstanceData(
-            bboxes_3d=LiDARInstance3DBoxes(
-                torch.from_numpy(fused.boxes[best]).float(), box_dim=9, origin=(0.5, 0.5, 0.5)
-            ),
+            bboxes_3d=boxes_of_gravity(fused.boxes[best]),
             scores_3d=torch.from_numpy(fused.scores[best]).float(),
             labels_3d=torch.from_numpy(fused.labels[best]),
         )
@@ -94,7 +93,6 @@ class AugmentedDetection(BaseTTAModel):
 
 def _boxes_in_bev(view: Det3DDataSample) -> np.ndarray:
     """Gravity boxes (M, 9) of a view in the bev frame without augmentation."""
-    boxes = view.pred_instances_3d.bboxes_3d
-    gravity = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:9]], dim=1).cpu().double().numpy()
+    gravity = gravity_array(view.pred_instances_3d.bboxes_3d)
     aug_T_bev = view.metainfo.get("aug_T_bev")
     return gravity if aug_T_bev is None else scale_transform_boxes(gravity, np.linalg.inv(aug_T_bev))

@@ -6,16 +6,14 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.registry import TRANSFORMS
 
 from bev.errors import InputError
 from bev.geometry import rotation_z, scale_transform_boxes
+from bev.structures.boxes import boxes_of_gravity, gravity_array
 from bev.structures.clip import Clip, cameras_of
 
-# mmdet3d's boxes have their origin at the bottom; ours are built from the gravity centre.
-GRAVITY_ORIGIN = (0.5, 0.5, 0.5)
 MODES = ("features", "cameras")
 
 
@@ -37,6 +35,8 @@ def transform_bev(clip: Clip, aug_T_bev: np.ndarray, mode: str) -> None:
         clip["bev_augmentation"] = aug_T_bev @ clip["bev_augmentation"]
         return
     bev_T_aug = np.linalg.inv(aug_T_bev)
+    # What features must still undergo was said for cameras that haven't moved.
+    clip["bev_augmentation"] = aug_T_bev @ clip["bev_augmentation"] @ bev_T_aug
     for camera in cameras_of(clip):
         camera["pix_T_bev"] = camera["pix_T_bev"] @ bev_T_aug
     for frame in clip["frames"]:
@@ -96,10 +96,7 @@ class RandomBEVTransform:
 
 def _transform_scaled(boxes: LiDARInstance3DBoxes, aug_T_bev: np.ndarray) -> LiDARInstance3DBoxes:
     """Move boxes by a transform that may scale."""
-    gravity = boxes.tensor.numpy().astype(np.float64)
-    gravity[:, :3] = boxes.gravity_center.numpy()
-    moved = scale_transform_boxes(gravity, aug_T_bev)
-    return LiDARInstance3DBoxes(torch.from_numpy(moved).float(), box_dim=9, origin=GRAVITY_ORIGIN)
+    return boxes_of_gravity(scale_transform_boxes(gravity_array(boxes), aug_T_bev))
 
 
 @TRANSFORMS.register_module()

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bev.structures.boxes import gravity_array
 from bev.visualization.palette import CLASS_COLOURS
 
 NEAR = 0.3  # metres in front of the camera at which edges are cut
@@ -41,8 +42,7 @@ class BoxSet:
 
 def true_boxes(clip: Mapping[str, Any], classes: Sequence[str], extent: float) -> BoxSet:
     """The ground truth of a clip (see `bev.structures.clip`) whose centres are within `extent` metres along x and y."""
-    boxes = clip["gt_boxes"]
-    gravity = np.concatenate([boxes.gravity_center.numpy(), boxes.tensor[:, 3:].numpy()], axis=1)
+    gravity = gravity_array(clip["gt_boxes"])
     near = np.abs(gravity[:, :2]).max(axis=1, initial=0) <= extent
     return BoxSet(gravity[near], [classes[label] for label in clip["gt_labels"][near]])
 

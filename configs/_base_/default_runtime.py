@@ -14,7 +14,7 @@ custom_hooks = [dict(type="ResumeCheckHook"), dict(type="RandomStateHook"), dict
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="nccl"),
+    dist_cfg=dict(backend="nccl", timeout=3600),  # seconds: the first rank evaluates while the others wait
 )
 visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True)

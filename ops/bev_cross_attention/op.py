@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bev_ops._autograd import refuse_second_derivative
+from bev_ops._autograd import alert_not_deterministic, refuse_second_derivative, refuse_tangents
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.bev_cross_attention import reference
@@ -56,6 +56,7 @@ def bev_cross_attention(
     if is_compiled(values.device.type):
         shapes, bounds = shapes_tensor(spatial_shapes, values.device), splits_tensor(splits, values.device)
         check_tensors(values, shapes, bounds, points, visible, offsets, weights)
+        refuse_tangents("bev_cross_attention", values, points, offsets, weights)
         moved = match_coordinates(values, offsets, weights)
         return torch.ops.bev_ops.bev_cross_attention(values, shapes, bounds, points, visible, *moved)
     moved = (offsets.to(dtype), weights.to(dtype))
@@ -85,6 +86,7 @@ def _save(ctx: Any, inputs: tuple, output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    alert_not_deterministic("bev_cross_attention", grad)
     values, offsets, weights = torch.ops.bev_ops.bev_cross_attention_backward(grad, *ctx.saved_tensors)
     return values, None, None, None, None, offsets, weights
 

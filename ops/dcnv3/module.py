@@ -132,15 +132,14 @@ class DCNv3(nn.Module):
 
     def _feature(self, x: Tensor) -> Tensor:
         """What offsets and weights are computed from: (N, H, W, C) to (N, Ho, Wo, C)."""
+        maps = x.permute(0, 3, 1, 2)
         convolution, norm, activation = self.dw_conv
         assert isinstance(norm, nn.Sequential)
         last = norm[-1]
-        if not isinstance(last, nn.LayerNorm):
-            return self.dw_conv(x.permute(0, 3, 1, 2))
-        maps = convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        gelu = isinstance(activation, nn.GELU)
-        maps = fused.layer_norm(maps, last.weight, last.bias, last.eps, gelu=gelu)
-        return maps if gelu else activation(maps)
+        usual = type(last) is nn.LayerNorm and type(activation) is nn.GELU
+        if not usual or not fused.have_no_hooks(self.dw_conv, norm, *norm, activation) or not fused.serves(maps):
+            return self.dw_conv(maps)
+        return fused.layer_norm(convolution(maps).permute(0, 2, 3, 1), last.weight, last.bias, last.eps, gelu=True)
 
     def _mix_center(self, output: Tensor, projected: Tensor, feature: Tensor) -> Tensor:
         """Mix the projected input into the output, both (N, H, W, C), by a gate per group from the feature."""

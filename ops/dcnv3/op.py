@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bev_ops._autograd import refuse_second_derivative
+from bev_ops._autograd import alert_not_deterministic, refuse_second_derivative, refuse_tangents
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.dcnv3 import reference
@@ -58,6 +58,7 @@ def dcnv3(
     window = make_window(kernel_size, stride, padding, dilation, groups, offset_scale, remove_center)
     if is_compiled(input.device.type):
         window.check(input, offset, mask)
+        refuse_tangents("dcnv3", input, offset, mask)
         return torch.ops.bev_ops.dcnv3(input, *match_coordinates(input, offset, mask), *window.flat())
     dtype = compute_dtype(input.dtype)
     return reference.sample(input.to(dtype), offset.to(dtype), mask.to(dtype), window).to(input.dtype)
@@ -77,6 +78,7 @@ def _save(ctx: Any, inputs: tuple, output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    alert_not_deterministic("dcnv3", grad)
     grads = torch.ops.bev_ops.dcnv3_backward(grad, *ctx.saved_tensors, *ctx.arguments)
     return *grads, *(None for _ in ctx.arguments)
 

@@ -4,6 +4,6 @@ The compiled functions serve inference on the CPU. Where gradients are needed, o
 `torch.compile` (which fuses by itself), PyTorch's own functions run; only `softmax` is compiled for training, too.
 """
 
-from bev_ops.fused.op import add_branch, by_rows, layer_norm, linear_gelu, softmax
+from bev_ops.fused.op import add_branch, by_rows, have_no_hooks, layer_norm, linear_gelu, serves, softmax
 
-__all__ = ["add_branch", "by_rows", "layer_norm", "linear_gelu", "softmax"]
+__all__ = ["add_branch", "by_rows", "have_no_hooks", "layer_norm", "linear_gelu", "serves", "softmax"]

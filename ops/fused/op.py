@@ -11,29 +11,30 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from bev_ops._autograd import refuse_second_derivative
+from bev_ops._autograd import has_tangent, refuse_second_derivative
 from bev_ops._library import HAS_SCHEMAS, is_compiled
-from bev_ops.linear import linear
-from torch import Tensor
+from bev_ops.linear import Linear, linear
+from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 FLOATING = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 NUMBERS_AT_A_TIME = 1 << 18  # of a chunk of rows: with an MLP's hidden layer, what the second-level caches hold
 
 
-def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear_gelu(x: Tensor, layer: nn.Module) -> Tensor:
     """GELU of a linear layer.
 
     Args:
         x: (..., C).
-        weight: (D, C).
-        bias: (D,).
+        layer: `torch.nn.Linear` or `bev_ops.modules.Linear`; whatever else stands there, and layers with hooks, are
+            called as they are.
 
     Returns:
-        (..., D), of the type that `torch.nn.functional.linear` gives.
+        (..., D), of the type that `layer` gives.
     """
-    if _serves(x, weight, bias):
-        return torch.ops.bev_ops.gelu(linear(x, weight), bias)
-    return F.gelu(linear(x, weight, bias))
+    if type(layer) in (nn.Linear, Linear) and have_no_hooks(layer) and serves(x, layer.weight):
+        return torch.ops.bev_ops.gelu(linear(x, layer.weight), layer.bias)
+    return F.gelu(layer(x))
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float, gelu: bool = False) -> Tensor:
@@ -49,7 +50,7 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float, gelu: bool =
     Returns:
         (..., C).
     """
-    if _serves(x, weight, bias):
+    if serves(x, weight, bias):
         return torch.ops.bev_ops.layer_norm(x, weight, bias, eps, gelu)
     y = F.layer_norm(x, weight.shape, weight, bias, eps)
     return F.gelu(y) if gelu else y
@@ -67,7 +68,7 @@ def add_branch(x: Tensor, branch: Tensor, scale: Tensor | None = None) -> Tensor
         (..., C), of the type that the three promote to; under autocast they may differ.
     """
     given = (x, branch) if scale is None else (x, branch, scale)
-    if _serves(*given):
+    if serves(*given):
         dtype = reduce(torch.promote_types, (tensor.dtype for tensor in given))
         return torch.ops.bev_ops.add_branch(x.to(dtype), branch.to(dtype), scale)
     return x + (branch if scale is None else scale * branch)
@@ -82,7 +83,8 @@ def softmax(logits: Tensor) -> Tensor:
     Returns:
         (..., C), of the same type.
     """
-    if logits.dtype in FLOATING and logits.dim() > 0 and _has_kernels(logits) and is_compiled("cpu"):
+    suitable = logits.dtype in FLOATING and logits.dim() > 0 and _has_kernels(logits) and not has_tangent(logits)
+    if suitable and is_compiled("cpu"):
         return torch.ops.bev_ops.softmax(logits)
     return logits.softmax(-1)
 
@@ -102,7 +104,7 @@ def by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """
     rows = x.reshape(-1, x.shape[-1])
     size = max(NUMBERS_AT_A_TIME // max(x.shape[-1], 1), 1)
-    if torch.is_grad_enabled() or len(rows) <= size or not _serves(x):
+    if torch.is_grad_enabled() or len(rows) <= size or not serves(x):
         return function(x)
     chunks = -(-len(rows) // size)
     first, *others = rows.tensor_split(chunks)
@@ -115,11 +117,19 @@ def by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return output.view(x.shape)
 
 
-def _serves(*tensors: Tensor) -> bool:
+def serves(*tensors: Tensor) -> bool:
     """Whether the functions without gradients may be used."""
     if torch.compiler.is_compiling() or (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
         return False
+    if has_tangent(*tensors):
+        return False
     return all(t.dtype in FLOATING and _has_kernels(t) for t in tensors) and is_compiled(tensors[0].device.type)
+
+
+def have_no_hooks(*layers: nn.Module) -> bool:
+    """Whether nothing happens but the layers' own work when they are called: only then may another function do it."""
+    own = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return not (_has_any_global_hook() or any(getattr(layer, name) for layer in layers for name in own))
 
 
 def _has_kernels(tensor: Tensor) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bev_ops._autograd import refuse_second_derivative
+from bev_ops._autograd import alert_not_deterministic, refuse_second_derivative, refuse_tangents
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.ms_deform_attn import reference
@@ -42,6 +42,7 @@ def ms_deform_attn(
     if is_compiled(value.device.type):
         shapes = shapes_tensor(spatial_shapes, value.device)
         check_shapes(value, shapes, sampling_locations, attention_weights)
+        refuse_tangents("ms_deform_attn", *named.values())
         locations, weights = match_coordinates(value, sampling_locations, attention_weights)
         return torch.ops.bev_ops.ms_deform_attn(value, shapes, locations, weights)
     dtype = compute_dtype(value.dtype)
@@ -64,6 +65,7 @@ def _save(ctx: Any, inputs: tuple, output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    alert_not_deterministic("ms_deform_attn", grad)
     value, locations, weights = torch.ops.bev_ops.ms_deform_attn_backward(grad, *ctx.saved_tensors)
     return value, None, locations, weights
 

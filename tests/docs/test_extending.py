@@ -19,6 +19,7 @@ from tool_runs import run_tool
 from torch.utils.cpp_extension import include_paths, library_paths
 
 import projects
+from bev.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ CONFIG = "projects/counting/configs/count.py"
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the page's files, which Python finds beside those of this checkout."""
     for name, content in FILES.items():
-        path = tmp_path / ("data/mine" if name == "frames.json" else "") / name
+        path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
     (tmp_path / "configs").symlink_to(ROOT / "configs")
@@ -45,8 +46,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_head_metric_data_set_and_config(checkout: Path) -> None:
     picture = checkout / "data" / "mine" / "front" / "0000.jpg"
     picture.parent.mkdir()
+    make_index = importlib.import_module("projects.counting.make_index").main
+    with pytest.raises(InputError, match=r"front/0000\.jpg: no image that can be read"):
+        make_index(checkout / "data" / "mine")
     cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 255, (96, 256, 3), np.uint8))
-    importlib.import_module("projects.counting.make_index").main(checkout / "data" / "mine")
+    make_index(checkout / "data" / "mine")
     steps = ("train_dataloader.num_workers=0", "val_dataloader.num_workers=0", "test_dataloader.num_workers=0")
     run_tool("test", CONFIG, "--out", "before.json", "--cfg-options", *steps)
     run_tool("train", CONFIG, "--cfg-options", *steps, "train_cfg.max_epochs=30", "train_cfg.val_interval=30")

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import torch
+from mmengine.runner import set_random_seed
 
-from bev.engine.random_state import random_state, restore_random_state, seed_worker
+from bev.engine.random_state import RandomStateHook, random_state, restore_random_state, seed_worker
 
 
 def draw() -> list[float]:
@@ -35,3 +37,27 @@ def test_workers_are_seeded_from_torch(monkeypatch):
     torch.manual_seed(7)
     seed_worker(0)
     assert [random.random(), float(np.random.rand())] == first
+
+
+def test_workers_of_other_ranks_draw_other_numbers(monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    drawn = []
+    for rank in ("0", "1", "2"):
+        monkeypatch.setenv("RANK", rank)
+        torch.manual_seed(7)
+        seed_worker(0)
+        drawn.append(draw())
+    assert len({number for numbers in drawn for number in numbers}) == 9
+
+
+def test_other_ranks_start_from_other_numbers(monkeypatch):
+    drawn = []
+    for rank in (0, 1):
+        monkeypatch.setattr("bev.engine.random_state.get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr("mmengine.runner.utils.get_rank", lambda rank=rank: rank)
+        set_random_seed(3)
+        RandomStateHook().before_train(SimpleNamespace(seed=3))
+        drawn.append(draw())
+    set_random_seed(3)
+    assert drawn[0] == draw()
+    assert not set(drawn[0]) & set(drawn[1])

@@ -74,7 +74,7 @@ def test_truth_as_prediction_is_perfect(root: Path, version: str) -> None:
 
 def test_frame_by_frame_is_the_same_as_all_at_once(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "lanes.pkl"
-    scores = run(OpenLaneMetric(INDEX, str(root), output_file=str(output)), samples_of(root, 0.7))
+    scores = run(OpenLaneMetric(INDEX, str(root), output_dir=str(tmp_path)), samples_of(root, 0.7))
     truth = {r["token"]: annotation_of(r["lane_topology"]) for r in read_index(root / INDEX)["data_list"]}
     expected = evaluate(truth, read_submission(output))
     assert 0.1 < expected["OLS"] < 0.95
@@ -83,7 +83,7 @@ def test_frame_by_frame_is_the_same_as_all_at_once(root: Path, tmp_path: Path) -
 
 def test_predictions_are_fit_to_be_submitted(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "lanes.pkl"
-    metric = OpenLaneMetric(INDEX, str(root), output_file=str(output), format_only=True)
+    metric = OpenLaneMetric(INDEX, str(root), output_dir=str(tmp_path), format_only=True)
     assert run(metric, samples_of(root)) == {}
     assert validate_submission(build_submission(METADATA, read_submission(output))) == 5
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_judged_is_named(root: Path) -> None:
     metric = OpenLaneMetric(INDEX, str(root))
     with pytest.raises(ValueError, match=f"{INDEX}: no frame other; the metric needs the index"):
         metric.process(None, [{**samples_of(root)[0], "sample_token": "other"}])
-    with pytest.raises(ValueError, match="needs output_file"):
+    with pytest.raises(ValueError, match="needs output_dir"):
         OpenLaneMetric(INDEX, str(root), format_only=True)
     with pytest.raises(ValueError, match=r"v2\.0"):
         OpenLaneMetric(INDEX, str(root), version="v2.0")

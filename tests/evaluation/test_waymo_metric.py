@@ -150,3 +150,10 @@ def test_labels_without_cameras(tmp_path: Path) -> None:
     build_indexes(root)
     with pytest.raises(PredictionsError, match=r"releases before 1\.3\.2 lack"):
         evaluate(WaymoMetric(INDEX, str(root)), predict(root))
+
+
+def test_an_index_without_labels(tmp_path: Path) -> None:
+    root = write_release(tmp_path / "bare", {"validation": ("c",)}, edit=lambda frame: frame.ClearField("laser_labels"))
+    build_indexes(root)
+    with pytest.raises(PredictionsError, match="no object to evaluate against; set format_only=True"):
+        evaluate(WaymoMetric(INDEX, str(root)), predict(root))

@@ -78,6 +78,7 @@ def test_left_to_pytorch(monkeypatch: pytest.MonkeyPatch):
     x, weight, bias = arguments(*SHAPE)
     assert convolutions(x, weight, bias) == 1
     assert convolutions(x[:, :2], weight, bias) == 0  # small
+    assert convolutions(torch.randn(128, 2048), torch.randn(512, 2048)) == 0  # few rows
     assert convolutions(x.double(), weight.double(), bias.double()) == 0
     with torch.autocast("cpu", torch.bfloat16):
         assert convolutions(x, weight, bias) == 0
@@ -90,6 +91,17 @@ def test_left_to_pytorch(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(linear, "_mkl_lags", lambda: True)
     torch.set_num_threads(1)
     assert convolutions(x, weight, bias) == 0
+
+
+def test_weights_that_know_no_convolutions():
+    class Quantised(Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            assert function is F.linear
+            return F.linear(args[0], args[1].as_subclass(Tensor), args[2])
+
+    x, weight, bias = arguments(*SHAPE)
+    torch.testing.assert_close(linear.linear(x, weight.as_subclass(Quantised), bias), F.linear(x, weight, bias))
 
 
 def test_exported_as_a_linear_layer():

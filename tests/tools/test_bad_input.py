@@ -31,6 +31,9 @@ READ: dict[str, tuple[str, ...]] = {
     ),
     "create_data openlane_v2 --root ol --subset A --workers 1 --pickles --out OUT": ("ol/data_dict_subset_A_val.pkl",),
     "create_data waymo --root waymo --workers 1 --out OUT": ("waymo/training/*a_*.tfrecord",),
+    "evaluate nuscenes --results results.json --root nus --version v1.0-mini --split mini_val --out OUT": (
+        "results.json", f"{TABLES}/sample_annotation.json",
+    ),
     "evaluate waymo --predictions boxes.bin --ground-truth boxes.bin --metric 3d --out OUT": ("boxes.bin",),
     "evaluate waymo --predictions boxes.bin --ground-truth boxes.bin --config metric.txt --out OUT": ("metric.txt",),
     f"evaluate occupancy --root nus --index {INDEX} --predictions occ --out OUT": (

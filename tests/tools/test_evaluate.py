@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_nuscenes import true_objects, write_tables
 from tiny_openlane import write_openlane
 
 from bev.datasets.index_io import IndexFormatError, read_index, write_index
+from bev.datasets.nuscenes.index_build import build_indexes as build_nuscenes_indexes
+from bev.datasets.nuscenes.submission import format_boxes, write_submission
 from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError, OccupancyLabels, label_path, write_labels
 from bev.datasets.occ3d.submission import write_prediction
 from bev.datasets.openlane_v2.devkit_format import annotation_of
 from bev.datasets.openlane_v2.index_build import build_indexes
 from bev.datasets.submission_errors import SubmissionError
-from bev.datasets.waymo.objects import objects_from_arrays
+from bev.datasets.waymo.objects import ObjectsFileError, objects_from_arrays
 from bev.evaluation.waymo_let import MetricConfigError
 from bev.evaluation.waymo_let.benchmark import synthetic_objects
 
@@ -57,6 +60,24 @@ def test_the_challenge_metrics(files: dict, tmp_path: Path, capsys: pytest.Captu
     assert " ".join(printed[1].split()) == " ".join(["ALL_NS_LEVEL_2", *told])
     assert 0 < mean["APL"] < mean["AP"] < 1
     assert len(printed) == len(values) + 1 == 38
+
+
+def test_frames_of_one_side_only_are_counted(files: dict, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    def some(name: str, segment: str, frames: slice) -> str:
+        arrays = {"box": np.ones((4, 7)), "type": np.ones(4), "score": np.ones(4)}
+        part = {key: array[frames] for key, array in arrays.items()}
+        message = objects_from_arrays(part, [segment] * len(part["type"]), np.arange(4)[frames])
+        for entry in message.objects:
+            entry.object.num_lidar_points_in_box = 9
+        (tmp_path / name).write_bytes(message.SerializeToString())
+        return str(tmp_path / name)
+
+    truth = some("truth.bin", "segment", slice(0, 3))
+    evaluate("--predictions", some("later.bin", "segment", slice(1, 4)), "--ground-truth", truth, "--metric", "3d")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1] == "1 of them without a prediction, 1 without a ground truth"
+    with pytest.raises(ObjectsFileError, match="no frame in common"):
+        evaluate("--predictions", some("other.bin", "other", slice(0, 4)), "--ground-truth", truth, "--metric", "3d")
 
 
 def test_plain_metrics_and_a_perfect_prediction(files: dict, capsys: pytest.CaptureFixture) -> None:
@@ -174,3 +195,21 @@ def test_lanes_that_cannot_be_evaluated(lanes: tuple[str, str], occupancy: Path)
     Path(file).write_bytes(pickle.dumps(predictions))
     with pytest.raises(SubmissionError, match=r"no prediction for 1 of 5 frames of .* such as train/00000/"):
         main(["openlane_v2", "--index", index, "--predictions", file])
+
+
+def test_a_nuscenes_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root = write_tables(tmp_path / "data")
+    build_nuscenes_indexes(root, "v1.0-mini")
+    results = {}
+    for entry, boxes, labels, _ in true_objects(root / "nuscenes_infos_mini_val.pkl"):
+        global_T_lidar = entry["ego2global"] @ entry["lidar_points"]["lidar2ego"]
+        results[entry["token"]] = format_boxes(boxes, np.ones(len(labels)), labels, global_T_lidar, entry["token"])
+    write_submission(tmp_path / "results.json", results)
+    out = tmp_path / "values.json"
+    which = ["--root", str(root), "--version", "v1.0-mini", "--split", "mini_val", "--out", str(out)]
+    runpy.run_path(str(TOOL))["main"](["nuscenes", "--results", str(tmp_path / "results.json"), *which])
+    printed = capsys.readouterr().out
+    values = json.loads(out.read_text())
+    assert values["per_class"]["car"]["AP"] == pytest.approx(1.0)
+    assert f"NDS {values['NDS']:.4f}  mAP {values['mAP']:.4f}" in printed
+    assert "pedestrian            AP 1.000" in printed

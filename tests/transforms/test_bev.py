@@ -42,6 +42,18 @@ def test_boxes_stay_where_they_are_in_the_images(make_clip, mode, seed, flips):
         np.testing.assert_allclose(new, old, rtol=1e-4, atol=2e-2)
 
 
+@pytest.mark.parametrize("first", ["features", "cameras"])
+@pytest.mark.parametrize("second", ["features", "cameras"])
+def test_transforms_of_both_modes_follow_each_other(make_clip, first, second):
+    random.seed(3)
+    clip = make_clip()
+    before = _pixels(clip, np.eye(4))
+    RandomBEVTransform(180.0, (1.0, 1.0), flip_x=0.0, flip_y=0.0, mode=first)(clip)
+    RandomBEVTransform(0.0, (1.0, 1.0), flip_x=1.0, flip_y=0.0, mode=second)(clip)
+    for old, new in zip(before, _pixels(clip, np.linalg.inv(clip["bev_augmentation"])), strict=True):
+        np.testing.assert_allclose(new, old, rtol=1e-4, atol=2e-2)
+
+
 @pytest.mark.parametrize("mode", ["features", "cameras"])
 def test_modes_put_the_transform_where_they_promise(make_clip, mode):
     random.seed(1)

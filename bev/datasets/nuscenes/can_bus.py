@@ -45,12 +45,12 @@ class SceneMotion:
         self.recorded = bool(messages)
 
     def at(self, microseconds: int) -> list[float] | None:
-        """Acceleration, rotation rate and velocity, nine numbers, as of the last message up to a time.
+        """Acceleration, rotation rate and velocity, nine numbers, as of the first message after a time.
 
-        Before the first message that one counts. None for scenes without recording (nuScenes withdrew some, and
-        publishes none for the test set).
+        After the last message that one counts: so BEVFormer's published weights were trained. None for scenes without
+        recording (nuScenes withdrew some, and publishes none for the test set).
         """
         if not self.recorded:
             return None
-        row = max(int(np.searchsorted(self._times, microseconds, side="right")) - 1, 0)
+        row = min(int(np.searchsorted(self._times, microseconds, side="right")), len(self._times) - 1)
         return self._values[row].tolist()

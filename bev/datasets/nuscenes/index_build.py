@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from bev.datasets.index_io import SCHEMA_VERSION, write_index
+from bev.datasets.nuscenes.can_bus import FOLDER as CAN_BUS
 from bev.datasets.nuscenes.classes import CATEGORY_TO_CLASS, INDEX_CLASSES
 from bev.datasets.nuscenes.index_samples import scene_entries
 from bev.datasets.nuscenes.index_tables import TABLES, TablesError, available_splits, open_tables, tables_folder
@@ -95,11 +96,14 @@ def _merge(shards: ShardFolder, out: Path, version: str, split: str, scenes: lis
 
 
 def _fingerprint(folder: Path) -> str:
-    """Changes when the schema, the class mapping or any table does: judged by size and time, for tables are big."""
+    """Changes when the schema, the class mapping, any table or the CAN bus does: by size and time, for they are big."""
     digest = hashlib.sha256(f"{SCHEMA_VERSION} {INDEX_CLASSES} {sorted(CATEGORY_TO_CLASS.items())}".encode())
     for name in TABLES:
         path = folder / f"{name}.json"
         if path.is_file():
             status = path.stat()
             digest.update(f"{name} {status.st_size} {status.st_mtime_ns}".encode())
+    can_bus = folder.parent / CAN_BUS
+    if can_bus.is_dir():
+        digest.update(f"{CAN_BUS} {can_bus.stat().st_mtime_ns}".encode())
     return digest.hexdigest()[:12]

@@ -18,6 +18,7 @@ from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
 from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.text_files import read_json, shorten
 from bev.geometry import inverse_transform_boxes, invert_pose
+from bev.structures.boxes import gravity_array
 
 if TYPE_CHECKING:
     import torch
@@ -51,8 +52,7 @@ def format_boxes(
         classes: names of the labels.
     """
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
-    tensor = boxes.tensor.detach().cpu().double().numpy()
-    gravity = np.concatenate([boxes.gravity_center.detach().cpu().double().numpy(), tensor[:, 3:9]], axis=1)
+    gravity = gravity_array(boxes)
     gravity[:, 7:] = np.nan_to_num(gravity[:, 7:], nan=0.0, posinf=0.0, neginf=0.0)
     level = inverse_transform_boxes(gravity, invert_pose(np.asarray(global_T_bev, dtype=np.float64)))
     records = []

@@ -120,7 +120,10 @@ def find_labels(root: str | os.PathLike, tokens: Collection[str]) -> dict[str, P
     """
     folder = Path(root) / FOLDER
     if not folder.is_dir():
-        raise OccupancyLabelError(f"{folder}: no such folder; it holds Occ3D's labels (gts/SCENE/TOKEN/{FILE_NAME})")
+        raise OccupancyLabelError(
+            f"{folder}: no such folder; it holds Occ3D's labels (gts/SCENE/TOKEN/{FILE_NAME}); download them, or make "
+            "those of the synthetic world with tools/create_data.py synthetic-occupancy"
+        )
     scenes = [scene.path for scene in os.scandir(folder) if scene.is_dir()]
     found = {entry.name: Path(entry.path) / FILE_NAME for scene in scenes for entry in os.scandir(scene)}
     missing = sorted(token for token in tokens if token not in found)

@@ -71,7 +71,6 @@ def build_indexes(
     if out is None and "://" in os.fspath(root):
         raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
     folder = Path(root if out is None else out)
-
     shards = ShardFolder.of(folder, "waymo_infos", f"{SCHEMA_VERSION}-{REVISION}")
 
     def read(file: SegmentFile) -> list[dict]:
@@ -81,8 +80,13 @@ def build_indexes(
             segment = read_segment(file.path, file.name, shards.path, skip_damaged)
         return [segment.to_entry()]
 
-    shards.fill({_part(file): file for files in chosen.values() for file in files}, read, workers, progress)
-    summaries = [_merge(shards, folder, split, files) for split, files in chosen.items()]
+    def part(file: SegmentFile) -> str:
+        whole = _part(file)
+        return whole if not skip_damaged or shards.has(whole) else f"{whole}.skipping"
+
+    parts = {split: {part(file): file for file in files} for split, files in chosen.items()}
+    shards.fill({name: file for files in parts.values() for name, file in files.items()}, read, workers, progress)
+    summaries = [_merge(shards, folder, split, names) for split, names in parts.items()]
     shards.remove()
     return summaries
 
@@ -117,8 +121,8 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     return [Segment.from_entry(entry) for entry in index["data_list"]]
 
 
-def _merge(shards: ShardFolder, out: Path, split: str, files: Sequence[SegmentFile]) -> WaymoIndexSummary:
-    entries = [entry for file in files for entry in shards.read(_part(file))]
+def _merge(shards: ShardFolder, out: Path, split: str, parts: Iterable[str]) -> WaymoIndexSummary:
+    entries = [entry for part in parts for entry in shards.read(part)]
     segments = [Segment.from_entry(entry) for entry in entries]
     path = out / f"waymo_infos_{split}.pkl"
     write_index(path, {"dataset": "waymo", "split": split, "categories": dict(TYPES)}, entries)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from bev.geometry.boxes import decode_boxes
+from bev.structures.boxes import boxes_of_gravity
 
 
 def decode_detections(
@@ -51,5 +51,4 @@ def decode_detections(
         kept &= ((boxes[:, :3] >= low) & (boxes[:, :3] <= high)).all(-1)
     if score_threshold is not None:
         kept &= scores > score_threshold
-    boxes = LiDARInstance3DBoxes(boxes[kept], box_dim=9, origin=(0.5, 0.5, 0.5))
-    return InstanceData(bboxes_3d=boxes, scores_3d=scores[kept], labels_3d=labels[kept])
+    return InstanceData(bboxes_3d=boxes_of_gravity(boxes[kept]), scores_3d=scores[kept], labels_3d=labels[kept])

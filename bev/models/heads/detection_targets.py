@@ -16,6 +16,7 @@ from torch import Tensor
 from bev.errors import InputError
 from bev.geometry.boxes import encode_boxes
 from bev.models.assigners import HungarianAssigner
+from bev.structures.boxes import gravity_boxes
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def detection_targets(
             raise InputError(
                 f"{_name(sample)}: labels {sorted(set(labels.tolist()))} do not fit a head of {num_classes} classes"
             )
-        gravity = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:]], dim=-1).to(device=device, dtype=torch.float32)
+        gravity = gravity_boxes(boxes).to(device=device, dtype=torch.float32)
         targets.append(DetectionTarget(encode_boxes(gravity), labels))
     return targets
 

@@ -2,6 +2,10 @@
 
 #pragma once
 
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 #include <string>
 
@@ -23,8 +27,10 @@ inline Target cpu_target() {
   require(wanted.empty() || wanted == "avx512" || wanted == "avx2" || wanted == baseline,
           "bev_ops: BEV_OPS_CPU_TARGET must be avx512, avx2 or ", baseline, ", got ", wanted);
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-  const bool has_avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  // GCC knows f16c by name from version 11 on only.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool has_f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c;
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
   if (has_avx512 && (wanted.empty() || wanted == "avx512")) return Target::avx512;

@@ -28,7 +28,7 @@ struct Window {
   void check(const Tensor& input) const {
     const char* op = "dcnv3";
     require(input.dim() == 4, op, ": input must be (N, H, W, C), got ", input.dim(), " dimensions");
-    require(groups > 0 && input.size(3) % groups == 0, op, ": groups must divide the channels");
+    require(groups > 0 && input.size(3) > 0 && input.size(3) % groups == 0, op, ": groups must divide the channels");
     for (const Axis& axis : {y, x}) {
       require(axis.kernel > 0 && axis.stride > 0 && axis.padding >= 0 && axis.dilation > 0,
               op, ": kernel size, stride and dilation must be positive, padding not negative");

@@ -106,6 +106,8 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 Tensor add_branch(const Tensor& x, const Tensor& branch, const OptionalTensor& scale) {
   const RowsOf rows("add_branch", x), others("add_branch", branch);
   require_cpu("add_branch", "branch", others.tensor, rows.tensor.scalar_type(), rows.tensor.numel());
+  require(std::equal(x.sizes().begin(), x.sizes().end(), branch.sizes().begin(), branch.sizes().end()),
+          "add_branch: x and branch must have the same shape");
   const Parameter factor("add_branch", "scale", scale, rows);
   return fill("add_branch", rows, [&](auto* type, auto* output) {
     using V = std::remove_pointer_t<decltype(type)>;

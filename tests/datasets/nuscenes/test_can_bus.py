@@ -26,12 +26,13 @@ def write(root: Path, times: list[int]) -> Path:
     return path
 
 
-def test_the_last_message_up_to_a_time_counts(tmp_path: Path) -> None:
+def test_the_first_message_after_a_time_counts(tmp_path: Path) -> None:
     write(tmp_path, [10, 20, 30])
     motion = SceneMotion(tmp_path, "scene-0001")
-    assert motion.at(25) == [20, 0, 0, 0, 20, 0, 0, 0, 20]
-    assert motion.at(30)[0] == 30
+    assert motion.at(15) == [20, 0, 0, 0, 20, 0, 0, 0, 20]
+    assert motion.at(20)[0] == 30
     assert motion.at(3)[0] == 10
+    assert motion.at(31)[0] == 30
 
 
 def test_scenes_without_recording_have_none(tmp_path: Path) -> None:

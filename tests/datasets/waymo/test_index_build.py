@@ -124,6 +124,21 @@ def test_damage_is_an_error_with_file_and_byte_or_skipped(root: Path) -> None:
     np.testing.assert_array_equal(segment.timestamps, [START])
 
 
+def test_a_strict_run_takes_no_segment_that_a_skipping_one_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = the_file(root)
+    content = bytearray(path.read_bytes())
+    content[-50] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(index_build.ShardFolder, "remove", lambda self: None)
+    build_indexes(root, splits=["training"])
+    with pytest.warns(UserWarning, match="skipped"):
+        build_indexes(root, skip_damaged=True)
+    names = {path.name.endswith(".skipping.pkl") for path in root.glob(".waymo_infos-*/segment-[abc]*.pkl")}
+    assert names == {False, True}
+    with pytest.raises(RecordError, match="record at byte"):
+        build_indexes(root)
+
+
 def test_a_record_that_is_no_frame(root: Path) -> None:
     write_records(the_file(root), [make_frame("c", 0).SerializeToString(), b"\x0a\x05ab"])
     with pytest.raises(RecordError, match=r"record at byte \d+: not a frame"):

@@ -90,3 +90,16 @@ def test_without_softmax_it_starts_as_the_same_average_and_weights_are_unbounded
         before = free(x)
         free.mask.bias.mul_(3)
         torch.testing.assert_close(free(x), 3 * before)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_hooks_of_all_parts_are_called(grad: bool):
+    torch.manual_seed(0)
+    layer, x = DCNv3(8, group=2), torch.randn(2, 5, 6, 8)
+    with torch.set_grad_enabled(grad):
+        expected = layer(x)
+        called = []
+        for name, part in layer.named_modules():
+            part.register_forward_hook(lambda *_, name=name: called.append(name))
+        torch.testing.assert_close(layer(x), expected)
+    assert set(called) == {name for name, _ in layer.named_modules()}

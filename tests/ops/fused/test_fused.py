@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from bev_ops import backends, fused, use_reference
-from torch import Tensor
+from torch import Tensor, nn
 
 pytestmark = pytest.mark.skipif(backends()["dcnv3"]["cpu"] != "compiled", reason="the operators are not compiled")
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 2e-6, torch.bfloat16: 2**-7, torch.float16: 2**-9}
@@ -98,11 +98,12 @@ def test_strided():
 
 @pytest.mark.parametrize("grad", [False, True])
 def test_functions_agree_with_pytorch(grad: bool):
-    x, weight, bias = normal(33, 24).requires_grad_(), normal(24, 24, seed=1), normal(24, seed=2)
+    x, bias = normal(33, 24).requires_grad_(), normal(24, seed=2)
+    layer = nn.Linear(24, 24, dtype=torch.float64)
 
     def everything() -> list[Tensor]:
         return [
-            fused.linear_gelu(x, weight, bias),
+            fused.linear_gelu(x, layer),
             fused.layer_norm(x, bias, bias, 1e-6, gelu=True),
             fused.add_branch(x, x * 2, bias),
             fused.softmax(x),
@@ -148,3 +149,48 @@ def test_errors_name_the_argument():
         OPS.gelu(torch.zeros(3, 5), torch.zeros(4))
     with pytest.raises(RuntimeError, match="add_branch: branch has the wrong type"):
         OPS.add_branch(torch.zeros(3, 5), torch.zeros(3, 5).double(), None)
+
+
+def test_add_branch_needs_equal_shapes():
+    with pytest.raises(RuntimeError, match="x and branch must have the same shape"):
+        OPS.add_branch(torch.ones(2, 6), torch.ones(3, 4), None)
+
+
+def test_layers_with_hooks_are_called():
+    x, layer, called = normal(33, 24), nn.Linear(24, 24, dtype=torch.float64), []
+    with torch.no_grad():
+        expected = fused.linear_gelu(x, layer)
+        handle = layer.register_forward_hook(lambda *_: called.append("own"))
+        torch.testing.assert_close(fused.linear_gelu(x, layer), expected)
+        handle.remove()
+        handle = nn.modules.module.register_module_forward_hook(lambda *_: called.append("global"))
+        torch.testing.assert_close(fused.linear_gelu(x, layer), expected)
+        handle.remove()
+        fused.linear_gelu(x, layer)
+    assert called == ["own", "global"]
+
+
+def test_what_stands_in_for_a_layer_is_called():
+    class Adapted(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + 1
+
+    x, layer = normal(33, 24), Adapted(24, 24, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(fused.linear_gelu(x, layer), F.gelu(layer(x)))
+
+
+def test_forward_mode_derivatives_are_those_of_pytorch():
+    x, bias, layer = normal(33, 24), normal(24, seed=2), nn.Linear(24, 24, dtype=torch.float64).requires_grad_(False)
+    direction = normal(33, 24, seed=3)
+    for function in (
+        lambda x: fused.linear_gelu(x, layer),
+        lambda x: fused.layer_norm(x, bias, bias, 1e-6, gelu=True),
+        lambda x: fused.add_branch(x, x * 2, bias),
+        fused.softmax,
+    ):
+        own = torch.func.jvp(function, (x,), (direction,))[1]
+        with use_reference():
+            expected = torch.func.jvp(function, (x,), (direction,))[1]
+        assert own.abs().max() > 0
+        torch.testing.assert_close(own, expected)

@@ -92,4 +92,4 @@ class Mlp(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., C) to (..., C), each position by itself."""
-        return self.fc2(fused.linear_gelu(x, self.fc1.weight, self.fc1.bias))
+        return self.fc2(fused.linear_gelu(x, self.fc1))
