@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from bev.errors import InputError
 
@@ -17,14 +18,14 @@ def refuse(problems: Iterable[str], verdict: str) -> None:
     """Raises an error if there are problems.
 
     Args:
-        problems: What is wrong and where.
+        problems: What is wrong and where; no more of them are asked for than are shown.
         verdict: What the error says before it lists the first of them.
 
     Raises:
         SubmissionError: There is at least one.
     """
-    listed = list(problems)
+    listed = list(islice(problems, _SHOWN + 1))
+    if len(listed) > _SHOWN:
+        listed[_SHOWN] = "..."
     if listed:
-        more = f"\n  and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-        shown = "\n  ".join(listed[:_SHOWN])
-        raise SubmissionError(f"{verdict}:\n  {shown}{more}")
+        raise SubmissionError("\n  ".join([f"{verdict}:", *listed]))

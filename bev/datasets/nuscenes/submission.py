@@ -7,7 +7,6 @@ import math
 import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
-from bev.datasets.submission_errors import SubmissionError
+from bev.datasets.submission_errors import SubmissionError, refuse
 from bev.datasets.text_files import read_json, shorten
 from bev.geometry import inverse_transform_boxes, invert_pose
 from bev.structures.boxes import gravity_array
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 MAX_BOXES_PER_SAMPLE = 500
 CAMERA_ONLY = {"use_camera": True, "use_lidar": False, "use_radar": False, "use_map": False, "use_external": False}
 
-_PROBLEMS_SHOWN = 5
 _VECTOR_LENGTHS = {"translation": 3, "size": 3, "rotation": 4, "velocity": 2}
 
 
@@ -171,11 +169,7 @@ def validate_submission(submission: Any, tokens: Collection[str], source: str | 
     Raises:
         SubmissionError: at least one problem; the message lists the first few with their sample and box.
     """
-    problems = list(islice(_problems(submission, frozenset(tokens)), _PROBLEMS_SHOWN + 1))
-    if problems:
-        shown = "\n  ".join(problems[:_PROBLEMS_SHOWN])
-        more = "\n  ..." if len(problems) > _PROBLEMS_SHOWN else ""
-        raise SubmissionError(f"{source} is not a valid nuScenes submission:\n  {shown}{more}")
+    refuse(_problems(submission, frozenset(tokens)), f"{source} is not a valid nuScenes submission")
     return sum(len(records) for records in submission["results"].values())
 
 

@@ -64,9 +64,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
     problems += [f"{name} must be a list" for name in _LISTS if name in fields and not isinstance(fields[name], list)]
     if not problems:
         problems = _header_problems(metadata)
-    if problems:
-        listed = "\n  ".join(problems)
-        raise SubmissionError(f"{path} doesn't describe a submission:\n  {listed}")
+    refuse(problems, f"{path} doesn't describe a submission")
     return metadata
 
 
