@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +11,22 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from bev.datasets.frame_selection import FrameSelector, nearest_to_current
-from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
-from bev.datasets.index_io import read_samples
+from bev.datasets.frame_table import FrameTable
 from bev.errors import InputError
 from bev.structures.boxes import boxes_of_gravity
 from bev.structures.clip import Camera, Clip
 
-SAMPLE_FIELDS = ("scene_token", "timestamp", "ego2global", "lidar_points", "images")
-"""What a sample of an index needs to be a frame of a clip."""
-
 
 class ClipDataset(BaseDataset):
-    """Every sample of an index as a clip (see `bev.structures.clip` for the dictionary that the pipeline gets).
+    """Frames of an index as clips (see `bev.structures.clip` for the dictionary that the pipeline gets).
 
-    Samples are sorted by scene, in the order of the index, and by time. A clip stays inside its scene: frames beyond
-    its ends keep their place with `valid` False, and carry the time of the nearest existing frame towards the current
-    one. Projections go through the global frame with the vehicle's pose at each camera's own time, in float64.
+    A clip stays inside its scene: frames beyond its ends keep their place with `valid` False, and carry the time of the
+    nearest existing frame towards the current one. Projections go through the global frame with the vehicle's pose at
+    each camera's own time, in float64.
+
+    A data set says in `load_data_list` how its index becomes a table of frames, which it hands to `_set_up`; what
+    mmengine keeps, and may take subsets of, are numbers of rows: `{"row": row}` for each sample. `SampleClipDataset`
+    does this for indexes of samples.
 
     Args:
         ann_file: Index written by `tools/create_data.py`, relative to `data_root`.
@@ -46,8 +44,7 @@ class ClipDataset(BaseDataset):
         **kwargs: Further arguments of mmengine's `BaseDataset`, such as `indices` or `lazy_init`.
 
     Raises:
-        InputError: If an argument makes no sense, or the index is empty, or lacks a camera, or (for clips of several
-            frames) the scenes.
+        InputError: If an argument makes no sense, or the index is empty or lacks a camera.
         CalibrationError: If a pose or intrinsic matrix of the index is unusable.
     """
 
@@ -85,16 +82,8 @@ class ClipDataset(BaseDataset):
         super().__init__(ann_file=ann_file, data_root=data_root, pipeline=list(pipeline), test_mode=test_mode, **kwargs)
 
     @abstractmethod
-    def _box_filter(self, metainfo: Mapping[str, Any]) -> BoxFilter:
-        """Which annotated boxes become ground truth."""
-
-    @abstractmethod
     def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:
         """Names of the camera axis where none are asked for, of those that the index has."""
-
-    @abstractmethod
-    def _read_labels(self, metainfo: Mapping[str, Any], records: Sequence[Record]) -> Mapping[str, Any]:
-        """Prepare what `_labels` will give, of records in the order of rows; returns further metainfo."""
 
     @abstractmethod
     def _labels(self, row: int) -> Mapping[str, Any]:
@@ -110,22 +99,14 @@ class ClipDataset(BaseDataset):
             "gt_fields": {name: getattr(table, name)[boxes].copy() for name in ("attributes", "speeds", "num_points")},
         }
 
-    def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""
-        with _paused_garbage_collection():
-            index = read_samples(self.ann_file, *SAMPLE_FIELDS)
-            self._set_up(index["metainfo"], _sort_by_scene(index["data_list"]))
-        return [{"row": row} for row in range(len(self._table))]
-
-    def _set_up(self, metainfo: dict[str, Any], records: list[Record]) -> None:
-        """Check the records and turn them into arrays."""
-        self._check_scenes(records)
-        self._table = build_frame_table(records, self._box_filter(metainfo), self.bev_frame, self.cameras)
-        self._slots = self._camera_slots(metainfo, self._table)
+    def _set_up(self, table: FrameTable, metainfo: Mapping[str, Any]) -> None:
+        """Take over the arrays of an index; the part of `load_data_list` that all data sets of clips share."""
+        self._table = table
+        self._slots = self._camera_slots(metainfo, table)
         self._selector = FrameSelector(
-            self._table.scenes, self._table.timestamps, self.frame_offsets, self.offset_unit, self.time_tolerance
+            table.scenes, table.timestamps, self.frame_offsets, self.offset_unit, self.time_tolerance
         )
-        derived = {"bev_frame": self.bev_frame, "camera_names": self._slots, **self._read_labels(metainfo, records)}
+        derived = {"bev_frame": self.bev_frame, "camera_names": self._slots}
         self._metainfo: dict[str, Any] = {**metainfo, **self.metainfo, **derived}
 
     def get_data_info(self, idx: int) -> Clip:
@@ -205,32 +186,3 @@ class ClipDataset(BaseDataset):
         if missing:
             raise InputError(f"{self.ann_file}: no image of camera {', '.join(missing)} in the index")
         return tuple(self.cameras)
-
-    def _check_scenes(self, records: Sequence[Record]) -> None:
-        """Clips of several frames need to know where scenes end."""
-        nameless = [record["token"] for record in records if not record["scene_token"]]
-        if len(self.frame_offsets) > 1 and nameless:
-            raise InputError(
-                f"{self.ann_file}: sample {nameless[0]} has no scene_token, so frames {self.frame_offsets} cannot be "
-                "found; build the index with tools/create_data.py"
-            )
-
-
-@contextmanager
-def _paused_garbage_collection() -> Iterator[None]:
-    """Millions of small objects come into being here, none of them in cycles; looking for such doubles the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _sort_by_scene(records: Sequence[Record]) -> list[Record]:
-    """Sort by scene, in order of first appearance, and by time."""
-    order: dict[str, int] = {}
-    for record in records:
-        order.setdefault(record["scene_token"], len(order))
-    return sorted(records, key=lambda record: (order[record["scene_token"]], record["timestamp"]))

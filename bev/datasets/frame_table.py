@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.flat_arrays import byte_strings, firsts
 from bev.geometry import check_intrinsic, check_pose, transform_boxes
 from bev.geometry.can_bus import can_bus_state
 from bev.structures.attributes import NO_ATTRIBUTE
@@ -104,10 +105,10 @@ def build_frame_table(
     _check_poses(global_T_ego, owners, "ego2global")
     _check_poses(ego_T_lidar, owners, "lidar2ego")
     return FrameTable(
-        tokens=_strings([record["token"] for record in records]),
-        scenes=_strings([record["scene_token"] or "" for record in records]),
+        tokens=byte_strings([record["token"] for record in records]),
+        scenes=byte_strings([record["scene_token"] or "" for record in records]),
         timestamps=np.array([record["timestamp"] for record in records], dtype=np.float64),
-        lidar_paths=_strings([record["lidar_points"].get("lidar_path") or "" for record in records]),
+        lidar_paths=byte_strings([record["lidar_points"].get("lidar_path") or "" for record in records]),
         global_T_bev=global_T_ego if bev_frame == "ego" else global_T_ego @ ego_T_lidar,
         can_bus=np.stack(
             [can_bus_state(pose, record.get("can_bus")) for pose, record in zip(global_T_ego, records, strict=True)]
@@ -135,10 +136,10 @@ def _camera_columns(records: Sequence[Record], names: Sequence[str] | None) -> d
     pix_T_cam = np.tile(np.eye(4), (len(rows), 1, 1))
     pix_T_cam[:, :3, :3] = intrinsics
     return {
-        "first_camera": _firsts([len(cameras) for cameras in kept]),
-        "camera_names": _strings([name for name, _ in rows]),
-        "image_paths": _strings([camera["img_path"] for _, camera in rows]),
-        "image_tokens": _strings([camera.get("sample_data_token") or "" for _, camera in rows]),
+        "first_camera": firsts([len(cameras) for cameras in kept]),
+        "camera_names": byte_strings([name for name, _ in rows]),
+        "image_paths": byte_strings([camera["img_path"] for _, camera in rows]),
+        "image_tokens": byte_strings([camera.get("sample_data_token") or "" for _, camera in rows]),
         "image_sizes": np.array([(c["height"], c["width"]) for _, c in rows], dtype=np.int64).reshape(-1, 2),
         "pix_T_global": pix_T_cam @ np.linalg.inv(global_T_ego @ ego_T_cam),
     }
@@ -161,7 +162,7 @@ def _box_columns(
                 points = instance["num_lidar_pts"] + max(instance.get("num_radar_pts") or 0, 0)
                 labels.append((label, state, points))
         counts.append(len(kept) - before)
-    first = _firsts(counts)
+    first = firsts(counts)
     boxes = np.array(kept, dtype=np.float64).reshape(-1, 9)
     speeds = np.hypot(boxes[:, 7], boxes[:, 8])
     # A track of a single annotation has no velocity. Zero, as in mmdet3d: a NaN would spread through the loss.
@@ -208,13 +209,3 @@ def _check_intrinsics(intrinsics: np.ndarray, owners: Sequence[str]) -> None:
 def _matrices(values: Sequence[Any], side: int) -> np.ndarray:
     """(n, side, side) float64 from arrays or nested lists."""
     return np.array(values, dtype=np.float64).reshape(-1, side, side)
-
-
-def _strings(values: Sequence[str]) -> np.ndarray:
-    """(n,) UTF-8 bytes of fixed length: compact, and no Python objects whose reference counts would unshare pages."""
-    return np.array([value.encode() for value in values], dtype=bytes)
-
-
-def _firsts(counts: Sequence[int]) -> np.ndarray:
-    """(n + 1,) first row of each group in a flat array, and the end."""
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)

@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 from mmengine.registry import DATASETS
 
-from bev.datasets.clip_dataset import ClipDataset
 from bev.datasets.frame_table import BoxFilter, Record
 from bev.datasets.nuscenes.classes import ATTRIBUTE_STATES, CAMERAS, CLASSES, label_mapping
 from bev.datasets.occ3d.labels import find_labels
 from bev.datasets.openlane_v2.lane_table import LaneTable
 from bev.datasets.openlane_v2.pairing import lanes_of_samples
+from bev.datasets.sample_clip_dataset import SampleClipDataset
 from bev.errors import InputError
 
 
 @DATASETS.register_module()
-class NuScenesClipDataset(ClipDataset):
+class NuScenesClipDataset(SampleClipDataset):
     """Every sample of a nuScenes index as a clip.
 
     The velocity of boxes that have none (a track of one annotation) is 0.
@@ -36,7 +36,7 @@ class NuScenesClipDataset(ClipDataset):
         **kwargs: Further arguments of `ClipDataset`. The camera axis has nuScenes' six first.
 
     Raises:
-        InputError: As for `ClipDataset`; or the index lacks a class, or a sample has no lanes.
+        InputError: As for `SampleClipDataset`; or the index lacks a class, or a sample has no lanes.
         CalibrationError: If a pose or intrinsic matrix of the index is unusable.
     """
 

@@ -8,16 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 from mmengine.registry import DATASETS
 
-from bev.datasets.clip_dataset import ClipDataset
 from bev.datasets.frame_table import BoxFilter, Record
-from bev.datasets.index_io import IndexFormatError
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS
 from bev.datasets.openlane_v2.lane_table import LaneTable
+from bev.datasets.sample_clip_dataset import SampleClipDataset
 from bev.errors import InputError
 
 
 @DATASETS.register_module()
-class OpenLaneClipDataset(ClipDataset):
+class OpenLaneClipDataset(SampleClipDataset):
     """Every frame of an OpenLane-V2 index as a clip in the vehicle's frame; `gt_lanes` are its `LaneLabels`.
 
     The front camera is the first of the camera axis, the others follow in the order of the annotation files; images of
@@ -30,7 +29,7 @@ class OpenLaneClipDataset(ClipDataset):
         **kwargs: Further arguments of `ClipDataset`, but for `bev_frame`.
 
     Raises:
-        InputError: As for `ClipDataset`; or `cameras` begins with another camera than the front one.
+        InputError: As for `SampleClipDataset`; or `cameras` begins with another camera than the front one.
         IndexFormatError: If the index is of another data set.
         CalibrationError: If a pose or intrinsic matrix of the index is unusable.
     """
@@ -41,11 +40,6 @@ class OpenLaneClipDataset(ClipDataset):
         super().__init__(ann_file, data_root, bev_frame="ego", **kwargs)
 
     def _box_filter(self, metainfo: Mapping[str, Any]) -> BoxFilter:
-        if metainfo.get("dataset") != "openlane_v2":
-            raise IndexFormatError(
-                f"{self.ann_file}: an index of {metainfo.get('dataset')!r}; make one with "
-                "tools/create_data.py openlane_v2"
-            )
         return BoxFilter(np.zeros(0, dtype=np.int64))
 
     def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.flat_arrays import byte_strings, firsts
 from bev.datasets.openlane_v2.labels import LaneLabels
 
 
@@ -54,17 +55,16 @@ class LaneTable:
             flat = [array.reshape(-1) if key.startswith("topology") else array for array in arrays if array.size]
             return np.concatenate(flat).astype(dtype) if flat else np.zeros(empty, dtype)
 
-        def firsts(key: str) -> np.ndarray:
-            counts = [0 if topology is None else _rows(topology[key], key) for topology in topologies]
-            return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        def first(key: str) -> np.ndarray:
+            return firsts([0 if topology is None else _rows(topology[key], key) for topology in topologies])
 
         return cls(
-            tokens=np.array([record["token"].encode() for record in records], dtype=bytes),
+            tokens=byte_strings(record["token"] for record in records),
             annotated=np.array([topology is not None for topology in topologies], dtype=bool),
-            first_lane=firsts("lanes"),
-            first_element=firsts("traffic_boxes"),
-            first_lclc=firsts("topology_lclc"),
-            first_lcte=firsts("topology_lcte"),
+            first_lane=first("lanes"),
+            first_element=first("traffic_boxes"),
+            first_lclc=first("topology_lclc"),
+            first_lcte=first("topology_lcte"),
             lanes=joined("lanes", (0, 2, 3), np.float32),
             boxes=joined("traffic_boxes", (0, 4), np.float32),
             attributes=joined("traffic_attributes", (0,), np.int64),

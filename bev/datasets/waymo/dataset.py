@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +10,6 @@ import numpy as np
 from mmengine.registry import DATASETS
 
 from bev.datasets.clip_dataset import ClipDataset
-from bev.datasets.frame_selection import FrameSelector
 from bev.datasets.waymo.classes import CAMERAS, CLASSES, type_labels
 from bev.datasets.waymo.index_build import read_segments
 from bev.datasets.waymo.segment import Segment
@@ -36,11 +35,6 @@ class WaymoClipDataset(ClipDataset):
     Args:
         ann_file: Index written by `tools/create_data.py waymo`, relative to `data_root` if that is a folder.
         data_root: Folder or URL that the paths in the index start from.
-        frame_offsets: Frames of a clip relative to the sample, increasing, with 0; frames are 0.1 s apart.
-        offset_unit: 'samples', or 'seconds' for the frames nearest in time.
-        time_tolerance: With 'seconds', how far from the wanted time a frame may be.
-        pipeline: Transforms, from `LoadMultiCameraImages` and `UndistortImages` to `PackClip`.
-        test_mode: Whether items are never replaced by other ones (mmengine).
         interval: Every how many frames of a segment one is a sample; the frames between are still history.
         camera_synced: Ground truth of the camera-only challenge: boxes where the most visible camera sees the object.
             Otherwise the LiDAR's boxes.
@@ -48,13 +42,12 @@ class WaymoClipDataset(ClipDataset):
         min_lidar_points: Boxes with fewer points are no ground truth (of the top LiDAR for camera-synced boxes).
         classes: Names whose positions are the labels.
         class_mapping: What the model calls Waymo's classes, such as {"vehicle": "car", "cyclist": "bicycle"}.
-        on_error: 'raise' for a damaged image, or 'skip-frame' (see `LoadMultiCameraImages`).
-        cameras: Names and order of the camera axis; None for all in the index.
-        **kwargs: Further arguments of mmengine's `BaseDataset`, such as `indices` or `lazy_init`.
+        **kwargs: Further arguments of `ClipDataset`, but for `bev_frame`. Frames are 0.1 s apart, and `time_tolerance`
+            is 0.06 s where it isn't given; pipelines have `UndistortImages` after `LoadMultiCameraImages`.
 
     Raises:
         MissingCamerasError: The labels lack the most visible camera.
-        InputError: If an argument makes no sense, or the index has no frames, or lacks a camera.
+        InputError: As for `ClipDataset`; or the index has no frames.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {"dataset": "waymo"}
@@ -63,19 +56,13 @@ class WaymoClipDataset(ClipDataset):
         self,
         ann_file: str,
         data_root: str = "",
-        frame_offsets: Sequence[float] = (0,),
-        offset_unit: str = "samples",
-        time_tolerance: float = 0.06,
-        pipeline: Sequence[Mapping[str, Any] | Callable] = (),
-        test_mode: bool = False,
+        *,
         interval: int = 1,
         camera_synced: bool = True,
         only_visible: bool = True,
         min_lidar_points: int = 1,
         classes: Sequence[str] = CLASSES,
         class_mapping: Mapping[str, str] | None = None,
-        on_error: str = "raise",
-        cameras: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         if interval < 1:
@@ -84,19 +71,7 @@ class WaymoClipDataset(ClipDataset):
         self.classes = tuple(classes)
         wanted = type_labels(classes, class_mapping)
         self._label_filter = LabelFilter(wanted, camera_synced, only_visible, min_lidar_points)
-        super().__init__(
-            ann_file=ann_file,
-            data_root=data_root,
-            frame_offsets=frame_offsets,
-            offset_unit=offset_unit,
-            time_tolerance=time_tolerance,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            bev_frame="ego",
-            on_error=on_error,
-            cameras=cameras,
-            **kwargs,
-        )
+        super().__init__(ann_file, data_root, bev_frame="ego", **{"time_tolerance": 0.06, **kwargs})
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""
@@ -105,13 +80,7 @@ class WaymoClipDataset(ClipDataset):
             raise InputError(f"{self.ann_file}: the index has no frames")
         self._check_labels(segments)
         self._waymo = build_table(segments, self._label_filter, self.cameras)
-        self._table = self._waymo.frames
-        self._slots = self._camera_slots({}, self._table)
-        self._selector = FrameSelector(
-            self._table.scenes, self._table.timestamps, self.frame_offsets, self.offset_unit, self.time_tolerance
-        )
-        derived = {"classes": self.classes, "bev_frame": self.bev_frame, "camera_names": self._slots}
-        self._metainfo = {**self.metainfo, **derived}
+        self._set_up(self._waymo.frames, {"classes": self.classes})
         lengths = [len(segment) for segment in segments]
         starts = np.cumsum([0, *lengths])
         rows = [start + np.arange(0, n, self.interval) for start, n in zip(starts, lengths, strict=False)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.flat_arrays import firsts
 from bev.datasets.waymo.segment import Segment
 from bev.geometry import CalibrationError, check_intrinsic, check_pose, pix_T_cam
 
@@ -175,11 +176,6 @@ OPTICAL_T_CAMERA = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0
 def pix_T_camera(intrinsic: np.ndarray) -> np.ndarray:
     """(4, 4) projection of points in Waymo's camera frame by an ideal lens."""
     return pix_T_cam(intrinsic_matrix(intrinsic)) @ OPTICAL_T_CAMERA
-
-
-def firsts(counts: Sequence[int]) -> np.ndarray:
-    """(n + 1,) first row of each group in a flat array, and the end."""
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
 
 
 def _calibration(path: str, cameras: Sequence[CameraEntry]) -> dict[str, np.ndarray]:

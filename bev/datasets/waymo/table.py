@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.datasets.flat_arrays import byte_strings, firsts
 from bev.datasets.frame_table import FrameTable
 from bev.datasets.image_files import FilePart
 from bev.datasets.parquet_files import ParquetCell
 from bev.datasets.waymo.classes import CAMERAS
 from bev.datasets.waymo.segment import Segment, frame_token
-from bev.datasets.waymo.segment_assembly import IMAGE_COLUMN, PACKED, firsts, pix_T_camera
+from bev.datasets.waymo.segment_assembly import IMAGE_COLUMN, PACKED, pix_T_camera
 from bev.geometry import invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.structures.attributes import NO_ATTRIBUTE
@@ -93,8 +94,8 @@ def build_table(
     times = np.concatenate([segment.timestamps for segment in segments])
     scenes = [name for part in names for name in part]
     frames = FrameTable(
-        tokens=_bytes([frame_token(name, int(time)) for name, time in zip(scenes, times, strict=True)]),
-        scenes=_bytes(scenes),
+        tokens=byte_strings([frame_token(name, int(time)) for name, time in zip(scenes, times, strict=True)]),
+        scenes=byte_strings(scenes),
         timestamps=times / 1e6,
         lidar_paths=np.full(len(scenes), b"", dtype="S1"),
         global_T_bev=poses,
@@ -139,9 +140,9 @@ def _image_columns(segment: Segment, cameras: Sequence[str] | None) -> dict[str,
     ]
     return {
         "count": present.sum(axis=1),
-        "camera_names": _bytes(names),
+        "camera_names": byte_strings(names),
         "image_paths": np.full(len(names), segment.path.encode()),
-        "image_tokens": _bytes(tokens),
+        "image_tokens": byte_strings(tokens),
         "image_sizes": segment.camera_sizes[slots].astype(np.int64),
         "pix_T_global": image_projections(segment)[frames, slots],
         "image_offsets": segment.image_offsets[frames, slots],
@@ -165,10 +166,6 @@ def _box_columns(segment: Segment, labels: LabelFilter) -> dict[str, np.ndarray]
         "speeds": np.hypot(velocities[:, 0], velocities[:, 1]).astype(np.float32),
         "num_points": points[rows].astype(np.int64),
     }
-
-
-def _bytes(values: Sequence[str]) -> np.ndarray:
-    return np.array([value.encode() for value in values], dtype=bytes)
 
 
 def _join_bytes(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ from nuscenes.utils.geometry_utils import BoxVisibility
 
 import bev  # noqa: F401  (lets mmdet3d import)
 from bev.datasets.collate import collate_clips
-from bev.datasets.index_io import write_index
+from bev.datasets.index_io import IndexFormatError, write_index
 from bev.datasets.nuscenes.classes import CAMERAS, CLASSES, INDEX_CLASSES
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 from bev.datasets.nuscenes.index_build import build_indexes
@@ -332,6 +332,12 @@ def test_an_index_without_scenes_serves_single_frames_only(build, records):
     assert len(build(records)) == 7
     with pytest.raises(ValueError, match="no scene_token"):
         build(records, frame_offsets=(-1, 0))
+
+
+def test_an_index_of_another_data_set_is_refused(records, tmp_path):
+    write_index(tmp_path / "other.pkl", {"dataset": "openlane_v2", "categories": {}}, records)
+    with pytest.raises(IndexFormatError, match="an index of 'openlane_v2'; NuScenesClipDataset reads those of"):
+        NuScenesClipDataset("other.pkl", str(tmp_path))
 
 
 def test_an_empty_index_is_refused(build):
