@@ -1,7 +1,8 @@
 """Files inside tar and zip archives, read in place.
 
 A tar file has no table of contents; it is read through once, and what was found is kept beside it as
-`ARCHIVE.index.json`, where that folder can be written to.
+`ARCHIVE.index.json`, where that folder can be written to. Processes share the places of the files in archives that were
+opened before they were forked.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,11 +18,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from bev.datasets.atomic import atomic_write
 from bev.errors import InputError
 
 SUFFIXES = (".tar", ".zip")
 INDEX_SUFFIX = ".index.json"
+
+_MAX_OPEN = 64
+"""Archives that a process has open at once: a data set may have thousands, and a process 1024 files."""
+
+_MAX_READ = 2**26
+"""Bytes asked for at once: a damaged size must not reserve all memory."""
+
+_ZIP_MEMBER = np.dtype(
+    [("start", "u8"), ("packed", "u8"), ("size", "u8"), ("checksum", "u4"), ("method", "u2"), ("encrypted", "?")]
+)
+_ZIP_HEADER_SIZE = 30
+_ZIP_HEADER_MAGIC = b"PK\x03\x04"
 
 
 class ArchiveError(InputError):
@@ -36,18 +52,20 @@ class Archive(ABC):
     """
 
     def __init__(self, path: Path, names: list[str]) -> None:
-        """Take the names of its files, which subclasses know how to read."""
+        """Take the names of its files, in the order in which subclasses know their places."""
         self.path = path
-        self._stored = {_clean(name): name for name in names}
+        state = path.stat()
+        self._state = state.st_size, state.st_mtime_ns
+        self._rows = {_clean(name): row for row, name in enumerate(names)}
         top = f"{path.stem}/"
-        if self._stored and all(name.startswith(top) for name in self._stored):  # a folder packed as a whole
-            self._stored = {name.removeprefix(top): stored for name, stored in self._stored.items()}
+        if self._rows and all(name.startswith(top) for name in self._rows):  # a folder packed as a whole
+            self._rows = {name.removeprefix(top): row for name, row in self._rows.items()}
         self.folders: dict[str, dict[str, bool]] = {"": {}}
-        for name in self._stored:
+        for name in self._rows:
             self._add(name)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._stored
+        return name in self._rows
 
     def read(self, name: str) -> bytes:
         """Content of a file.
@@ -55,13 +73,22 @@ class Archive(ABC):
         Raises:
             ArchiveError: If there is no such file, or it is damaged.
         """
-        if name not in self._stored:
+        if name not in self._rows:
             raise ArchiveError(f"{self.path} has no file {name}")
-        return self._read(self._stored[name])
+        return self._read(self._rows[name], name)
 
     @abstractmethod
-    def _read(self, stored: str) -> bytes:
-        """Content of a file, by its name in the archive."""
+    def _read(self, row: int, name: str) -> bytes:
+        """Content of a file, by its position among the names; `name` is for messages."""
+
+    def _bytes(self, offset: int, size: int) -> bytes:
+        """A range of the archive, or what there is of it."""
+        file, parts = _opened(self.path, self._state), []
+        # pread moves no position that another process shares
+        while size > 0 and (part := os.pread(file.number, min(size, _MAX_READ), offset)):
+            parts.append(part)
+            offset, size = offset + len(part), size - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _add(self, name: str) -> None:
         is_folder = False
@@ -78,44 +105,72 @@ class TarArchive(Archive):
     """An uncompressed tar file."""
 
     def __init__(self, path: Path) -> None:
-        self._places = _tar_places(path)
-        super().__init__(path, list(self._places))
-        self._file = os.open(path, os.O_RDONLY)
+        places = _tar_places(path)
+        super().__init__(path, list(places))
+        self._places = np.array(list(places.values()), np.int64).reshape(-1, 2)
 
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            os.close(self._file)
-
-    def _read(self, stored: str) -> bytes:
-        offset, size = self._places[stored]
-        content = os.pread(self._file, size, offset)  # moves no position that another process shares
+    def _read(self, row: int, name: str) -> bytes:
+        offset, size = self._places[row].tolist()
+        content = self._bytes(offset, size)
         if len(content) != size:
-            raise ArchiveError(f"{self.path} is cut short: {stored} has {len(content)} of {size} bytes")
+            raise ArchiveError(f"{self.path} is cut short: {name} has {len(content)} of {size} bytes")
         return content
 
 
 class ZipArchive(Archive):
-    """A zip file, compressed or not."""
+    """A zip file whose members are deflated or stored as they are."""
 
     def __init__(self, path: Path) -> None:
-        self._opened: tuple[int, zipfile.ZipFile] | None = None
-        self.path = path
-        super().__init__(path, [info.filename for info in self._zip().infolist() if not info.is_dir()])
-
-    def _read(self, stored: str) -> bytes:
         try:
-            return self._zip().read(stored)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise ArchiveError(f"{self.path}: {stored} can't be read ({error})") from error
+            with zipfile.ZipFile(path) as archive:
+                files = [info for info in archive.infolist() if not info.is_dir()]
+            members = [
+                (f.header_offset, f.compress_size, f.file_size, f.CRC, f.compress_type, f.flag_bits & 1) for f in files
+            ]
+            self._members = np.array(members, _ZIP_MEMBER)
+        except (zipfile.BadZipFile, OverflowError) as error:
+            raise ArchiveError(f"{path} is no zip file, or cut short ({error})") from error
+        super().__init__(path, [info.filename for info in files])
 
-    def _zip(self) -> zipfile.ZipFile:
-        """The file as this process opened it: one that was opened before a fork shares its position."""
-        if self._opened is None or self._opened[0] != os.getpid():
-            try:
-                self._opened = os.getpid(), zipfile.ZipFile(self.path)
-            except zipfile.BadZipFile as error:
-                raise ArchiveError(f"{self.path} is no zip file, or cut short ({error})") from error
-        return self._opened[1]
+    def _read(self, row: int, name: str) -> bytes:
+        try:
+            return self._content(*self._members[row].item())
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise ArchiveError(f"{self.path}: {name} can't be read ({error})") from error
+
+    def _content(self, start: int, packed: int, size: int, checksum: int, method: int, encrypted: bool) -> bytes:
+        """What a member holds, from its row of the table."""
+        if encrypted:
+            raise zipfile.BadZipFile("it is encrypted; pack the archive again without a password")
+        if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise zipfile.BadZipFile(f"it is compressed by method {method}; pack the archive again, stored or deflated")
+        header = self._bytes(start, _ZIP_HEADER_SIZE)
+        if len(header) < _ZIP_HEADER_SIZE or not header.startswith(_ZIP_HEADER_MAGIC):
+            raise zipfile.BadZipFile("there is no header where it should begin")
+        # The table of contents has a name and an extra field of its own, of other lengths.
+        content = self._bytes(start + len(header) + sum(struct.unpack_from("<HH", header, 26)), packed)
+        if method == zipfile.ZIP_DEFLATED:
+            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size + 1)
+        if len(content) != size or zlib.crc32(content) != checksum:
+            raise zipfile.BadZipFile("its content doesn't fit its size and checksum")
+        return content
+
+
+class _OpenFile:
+    """An open file, closed once neither the cache nor a reader has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.number = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)
+
+
+@functools.lru_cache(maxsize=_MAX_OPEN)
+def _opened(path: Path, state: tuple[int, int]) -> _OpenFile:
+    """An archive's file; `state` is its size and time, as a changed one is opened again."""
+    return _OpenFile(path)
 
 
 def open_archive(path: Path) -> Archive:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import traceback
@@ -21,16 +22,16 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 class WorkerError(RuntimeError):
-    """A worker process ended without an answer: killed, or out of memory."""
+    """A worker process ended without an answer: killed, out of memory, or made to exit by its job."""
 
 
 def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int = 1) -> Iterator[Any]:
     """Yields `function(job)` for every job, in order of completion.
 
     Workers are forked, so `function` may hold gigabytes of tables without copying or pickling them; results are
-    pickled. With one worker everything runs in this process. The first error ends the other workers and is raised here.
-    Ctrl-C ends a worker's job in order, so that it removes what it was writing. Workers of a parent that was killed end
-    with their job.
+    pickled. With one worker everything runs in this process. The first error ends the other workers and is raised here;
+    one that can't be pickled comes as a RuntimeError that names it. Ctrl-C ends a worker's job in order, so that it
+    removes what it was writing. Workers of a parent that was killed end with their job.
 
     Args:
         function: called once per job.
@@ -38,7 +39,7 @@ def run_forked(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int
         workers: number of processes.
 
     Raises:
-        WorkerError: a worker was killed.
+        WorkerError: a worker was killed, or exited without an answer.
     """
     workers = min(workers, len(jobs))
     if workers <= 1:
@@ -145,18 +146,36 @@ def _work_through(
         if os.getppid() != parent:
             _leave()
         try:
-            results.put((function(jobs[number]), None))
+            answer = pickle.dumps((function(jobs[number]), None))
         except Exception as error:
-            if hasattr(error, "add_note"):  # Python 3.11 and later; the parent's traceback ends at the queue.
-                error.add_note(traceback.format_exc())
-            results.put((None, error))
+            results.put(_pickled_error(error))
             return
+        results.put(answer)  # bytes: the queue's own thread would drop what it can't pickle
+
+
+def _pickled_error(error: Exception) -> bytes:
+    """The error as an answer, with its traceback where errors can have notes; the parent's ends at the queue."""
+    trace = traceback.format_exc()
+    if not _survives_pickling(error):
+        error = RuntimeError("".join(traceback.format_exception_only(error)).strip())
+    if hasattr(error, "add_note"):  # Python 3.11 and later
+        error.add_note(trace)
+    return pickle.dumps((None, error))
+
+
+def _survives_pickling(error: Exception) -> bool:
+    """Whether the parent gets such an error: it may hold a lock, or take other arguments than those that it keeps."""
+    try:
+        return type(pickle.loads(pickle.dumps(error))) is type(error)
+    except Exception:
+        return False
 
 
 def _next_result(results: Any, processes: Sequence[BaseProcess]) -> tuple[Any, Exception | None]:
+    have_ended = False
     while True:
         try:
-            return results.get(timeout=_POLL_SECONDS)
+            answer = results.get(timeout=_POLL_SECONDS)
         except queue.Empty:
             dead = [process for process in processes if process.exitcode not in (None, 0)]
             if dead:
@@ -164,3 +183,12 @@ def _next_result(results: Any, processes: Sequence[BaseProcess]) -> tuple[Any, E
                     f"a worker process ended with code {dead[0].exitcode}, most likely for lack of memory; "
                     "run again with fewer --workers: finished work is kept"
                 ) from None
+            if have_ended:
+                raise WorkerError(
+                    "the worker processes ended before every job was done: a job made its process exit; run again with "
+                    "one worker to see which: finished work is kept"
+                ) from None
+            # A worker ends once its answers are in the pipe, perhaps just after the wait above: they are read first.
+            have_ended = all(process.exitcode is not None for process in processes)
+        else:
+            return pickle.loads(answer)

@@ -14,6 +14,7 @@ from mmengine import fileio
 import bev.datasets.archive_backend  # noqa: F401 (registers the backend)
 from bev.datasets import archives
 from bev.datasets.archives import ArchiveError, TarArchive, open_archive
+from bev.datasets.parallel import run_forked
 
 FILES = {"a/one.txt": b"1", "a/deep/two.txt": b"22", "b/three.txt": b"333"}
 
@@ -110,6 +111,69 @@ def test_processes_forked_after_opening_read_side_by_side(write, tmp_path: Path)
     assert [results.get(timeout=60) for _ in workers] == [True, True]
     for worker in workers:
         worker.join()
+
+
+def _open_below(folder: Path) -> int:
+    """Number of files below a folder that this process has open."""
+    places = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(place.is_relative_to(folder) for place in places)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="lists open files as Linux does")
+def test_few_of_many_archives_are_open_at_once(tmp_path: Path) -> None:
+    tars = [write_tar(tmp_path / f"{i}.tar", {"a.txt": str(i).encode()}) for i in range(100)]
+    opened = [open_archive(path) for path in tars]
+    for _ in range(2):
+        assert [archive.read("a.txt") for archive in opened] == [str(i).encode() for i in range(100)]
+    assert 0 < _open_below(tmp_path) <= 64
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_forked_processes_read_a_zip_without_its_table(tmp_path: Path, monkeypatch, compression: int) -> None:
+    path, files = tmp_path / "data.zip", {"a/one.txt": b"1" * 1000, "a/none.txt": b"", "two.txt": b"22"}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name)
+            info.extra = b"\x01\x00\x02\x00ab"
+            archive.writestr(info, content, compression)
+    open_archive(path)
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # can't be called
+    names = list(files)
+    assert list(run_forked(lambda name: open_archive(path).read(name), names[:1] * 2, workers=2)) == [b"1" * 1000] * 2
+    assert [open_archive(path).read(name) for name in names] == list(files.values())
+
+
+def test_an_archive_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    for size in (1000, 2000):
+        path = write_zip(tmp_path / "new.zip", {"one.txt": os.urandom(size)})
+        path.replace(tmp_path / "data.zip")
+        assert len(open_archive(tmp_path / "data.zip").read("one.txt")) == size
+
+
+def _patch_zip(path: Path, field: int, value: int) -> None:
+    """Sets two bytes of the only entry in a zip's table of contents."""
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + field : entry + field + 2] = value.to_bytes(2, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (8, 1, "it is encrypted; pack the archive again without a password"),
+        (10, 12, "it is compressed by method 12; pack the archive again, stored or deflated"),
+        (24, 999, "its content doesn't fit its size and checksum"),
+        (24, 1001, "its content doesn't fit its size and checksum"),
+        (20, 5, "its content doesn't fit its size and checksum"),
+        (42, 7, "there is no header where it should begin"),
+    ],
+)
+def test_a_zip_entry_that_cannot_be_read_is_named(tmp_path: Path, field: int, value: int, message: str) -> None:
+    path = write_zip(tmp_path / "data.zip", {"one.txt": bytes(range(250)) * 4})
+    _patch_zip(path, field, value)
+    with pytest.raises(ArchiveError, match=rf"data\.zip: one\.txt can't be read \({message}\)"):
+        open_archive(path).read("one.txt")
 
 
 def test_damaged_archives_are_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -66,6 +67,45 @@ def test_the_first_error_is_raised_here(workers: int):
     with pytest.raises(OSError, match="no space for job 2") as caught:
         list(run_forked(fail, range(4), workers))
     assert caught.value.errno == 28
+
+
+class LockedError(Exception):
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.lock = threading.Lock()
+
+
+class PathError(Exception):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+def test_an_error_that_cannot_be_pickled_is_told():
+    def fail(_: int) -> None:
+        raise LockedError("no connection")
+
+    with pytest.raises(RuntimeError, match=r"LockedError: no connection") as caught:
+        list(run_forked(fail, range(2), workers=2))
+    if sys.version_info >= (3, 11):
+        assert "in fail" in caught.value.__notes__[-1]
+
+
+def test_an_error_made_from_other_values_than_it_holds_is_told():
+    def fail(_: int) -> None:
+        raise PathError("a.jpg", "no such file")
+
+    with pytest.raises(RuntimeError, match=r"PathError: a\.jpg: no such file"):
+        list(run_forked(fail, range(2), workers=2))
+
+
+def test_a_result_that_cannot_be_pickled_is_told():
+    with pytest.raises(TypeError, match="cannot pickle"):
+        list(run_forked(lambda _: threading.Lock(), range(2), workers=2))
+
+
+def test_a_job_that_exits_does_not_hang_the_run():
+    with pytest.raises(WorkerError, match="before every job was done"):
+        list(run_forked(lambda job: sys.exit(0) if job else job, range(3), workers=2))
 
 
 def test_a_killed_worker_does_not_hang_the_run():

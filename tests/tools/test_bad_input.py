@@ -169,7 +169,7 @@ OTHERS = (
     (f"visualize nuscenes --root nus --index {LANES}", "has no class barrier"),
     (f"visualize occupancy --root nus --index {WAYMO}", "no sample, for it has no token"),
     (f"visualize waymo --root waymo --index {NUSCENES}", "an index of 'nuscenes', not of Waymo"),
-    (f"visualize openlane_v2 --root ol --index {NUSCENES}", "an index of 'nuscenes'; make one with"),
+    (f"visualize openlane_v2 --root ol --index {NUSCENES}", "an index of 'nuscenes'; OpenLaneClipDataset reads"),
     (f"evaluate occupancy --root nus --index {WAYMO} --predictions occ", "no sample, for it has no token"),
     (f"evaluate openlane_v2 --index {NUSCENES} --predictions lanes.pkl", "not an index of OpenLane-V2"),
     (f"submit occupancy --results occ --index {WAYMO} --out out.zip", "no sample, for it has no token"),

@@ -72,7 +72,7 @@ def build_indexes(
         pickles: Read the devkit's preprocessed collections `data_dict_subset_*.pkl` instead of a JSON file per frame.
         allow_missing: Leave out images that are not there, and frames without any, instead of refusing.
         workers: Processes; 1 works in this one.
-        progress: Wraps the iterator over finished segments, given their total number.
+        progress: Wraps the iterator over a split's finished segments, given their total number.
 
     Returns:
         One summary per file written.
@@ -90,8 +90,12 @@ def build_indexes(
     source: FrameSource = FramePickles(root, subset, layout) if pickles else FrameFiles(root, layout)
     shards = ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION)
     parts = {segment: f"{segment.name}-{source.stamp(segment)}" for group in splits.values() for segment in group}
-    jobs = {part: segment for segment, part in parts.items()}
-    shards.fill(jobs, _SegmentReader(root, subset, layout, source).read, workers, progress)
+    reader = _SegmentReader(root, subset, layout, source)
+    for split, group in splits.items():
+        jobs = {parts[segment]: segment for segment in group if not shards.has(parts[segment])}
+        if jobs:
+            with source.loaded(split):
+                shards.fill(jobs, reader.read, workers, progress)
     absent = [path for part in parts.values() for record in shards.read(part) for path in record["missing"]]
     if absent and not allow_missing:
         shards.remove()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +57,15 @@ def list_segments(path: str | os.PathLike) -> dict[str, list[ListedSegment]]:
 
 class FrameSource(ABC):
     """Reads frames."""
+
+    @contextmanager
+    def loaded(self, split: str) -> Iterator[None]:
+        """Inside this block frames of a split can be read, here and in processes that are forked here.
+
+        Raises:
+            AnnotationError: What all frames of the split have in common is not readable.
+        """
+        yield
 
     @abstractmethod
     def frame(self, segment: ListedSegment, timestamp: str) -> Fields:
@@ -109,21 +121,32 @@ class FramePickles(FrameSource):
 
     def __init__(self, root: Path, subset: str, layout: str) -> None:
         self._root, self._subset, self._ending = root, subset, "_ls" if layout == "segment" else ""
-        self._collections: dict[Path, Any] = {}
+        self._frames: Any = None
+
+    @contextmanager
+    def loaded(self, split: str) -> Iterator[None]:
+        """See `FrameSource`. A collection takes gigabytes: one at a time is here, and forked processes share it."""
+        self._frames = self._read(self._path(split))
+        gc.freeze()  # a collection of garbage in a forked process would write to, and so copy, all that it shares
+        try:
+            yield
+        finally:
+            self._frames = None
+            gc.unfreeze()
 
     def frame(self, segment: ListedSegment, timestamp: str) -> Fields:
         """See `FrameSource`."""
-        (path,) = self.files(segment)
-        if path not in self._collections:
-            self._collections[path] = self._read(path)
-        frames, key = self._collections[path], (segment.split, segment.name_in_split, timestamp)
-        if not isinstance(frames, dict) or key not in frames:
+        path, key = self._path(segment.split), (segment.split, segment.name_in_split, timestamp)
+        if not isinstance(self._frames, dict) or key not in self._frames:
             raise AnnotationError(f"{path}: no frame {'/'.join(key)}; make the collection again")
-        return Fields(frames[key], f"{path}: {'/'.join(key)}")
+        return Fields(self._frames[key], f"{path}: {'/'.join(key)}")
 
     def files(self, segment: ListedSegment) -> list[Path]:
         """See `FrameSource`."""
-        return [self._root / f"data_dict_subset_{self._subset}_{segment.split}{self._ending}.pkl"]
+        return [self._path(segment.split)]
+
+    def _path(self, split: str) -> Path:
+        return self._root / f"data_dict_subset_{self._subset}_{split}{self._ending}.pkl"
 
     def _read(self, path: Path) -> Any:
         try:

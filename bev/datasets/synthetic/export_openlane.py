@@ -29,7 +29,7 @@ from .raycast import NOTHING
 from .render import CameraRenderer, moment
 from .rig import Camera
 from .scene import Scene
-from .shards import finished_shards, read_shard, scene_of, write_json
+from .shards import finished_shards, read_shard, recipe_digest, scene_of, write_json
 from .signals import governed
 
 SUBSET = "B"
@@ -162,7 +162,7 @@ def export_openlane(
 ) -> int:
     """Writes annotations of a generated data set: SPLIT/SCENE/info/TIME.json and `data_dict_subset_B.json`.
 
-    Finished scenes are kept, unless they were made for another reach.
+    Finished scenes are kept, unless they were made for another reach or the scene was made anew by another recipe.
 
     Args:
         root: Data root, as given to `generate`.
@@ -199,8 +199,9 @@ def _export_scene(job: tuple[str, str, str, tuple[float, float]]) -> tuple[str, 
     folder = root / split / recipe["name"] / "info"
     times = sorted(row["timestamp"] for row in shard["tables"]["sample"])
     files = [folder / f"{time}.json" for time in times]
-    # The last file goes first and comes last: where it is, the others are for the same reach.
-    kept = files[-1].exists() and _reach_of(files[-1]) == reach
+    made_for = {"reach": list(reach), "recipe": recipe_digest(recipe)}
+    # The last file goes first and comes last: where it is, the others are made for the same.
+    kept = files[-1].exists() and _is_made_for(files[-1], made_for)
     if not kept:
         files[-1].unlink(missing_ok=True)
     missing = [t for t, file in enumerate(files) if not (kept and file.exists())]
@@ -210,16 +211,17 @@ def _export_scene(job: tuple[str, str, str, tuple[float, float]]) -> tuple[str, 
         images = _image_paths(shard["tables"]["sample_data"])
         for t in missing:
             annotation = frame_annotation(scene, t, lanes, renderer, reach)
-            write_json(files[t], _frame(scene, t, times[t], images[times[t]], annotation, reach))
+            write_json(files[t], _frame(scene, t, times[t], images[times[t]], annotation, made_for))
     return split, recipe["name"], [file.name for file in files]
 
 
-def _reach_of(file: Path) -> tuple[float, ...] | None:
-    """The reach that a file was made for; None if it is damaged."""
+def _is_made_for(file: Path, made_for: dict[str, Any]) -> bool:
+    """Whether a file is whole and was made for this reach and recipe."""
     try:
-        return tuple(read_json(file, dict)["meta_data"].get("reach", REACH))
-    except (TextFileError, KeyError):
-        return None
+        meta = read_json(file, dict).get("meta_data")
+    except TextFileError:
+        return False
+    return isinstance(meta, dict) and all(meta.get(key) == value for key, value in made_for.items())
 
 
 def _image_paths(rows: list[dict]) -> dict[int, dict[str, str]]:
@@ -237,13 +239,13 @@ def _frame(
     time: int,
     images: Mapping[str, str],
     annotation: dict[str, Any],
-    reach: tuple[float, float],
+    made_for: dict[str, Any],
 ) -> dict[str, Any]:
     """A frame as in the official files; image paths lead to the nuScenes-style pictures."""
     return {
         "version": "synthetic",
         "segment_id": scene.name,
-        "meta_data": {"source": "synthetic", "source_id": scene.name, "reach": reach},
+        "meta_data": {"source": "synthetic", "source_id": scene.name, **made_for},
         "timestamp": time,
         "sensor": {
             camera.name: {

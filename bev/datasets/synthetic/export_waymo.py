@@ -8,7 +8,8 @@ Lenses are ideal, there are no range images, no traffic signs and no human diffi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ MIN_RAYS = 8
 LABELLED_RANGE = 75.0
 """Metres from ego."""
 
+_OWN_FILE = re.compile(
+    rf"(?:segment-)?(?P<name>synthetic-(?:{'|'.join(SPLITS)})-\d+)(?:_with_camera_labels\.tfrecord(?:\..*)?|\.json)"
+)
 _START = 1_550_000_000_000_000
 _JPEG_QUALITY = 92
 _LEFT_TO_RIGHT = 2
@@ -107,6 +111,7 @@ def generate_waymo(
     """Generates a synthetic data set that `tools/create_data.py waymo` indexes: training/ and validation/.
 
     A segment depends on the seed and its own number only. Finished ones are kept; a run that was stopped goes on.
+    Generated segments beyond these numbers are deleted.
 
     Args:
         root: Data root; made if missing.
@@ -138,7 +143,17 @@ def generate_waymo(
     finished = len(jobs) - len(missing)
     for _ in tqdm(done, total=len(jobs), initial=finished, desc="segments", unit="segment", disable=not progress):
         pass
+    _remove_unlisted(Path(root), {job.name for job in jobs})
     return Path(root)
+
+
+def _remove_unlisted(root: Path, names: Collection[str]) -> None:
+    """Deletes generated segments that are no longer part of the data set: the index takes all that lie there."""
+    for folder in (*SPLITS, "recipes"):
+        for path in (root / folder).glob("*synthetic-*"):
+            own = _OWN_FILE.fullmatch(path.name)
+            if own and own["name"] not in names:
+                path.unlink()
 
 
 def _run_job(job: SegmentJob) -> str:

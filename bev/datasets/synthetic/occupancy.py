@@ -17,9 +17,10 @@ import numpy as np
 from tqdm import tqdm
 
 from bev.datasets.occ3d.classes import FREE, GRID, label_of_category
-from bev.datasets.occ3d.labels import OccupancyLabels, label_path, write_labels
+from bev.datasets.occ3d.labels import FOLDER, OccupancyLabels, label_path, write_labels
 from bev.datasets.occ3d.visibility import PinholeView, camera_mask
 from bev.datasets.parallel import run_forked
+from bev.datasets.text_files import TextFileError, read_json
 from bev.geometry import rotation_z
 from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
@@ -32,10 +33,13 @@ from .raycast import owner_map
 from .render import moment
 from .scene import Actor, Scene
 from .semantics import CATEGORIES, ground_categories, part_categories
-from .shards import finished_shards, read_shard, scene_of
+from .shards import finished_shards, read_shard, recipe_digest, scene_of, write_json
 
 SUBSAMPLES = 5
 """Points per voxel along each axis, the faces included."""
+
+MADE_FOR = "recipe.json"
+"""File in a scene's folder that says which recipe its labels were made for; it exists once they all do."""
 
 _LABELS = np.array([label_of_category(category) for category in CATEGORIES], dtype=np.uint8)
 
@@ -178,7 +182,9 @@ def _carried(points: np.ndarray, actor: Actor, then: int, now: int) -> np.ndarra
 
 
 def export_occupancy(root: str | Path, version: str = "v1.0-trainval", workers: int = 2, progress: bool = True) -> int:
-    """Writes the true labels of a generated data set, `gts/SCENE/TOKEN/labels.npz`; files that exist are kept.
+    """Writes the true labels of a generated data set, `gts/SCENE/TOKEN/labels.npz`.
+
+    Finished scenes are kept, unless they were made anew by another recipe.
 
     Args:
         root: Data root, as given to `generate`.
@@ -201,10 +207,23 @@ def _export_scene(job: tuple[str, str]) -> int:
     root, shard = job
     recipe = read_shard(shard)["recipe"]
     paths = [label_path(root, recipe["name"], token(recipe["name"], "sample", t)) for t in range(recipe["frames"])]
-    missing = [t for t, path in enumerate(paths) if not path.exists()]
+    record, made_for = Path(root) / FOLDER / recipe["name"] / MADE_FOR, {"recipe": recipe_digest(recipe)}
+    kept = _holds(record, made_for)
+    if not kept:
+        record.unlink(missing_ok=True)  # labels of two recipes must not pass for those of the old one
+    missing = [t for t, path in enumerate(paths) if not (kept and path.exists())]
     if missing:
         scene = scene_of(recipe)
         beams = lidar_beams(scene)
         for t in missing:
             write_labels(paths[t], true_labels(scene, t, beams))
+    if not kept:
+        write_json(record, made_for)
     return len(paths)
+
+
+def _holds(file: Path, content: dict[str, str]) -> bool:
+    try:
+        return file.exists() and read_json(file) == content
+    except TextFileError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,11 @@ def read_shard(path: str | Path) -> dict[str, Any]:
 def scene_of(recipe: dict[str, Any]) -> Scene:
     """The scene that was made by a recipe."""
     return build_scene(recipe["name"], tuple(recipe["seed"]), recipe["frames"], tuple(recipe["image_size"]))
+
+
+def recipe_digest(recipe: dict[str, Any]) -> str:
+    """Changes with anything that a scene's content depends on; labels keep it, as tokens depend on names alone."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def write_json(path: Path, content: dict | list) -> None:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_openlane import CAMERAS, RELATIONS, SIZE, SIZES, lanes, write_collections, write_openlane
 
-from bev.datasets.index_io import read_index
-from bev.datasets.openlane_v2 import index_build
+from bev.datasets.index_io import read_index, read_plain_pickle
+from bev.datasets.openlane_v2 import index_build, sources
 from bev.datasets.openlane_v2.annotations import AnnotationError
 from bev.datasets.openlane_v2.index_build import MissingImagesError, build_indexes
 from bev.geometry.errors import CalibrationError
@@ -80,6 +81,29 @@ def test_collections_give_the_same_index(tmp_path: Path) -> None:
     for one, other in zip(found, expected, strict=True):
         assert one["token"] == other["token"]
         np.testing.assert_array_equal(one["lane_topology"]["lanes"][:, ::2], other["lane_topology"]["lanes"][:, ::2])
+
+
+def test_collections_are_loaded_once_before_the_processes_are_forked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, loads = write_openlane(tmp_path), tmp_path / "loads"
+    write_collections(root)
+
+    def read(path: Path, *others: str) -> dict:
+        with loads.open("a") as file:
+            file.write(f"{path.name} {os.getpid()}\n")
+        return read_plain_pickle(path, *others)
+
+    monkeypatch.setattr(sources, "read_plain_pickle", read)
+    monkeypatch.setattr(index_build.ShardFolder, "remove", lambda self: None)
+    build_indexes(root, "A", pickles=True, workers=2)
+    expected = [f"data_dict_subset_A_{split}.pkl {os.getpid()}" for split in ("train", "val")]
+    assert loads.read_text().splitlines() == expected
+    build_indexes(root, "A", pickles=True, workers=2)
+    assert loads.read_text().splitlines() == expected, "nothing is missing, so no collection is needed"
+    next(root.glob(".openlane_v2-*/val-*.pkl")).unlink()
+    build_indexes(root, "A", pickles=True, workers=2)
+    assert loads.read_text().splitlines() == [*expected, expected[1]]
 
 
 def test_collections_that_want_to_run_code_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from bev.datasets.nuscenes.index_build import build_indexes as build_nuscenes
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
 from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
 from bev.datasets.openlane_v2.index_build import build_indexes
-from bev.datasets.synthetic import Scene, build_scene
+from bev.datasets.synthetic import Scene, build_scene, generate
 from bev.datasets.synthetic.export_openlane import REACH, export_openlane, frame_annotation
 from bev.datasets.synthetic.lane_graph import lane_graph
 from bev.datasets.synthetic.render import CameraRenderer
@@ -126,6 +126,23 @@ def test_another_reach_makes_the_annotations_anew(dataset: Path, monkeypatch: py
     assert [path.read_text(encoding="utf-8") for path in files] == before
     with pytest.raises(ValueError, match="reach must be positive"):
         export_openlane(dataset, progress=False, reach=(20.0, 0.0))
+
+
+def test_another_world_in_the_same_place_makes_the_annotations_anew(tmp_path: Path) -> None:
+    options = {"scenes": 1, "val_scenes": 0, "frames": 2, "workers": 1, "image_size": (64, 36), "progress": False}
+
+    def exported(seed: int) -> list[str]:
+        generate(tmp_path, **options, seed=seed)
+        export_openlane(tmp_path, workers=1, progress=False)
+        return [path.read_text(encoding="utf-8") for path in sorted((tmp_path / "train").glob("*/info/*.json"))]
+
+    first, second = exported(0), exported(1)
+    assert len(first) == len(second) == 2
+    assert all(
+        json.loads(one)["annotation"] != json.loads(other)["annotation"]
+        for one, other in zip(first, second, strict=True)
+    )
+    assert exported(0) == first
 
 
 def test_a_folder_without_a_world(tmp_path: Path) -> None:

@@ -138,6 +138,17 @@ def test_finished_segments_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch)
         generate_waymo(root, **arguments, seed=1)
 
 
+def test_segments_that_are_no_longer_wanted_are_deleted(tmp_path: Path) -> None:
+    options = {"frames": 1, "workers": 1, "width": 64, "progress": False}
+    generate_waymo(tmp_path, scenes=2, val_scenes=1, **options)
+    real = tmp_path / "training" / "segment-1005081002024129653_5313_150_5333_150_with_camera_labels.tfrecord"
+    real.touch()
+    generate_waymo(tmp_path, scenes=1, val_scenes=0, **options)
+    left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    own = "synthetic-training-0001"
+    assert left == [real.name, f"segment-{own}_with_camera_labels.tfrecord", f"{own}.json"]
+
+
 def test_numbers_that_make_no_sense(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one scene"):
         generate_waymo(tmp_path, scenes=0, val_scenes=0)

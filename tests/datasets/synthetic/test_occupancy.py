@@ -9,7 +9,8 @@ import pytest
 
 from bev.datasets.occ3d import CLASSES, FREE, GRID, OccupancyLabels, label_path, read_labels
 from bev.datasets.occ3d.classes import label_of_category
-from bev.datasets.synthetic import Observation, Scene
+from bev.datasets.occ3d.labels import write_labels
+from bev.datasets.synthetic import Observation, Scene, generate, occupancy
 from bev.datasets.synthetic.nuscenes_tables import token
 from bev.datasets.synthetic.occupancy import export_occupancy, lidar_beams, true_labels
 from bev.datasets.synthetic.semantics import CATEGORIES
@@ -64,3 +65,37 @@ def test_export_writes_each_sample_once(dataset: Path, tmp_path: Path) -> None:
     assert read_labels(path).mask_lidar.any()
     with pytest.raises(FileNotFoundError, match="make the world first"):
         export_occupancy(tmp_path)
+
+
+def test_another_world_in_the_same_place_makes_the_labels_anew(tmp_path: Path, monkeypatch) -> None:
+    name, frames, written = "synthetic-train-0001", 2, []
+    paths = [label_path(tmp_path, name, token(name, "sample", t)) for t in range(frames)]
+
+    def write(path: Path, labels: OccupancyLabels) -> None:
+        if written and written[-1] == "full":
+            raise OSError("disk full")
+        written.append(path)
+        write_labels(path, labels)
+
+    def export(seed: int) -> list[np.ndarray]:
+        options = {"image_size": (64, 36), "workers": 1, "progress": False}
+        generate(tmp_path, scenes=1, val_scenes=0, frames=frames, seed=seed, **options)
+        export_occupancy(tmp_path, workers=1, progress=False)
+        return [read_labels(path).semantics for path in paths]
+
+    monkeypatch.setattr(occupancy, "write_labels", write)
+    first, second = export(0), export(1)
+    assert all((one != other).any() for one, other in zip(first, second, strict=True))
+    written.append("full")
+    with pytest.raises(OSError, match="disk full"):
+        export(0)
+    written.clear()
+    export(1)
+    assert written == paths, "a stopped run may have left labels of another recipe"
+    written.clear()
+    paths[1].unlink()
+    export(1)
+    assert written == paths[1:]
+    (tmp_path / "gts" / name / "recipe.json").write_text("{")
+    export(1)
+    assert written == [*paths[1:], *paths]
