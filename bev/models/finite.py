@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from bev.models.losses import without_other_ranks
 
 
 class NotFiniteError(FloatingPointError):
@@ -16,6 +20,9 @@ class NotFiniteError(FloatingPointError):
 def first_non_finite(model: nn.Module, run: Callable[[], Any]) -> str:
     """Runs something once more and says which of the model's modules was the first to make a number not finite.
 
+    To be called in any process alone: none of the others is asked for anything. Synchronised batch norms therefore use
+    their running statistics, and models whose parameters lie in several processes are not run.
+
     Args:
         model: Its modules are watched.
         run: Calls the model.
@@ -23,6 +30,8 @@ def first_non_finite(model: nn.Module, run: Callable[[], Any]) -> str:
     Returns:
         A description: the module's name and class, and whether its parameters or its inputs were to blame.
     """
+    if any(isinstance(parameter, DTensor) for parameter in model.parameters()):
+        return "a module that no process can find alone while parameters are sharded"
     found: list[str] = []
 
     def watch(name: str) -> Callable[..., None]:
@@ -34,7 +43,7 @@ def first_non_finite(model: nn.Module, run: Callable[[], Any]) -> str:
 
     handles = [module.register_forward_hook(watch(name)) for name, module in model.named_modules()]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), without_other_ranks(), _norms_on_their_own(model):
             run()
     except FloatingPointError as error:
         found.append(str(error))
@@ -42,6 +51,19 @@ def first_non_finite(model: nn.Module, run: Callable[[], Any]) -> str:
         for handle in handles:
             handle.remove()
     return found[0] if found else "no module's output: the losses themselves, or something random"
+
+
+@contextmanager
+def _norms_on_their_own(model: nn.Module) -> Iterator[None]:
+    """Synchronised batch norms in evaluation mode, in which they gather nothing from other processes."""
+    training = [part for part in model.modules() if isinstance(part, nn.SyncBatchNorm) and part.training]
+    for norm in training:
+        norm.training = False
+    try:
+        yield
+    finally:
+        for norm in training:
+            norm.training = True
 
 
 def _blame(module: nn.Module, inputs: tuple) -> str:

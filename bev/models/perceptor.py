@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import torch
 from mmdet3d.structures import Det3DDataSample
+from mmengine.dist import get_world_size
 from mmengine.model import BaseModel, ModuleDict
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -49,9 +50,11 @@ class BEVPerceptor(BaseModel):
         proposals_from: Name of the perspective head whose proposals the BEV heads get (see `HybridQueries`); None for
             one stage.
         train_history: Train through frames other than the current one as well. Otherwise they are encoded in evaluation
-            mode and without gradient, as in BEVFormer.
+            mode and without gradient, as in BEVFormer. With several processes not together with synchronised batch
+            norms in training mode: a process whose clips have no history would skip what the others wait for.
         video_test_mode: With `RecurrentBEV`, remember the last sample's map when predicting and hand it to the next
-            sample of the same scene. Samples then have to come one by one in order (see `SceneSampler`).
+            sample of the same scene. Samples then have to come one by one in order (see `SceneSampler`). `train` and
+            `eval` begin anew.
         history_frames_per_pass: How many history frames go through the backbone together; None for all of them.
         nan_guard: Stop training where a loss is not finite, before the weights are touched, and say which module's
             output was the first that wasn't; costs one wait for the device per step.
@@ -111,8 +114,8 @@ class BEVPerceptor(BaseModel):
                 outputs of every head.
 
         Raises:
-            InputError: If the mode is unknown, the clip has several frames but the model no temporal fusion, or a
-                sample's current frame has no image.
+            InputError: If the mode is unknown, the clip has several frames but the model no temporal fusion, a
+                sample's current frame has no image, or synchronised norms make `train_history` impossible.
         """
         self._check(inputs, data_samples)
         if mode == "loss":
@@ -156,6 +159,12 @@ class BEVPerceptor(BaseModel):
                 for key, value in self.heads[name].loss(output, samples).items()
             }
 
+    def train(self, mode: bool = True) -> BEVPerceptor:
+        """As `nn.Module.train`; what was remembered of a video is forgotten, since an evaluation begins or ends."""
+        if self.video is not None:
+            self.video.reset()
+        return super().train(mode)
+
     def predict(self, clip: CameraClip, samples: list[Det3DDataSample] | None = None) -> list[Det3DDataSample]:
         """Samples with what the heads predict, in the bev frame; heads that predict nothing are not run.
 
@@ -172,10 +181,12 @@ class BEVPerceptor(BaseModel):
     def predict_from_features(self, features: ClipFeatures, samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
         """Samples with what the heads predict, from what `extract_features` returned."""
         outputs = self._run_heads(features, [name for name, head in self.heads.items() if head.predicts])
-        for name, output in outputs.items():
-            head = self.heads[name]
-            for sample, prediction in zip(samples, head.predict(output, samples), strict=True):
-                setattr(sample, head.predicts, prediction)
+        # What heads decode are metres and pixels, of which 16 bits keep too little.
+        with torch.autocast(features.bev.map.device.type, enabled=False):
+            for name, output in outputs.items():
+                head = self.heads[name]
+                for sample, prediction in zip(samples, head.predict(output, samples), strict=True):
+                    setattr(sample, head.predicts, prediction)
         return samples
 
     def _dump_init_info(self) -> None:
@@ -316,12 +327,22 @@ class BEVPerceptor(BaseModel):
             raise InputError(f"the clip has {clip.num_frames} frames, but the model has no temporal fusion")
         if self.recurrent and clip.current != clip.num_frames - 1:
             raise InputError("a recurrent model cannot see future frames: let frame_offsets end with 0")
+        if self.train_history and clip.num_frames > 1 and self._synchronises():
+            raise InputError(
+                "train_history trains history frames, which some processes lack, through synchronised batch norms, for "
+                "which all processes wait: set train_history=False, leave out sync_bn, or freeze these norms"
+            )
         blind = (~clip.frame_mask[:, clip.current]).nonzero().flatten().tolist()
         if blind:
             tokens = [(samples[b].metainfo.get("sample_token") if samples else None) or f"number {b}" for b in blind]
             raise InputError(
                 f"no camera image in the current frame of sample {', '.join(tokens)}: leave it out of the batch"
             )
+
+    def _synchronises(self) -> bool:
+        """Whether an encoded frame makes processes wait for each other."""
+        parts = (part for root in (self.backbone, self.neck, self.encoder) for part in root.modules())
+        return get_world_size() > 1 and any(isinstance(part, nn.SyncBatchNorm) and part.training for part in parts)
 
 
 def _all_finite(losses: Mapping[str, Tensor]) -> bool:

@@ -106,7 +106,7 @@ class CameraClip:
 
     @property
     def bev_T_aug(self) -> Tensor:
-        """(B, 4, 4) float32, from the augmented bev frame, which ground truth and predictions are in."""
+        """(B, 4, 4), from the augmented bev frame, which ground truth and predictions are in."""
         return torch.linalg.inv(self.bev_augmentation.double()).to(self.bev_augmentation.dtype)
 
     def add_batch_axis(self) -> CameraClip:

@@ -8,8 +8,10 @@ import pytest
 import torch
 from mmdet3d.structures import Det3DDataSample, LiDARInstance3DBoxes
 from mmengine.structures import InstanceData
+from torch import nn
 
 import bev
+from bev.errors import InputError
 from bev.models.perceptor import BEVPerceptor
 from bev.structures import CameraClip
 
@@ -278,13 +280,13 @@ def test_refuses_an_unknown_mode():
         small_perceptor()(small_clip(), mode="train")
 
 
-@torch.no_grad()
-def test_heads_may_look_at_both_kinds_of_features():
+def small_lanes() -> dict:
+    """A head of lanes and traffic elements."""
     relation = {"type": "PairRelation", "embed_dims": DIMS, "hidden_dims": 8}
     queries = {"type": "LearnedQueries", "embed_dims": DIMS, "num_queries": 4}
     attention = {"embed_dims": DIMS, "num_heads": 2, "feedforward_channels": DIMS}
     decoder = {"type": "DETRDecoder", "num_layers": 1, **attention}
-    lanes = {
+    return {
         "type": "LaneTopologyHead",
         "lanes": {"type": "CentrelineDetector", "decoder": {**decoder, "queries": queries}},
         "traffic": {
@@ -295,8 +297,34 @@ def test_heads_may_look_at_both_kinds_of_features():
         "lane_lane": relation,
         "lane_traffic": relation,
     }
-    detector = small_perceptor(heads={"detection": small_detection(), "lanes": lanes})
+
+
+@torch.no_grad()
+def test_heads_may_look_at_both_kinds_of_features():
+    detector = small_perceptor(heads={"detection": small_detection(), "lanes": small_lanes()})
     found = detector(small_clip(), small_samples(), mode="predict")
     for sample in found:
         assert len(sample.pred_instances_3d) > 0
         assert sample.pred_lanes.topology_lcte.shape == (4, 4)
+
+
+@torch.no_grad()
+def test_lanes_are_decoded_in_float32_within_autocast():
+    detector, samples, seen = small_perceptor(heads={"lanes": small_lanes()}), small_samples(), []
+    detector.heads["lanes"].register_forward_hook(lambda _, __, outputs: seen.append(outputs))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = [sample.pred_lanes for sample in detector(small_clip(), samples, mode="predict")]
+    for lanes, expected in zip(found, detector.heads["lanes"].predict(seen[0], samples), strict=True):
+        assert torch.equal(lanes.lanes, expected.lanes)
+        assert torch.equal(lanes.traffic_boxes, expected.traffic_boxes)
+
+
+def test_history_is_not_trained_through_synchronised_norms(monkeypatch: pytest.MonkeyPatch):
+    perceptor = small_perceptor(num_frames=2, train_history=True).train()
+    perceptor.backbone.bn1 = nn.SyncBatchNorm(4)
+    perceptor(small_clip(num_frames=2), small_samples(), mode="loss")
+    monkeypatch.setattr("bev.models.perceptor.get_world_size", lambda: 2)
+    with pytest.raises(InputError, match="set train_history=False, leave out sync_bn, or freeze these norms"):
+        perceptor(small_clip(num_frames=2), small_samples(), mode="loss")
+    perceptor.backbone.bn1.eval()
+    perceptor(small_clip(num_frames=2), small_samples(), mode="loss")

@@ -132,7 +132,7 @@ class HybridQueries(nn.Module):
 
 
 def _join(own: Tensor, proposed: Tensor, groups: int) -> Tensor:
-    """(B, G * Q, X) and (B, G, M, X), group by group, to (B, G * (Q + M), X)."""
+    """(B, G * Q, X) and (B, G, M, X), group by group, to (B, G * (Q + M), X) of the more precise type of both."""
     batch = len(proposed)
     by_group = own.expand(batch, -1, -1).unflatten(1, (groups, -1))
-    return torch.cat([by_group, proposed.to(by_group.dtype)], dim=2).flatten(1, 2)
+    return torch.cat([by_group, proposed], dim=2).flatten(1, 2)

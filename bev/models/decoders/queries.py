@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -71,7 +72,10 @@ class LearnedQueries(nn.Module):
         groups = self.num_groups if self.training else 1
         embedding = self.embedding.weight[: groups * self.num_queries]
         position, content = embedding.expand(features.batch_size, -1, -1).chunk(2, dim=-1)
-        return Queries(content, position, self.reference(position).sigmoid(), groups)
+        # The first layer reads at the references: in 16 bits they would be off by a fraction of a cell.
+        with torch.autocast(position.device.type, enabled=False):
+            reference = self.reference(position).sigmoid()
+        return Queries(content, position, reference, groups)
 
     def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
         """No loss of its own."""

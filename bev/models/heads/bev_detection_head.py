@@ -138,7 +138,7 @@ class BEVDetectionHead(nn.Module):
         if queries.code_prior is not None:
             code = code + queries.code_prior
         step = torch.stack([code[..., 0], code[..., 1], code[..., 4]], dim=-1)
-        centre = (step.float() + reference.logit(eps=1e-5)).sigmoid()
+        centre = (step.float() + reference.float().logit(eps=1e-5)).sigmoid()
         x, y, z = grid.denormalise(centre).unbind(-1)
         code = torch.cat([torch.stack([x, y], -1), code[..., 2:4], z[..., None], code[..., 5:]], dim=-1)
         return (logits, code), centre

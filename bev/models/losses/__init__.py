@@ -10,7 +10,7 @@ from bev.models.losses.centre_heatmap import (
     mark_cells,
 )
 from bev.models.losses.focal import PRIOR_LOGIT, FocalLoss
-from bev.models.losses.normaliser import mean_over_ranks
+from bev.models.losses.normaliser import mean_over_ranks, without_other_ranks
 
 __all__ = [
     "PRIOR_LOGIT",
@@ -23,4 +23,5 @@ __all__ = [
     "gaussian_focal_loss",
     "mark_cells",
     "mean_over_ranks",
+    "without_other_ranks",
 ]

@@ -6,6 +6,7 @@ Shapes: B batch, T frames, C channels, H, W rows and columns of the BEV grid.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from bev_ops.modules import Linear
 from mmdet.models.backbones.resnet import BasicBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 from bev.errors import InputError
 from bev.models.norms import available_norm
@@ -44,12 +47,12 @@ class TemporalFusion(nn.Module):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        self.num_frames = num_frames
+        self.num_frames, self.with_cp = num_frames, with_cp
         channels = num_frames * embed_dims
         hidden_dims = hidden_dims or channels
         norm = available_norm(norm_cfg or {"type": "SyncBN"})
         widths = [channels, *[hidden_dims] * num_blocks]
-        self.blocks = nn.ModuleList(_residual_block(*pair, norm, with_cp) for pair in pairwise(widths))
+        self.blocks = nn.ModuleList(_residual_block(*pair, norm) for pair in pairwise(widths))
         self.projection = nn.Sequential(Linear(hidden_dims, embed_dims), nn.LayerNorm(embed_dims))
         for parameter in self.parameters():
             if parameter.dim() > 1:
@@ -78,7 +81,7 @@ class TemporalFusion(nn.Module):
             )
         fused = torch.cat(fill_missing(frames, frame_mask, current), dim=1)
         for block in self.blocks:
-            fused = block(fused)
+            fused = _recomputed(block, fused) if self.with_cp and torch.is_grad_enabled() else block(fused)
         return self.projection(fused.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous()
 
 
@@ -98,10 +101,40 @@ def fill_missing(frames: Sequence[Tensor | None], frame_mask: Tensor, current: i
     return [filled[t] for t in range(len(frames))]
 
 
-def _residual_block(in_channels: int, channels: int, norm_cfg: Mapping[str, Any], with_cp: bool) -> BasicBlock:
+def _residual_block(in_channels: int, channels: int, norm_cfg: Mapping[str, Any]) -> BasicBlock:
     """ResNet's basic block; a 3x3 convolution on the shortcut where the width changes."""
     shortcut = None
     if in_channels != channels:
         convolution = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
         shortcut = nn.Sequential(convolution, MODELS.build({**norm_cfg, "num_features": channels}))
-    return BasicBlock(in_channels, channels, norm_cfg=dict(norm_cfg), downsample=shortcut, with_cp=with_cp)
+    return BasicBlock(in_channels, channels, norm_cfg=dict(norm_cfg), downsample=shortcut)
+
+
+def _recomputed(block: nn.Module, fused: Tensor) -> Tensor:
+    """What the block makes of maps; its intermediate results are computed again in the backward pass."""
+    return checkpoint(
+        block, fused, use_reentrant=False, context_fn=lambda: (nullcontext(), _StatisticsUntouched(block))
+    )
+
+
+class _StatisticsUntouched(AbstractContextManager):
+    """Within, batch norms in training mode update copies of their running statistics.
+
+    A class, since several backward passes through one forward pass enter it several times.
+    """
+
+    def __init__(self, block: nn.Module) -> None:
+        self.block = block
+        self.kept: list[tuple[nn.Module, dict[str, Tensor]]] = []
+
+    def __enter__(self) -> None:
+        norms = (part for part in self.block.modules() if isinstance(part, _BatchNorm) and part.training)
+        self.kept = [(norm, dict(norm.named_buffers(recurse=False))) for norm in norms]
+        for norm, statistics in self.kept:
+            for name, value in statistics.items():
+                setattr(norm, name, value.clone())
+
+    def __exit__(self, *_: object) -> None:
+        for norm, statistics in self.kept:
+            for name, value in statistics.items():
+                setattr(norm, name, value)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.errors import InputError
 from bev.geometry.can_bus import motion_of_can_bus, motion_of_poses, relative_can_bus
 from bev.geometry.grid import BEVGrid
+from bev.models.temporal.resampling import read_map
 from bev.structures import BEVMemory, CameraClip, PreviousBEV
 
 
@@ -90,8 +90,7 @@ class RecurrentBEV(nn.Module):
         sine, cosine = angle.double().sin(), angle.double().cos()
         rotation = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], -2)
         sources = torch.einsum("bij,hwj->bhwi", rotation, offsets) / cell + centre
-        locations = (sources / size * 2 - 1).to(bev_map.dtype)
-        return F.grid_sample(bev_map, locations, mode=self.interpolation, align_corners=False)
+        return read_map(bev_map, sources / size * 2 - 1, mode=self.interpolation)
 
     @staticmethod
     def can_bus(memory: BEVMemory | None, frame: CameraClip) -> Tensor | None:

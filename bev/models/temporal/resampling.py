@@ -29,12 +29,12 @@ def resample_bev(bev_map: Tensor, grid: BEVGrid, new_T_old: Tensor) -> Tensor:
     moved = (new_T_old != identity).flatten(1).any(1)
     if not moved.any():
         return bev_map
-    old_T_new = torch.linalg.inv(new_T_old.float())
-    centres = grid.cell_centres(device=bev_map.device)
-    sources = torch.einsum("bij,hwj->bhwi", old_T_new[:, :2, :2], centres) + old_T_new[:, None, None, :2, 3]
-    size = centres.new_tensor([grid.width, grid.height])
-    locations = grid.to_cells(sources) / size * 2 - 1
-    resampled = F.grid_sample(bev_map, locations.to(bev_map.dtype), align_corners=False)
+    with torch.autocast(bev_map.device.type, enabled=False):
+        old_T_new = torch.linalg.inv(new_T_old.float())
+        centres = grid.cell_centres(device=bev_map.device)
+        sources = torch.einsum("bij,hwj->bhwi", old_T_new[:, :2, :2], centres) + old_T_new[:, None, None, :2, 3]
+        size = centres.new_tensor([grid.width, grid.height])
+        resampled = read_map(bev_map, grid.to_cells(sources) / size * 2 - 1)
     return torch.where(moved[:, None, None, None], resampled, bev_map)
 
 
@@ -55,5 +55,24 @@ def crop_bev(bev_map: Tensor, grid: BEVGrid, target: BEVGrid) -> Tensor:
         return bev_map
     size = torch.tensor([grid.width, grid.height], dtype=torch.float32, device=bev_map.device)
     locations = grid.to_cells(target.cell_centres(device=bev_map.device)) / size * 2 - 1
-    locations = locations.to(bev_map.dtype).expand(len(bev_map), -1, -1, -1)
-    return F.grid_sample(bev_map, locations, padding_mode="border", align_corners=False)
+    return read_map(bev_map, locations.expand(len(bev_map), -1, -1, -1), padding_mode="border")
+
+
+def read_map(bev_map: Tensor, locations: Tensor, mode: str = "bilinear", padding_mode: str = "zeros") -> Tensor:
+    """Values of maps of any float type at places that keep their precision.
+
+    Args:
+        bev_map: (B, C, H, W).
+        locations: (B, h, w, 2) x and y, -1 at the left or top edge of the map and 1 at the other edge.
+        mode: "bilinear" or "nearest".
+        padding_mode: "zeros", or "border" for the nearest value beyond the map.
+
+    Returns:
+        (B, C, h, w), of the map's type.
+    """
+    # 16 bits tell places apart to about a cell only, and grid_sample wants map and places of one type.
+    dtype = torch.promote_types(bev_map.dtype, torch.float32)
+    read = F.grid_sample(
+        bev_map.to(dtype), locations.to(dtype), mode=mode, padding_mode=padding_mode, align_corners=False
+    )
+    return read.to(bev_map.dtype)

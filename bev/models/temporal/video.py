@@ -11,15 +11,16 @@ from bev.structures import BEVMemory
 
 
 class VideoMemory:
-    """Remembers the last sample's map for as long as samples come from one scene."""
+    """Remembers the last sample's map for as long as samples come from one scene, each later than the one before."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self._scene: str | None = None
+        self._time: float | None = None
         self._memory: BEVMemory | None = None
 
     def read(self, samples: Sequence[Det3DDataSample]) -> BEVMemory | None:
-        """The memory that the next sample may use; None where a new scene begins.
+        """The memory that the next sample may use; None where a scene begins, be it the same one anew.
 
         Raises:
             InputError: If the batch holds several samples, which would be consecutive frames, or the sample has no
@@ -30,8 +31,10 @@ class VideoMemory:
         scene = samples[0].metainfo.get("scene_token")
         if not scene:
             raise InputError("video_test_mode needs the scene_token of every sample; build the index with create_data")
-        if scene != self._scene:
-            self._scene, self._memory = scene, None
+        time = samples[0].metainfo.get("timestamp")
+        if scene != self._scene or not _is_later(time, self._time):
+            self._memory = None
+        self._scene, self._time = scene, time
         return self._memory
 
     def write(self, memory: BEVMemory | None) -> None:
@@ -40,4 +43,9 @@ class VideoMemory:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._scene = self._memory = None
+        self._scene = self._time = self._memory = None
+
+
+def _is_later(time: float | None, last: float | None) -> bool:
+    """Whether a sample follows the last one; of samples that don't tell their time, the order counts."""
+    return time is None or last is None or time > last

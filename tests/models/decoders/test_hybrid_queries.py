@@ -8,6 +8,7 @@ from test_perceptor import GRID, PERSPECTIVE, small_clip, small_detection, small
 from bev.geometry import BEVGrid
 from bev.geometry.boxes import encode_boxes
 from bev.models.decoders import HybridQueries
+from bev.models.decoders.hybrid_queries import _join
 from bev.models.heads.perspective.objects import Sight, image_intrinsics, objects_in_images
 from bev.models.heads.perspective.proposals import ProposalOptions, propose, to_bev
 from bev.structures import BEVFeatures, Proposals
@@ -106,12 +107,23 @@ def test_a_head_that_knows_an_image_proposes_its_objects() -> None:
     assert (distances.amin(1) < 3.0).all()
 
 
-def test_two_stages_train_and_predict_together() -> None:
+def test_of_two_types_the_more_precise_one_stays() -> None:
+    own, proposed = torch.rand(1, 4, 3).bfloat16(), torch.rand(1, 2, 3, 3)
+    joined = _join(own, proposed, groups=2).unflatten(1, (2, -1))
+    assert torch.equal(joined[:, :, 2:], proposed)
+    assert torch.equal(joined[:, :, :2], own.float().unflatten(1, (2, -1)))
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16, torch.float16])
+def test_two_stages_train_and_predict_together(dtype: torch.dtype | None) -> None:
     perspective = {**PERSPECTIVE, "proposals": {"max_num": 4}}
     detection = small_detection(type="HybridQueries", num_classes=3, num_proposals=4)
     model = small_perceptor(heads={"detection": detection, "perspective": perspective}, proposals_from="perspective")
-    total, _ = model.train().parse_losses(model(small_clip(), small_samples(), mode="loss"))
-    total.backward()
+    autocast = torch.autocast("cpu", dtype, enabled=dtype is not None)
+    with autocast:
+        losses = model.train()(small_clip(), small_samples(), mode="loss")
+    model.parse_losses(losses)[0].backward()
     assert [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None] == []
-    found = model.eval()(small_clip(), small_samples(), mode="predict")
+    with autocast:
+        found = model.eval()(small_clip(), small_samples(), mode="predict")
     assert len(found[0].pred_instances_3d.scores_3d) <= 5

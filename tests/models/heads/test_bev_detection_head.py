@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bev.geometry.grid import BEVGrid
+from bev.models.decoders.queries import Queries
 from bev.models.heads import BEVDetectionHead, DetectionOutputs
 from bev.structures import BEVFeatures
 
@@ -163,3 +164,12 @@ def test_bfloat16_autocast(make_sample) -> None:
         losses = head.loss(outputs, [sample])
     assert outputs.codes.dtype == torch.float32
     assert all(loss.dtype == torch.float32 and torch.isfinite(loss) for loss in losses.values())
+
+
+def test_references_that_16_bits_round_to_the_border_can_be_moved() -> None:
+    head, states = small_head().eval(), torch.zeros(1, 1, CHANNELS)
+    reference = torch.tensor([[[0.999, 0.001, 0.5]]]).bfloat16()
+    queries = Queries(states, states, reference, num_groups=1)
+    _, centre = head._predict_layer(0, states, reference, queries, GRID)
+    assert ((centre > 0) & (centre < 1)).all()
+    torch.testing.assert_close(centre, reference.float(), atol=1e-4, rtol=0)

@@ -57,3 +57,21 @@ def test_refuses_another_number_of_frames():
     fusion = TemporalFusion(num_frames=2, embed_dims=4)
     with pytest.raises(ValueError, match="built for 2 frames, but the clip has 3"):
         fusion([torch.randn(1, 4, 5, 7)] * 3, torch.ones(1, 3, dtype=torch.bool), current=2)
+
+
+def test_recomputation_leaves_batch_statistics_alone() -> None:
+    frames, mask = [torch.randn(2, 4, 5, 7) for _ in range(2)], torch.ones(2, 2, dtype=torch.bool)
+    fusions = []
+    for with_cp in (False, True):
+        torch.manual_seed(0)
+        fusion = TemporalFusion(num_frames=2, embed_dims=4, hidden_dims=6, with_cp=with_cp)
+        fusion.blocks[1].eval()
+        loss = fusion(frames, mask, current=1).square().sum()
+        loss.backward(retain_graph=True)
+        loss.backward()
+        fusions.append(fusion)
+    for (name, plain), (_, recomputed) in zip(*(fusion.named_parameters() for fusion in fusions), strict=True):
+        torch.testing.assert_close(recomputed.grad, plain.grad, msg=name)
+    for (name, plain), (_, recomputed) in zip(*(fusion.named_buffers() for fusion in fusions), strict=True):
+        assert torch.equal(recomputed, plain), name
+    assert fusions[1].blocks[0].bn1.num_batches_tracked == 1

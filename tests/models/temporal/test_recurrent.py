@@ -52,6 +52,13 @@ def test_a_landmark_is_found_where_it_is_now() -> None:
     assert column == pytest.approx(round(column), abs=1e-5)
 
 
+def test_a_map_of_16_bits_is_turned_as_precisely_as_one_of_32() -> None:
+    module = RecurrentBEV({**SQUARE, "shape": (200, 200)}, interpolation="nearest")
+    numbers = torch.arange(200.0).expand(1, 1, 200, 200).contiguous()
+    expected = module.turn(numbers, torch.tensor([0.3]))
+    assert torch.equal(module.turn(numbers.bfloat16(), torch.tensor([0.3])), expected.bfloat16())
+
+
 def test_samples_without_a_previous_frame_have_no_shift() -> None:
     module = RecurrentBEV(SQUARE)
     poses = torch.from_numpy(np.stack([drive(0.0, 0.0)] * 2))[:, None]

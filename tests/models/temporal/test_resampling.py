@@ -4,10 +4,12 @@ import math
 
 import golden
 import golden_bevformer as reference
+import pytest
 import torch
 
 from bev.geometry.grid import BEVGrid
 from bev.models.temporal import resample_bev
+from bev.models.temporal.resampling import crop_bev
 
 GRID = BEVGrid((-4.0, 0.0, -1.0, 6.0, 16.0, 1.0), (32, 40))
 
@@ -63,3 +65,18 @@ def test_identity_changes_no_bit_even_beside_a_sample_that_moves():
     both = resample_bev(bev_map, GRID, torch.stack([torch.eye(4), turned]))
     assert torch.equal(both[0], bev_map[0])
     assert not torch.allclose(both[1], bev_map[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bits_are_those_of_the_values_and_not_of_their_places(dtype: torch.dtype) -> None:
+    """On a map of 200 x 200 cells that says what each cell's column is, and with autocast or without."""
+    grid, part = BEVGrid((-51.2, -51.2, -5, 51.2, 51.2, 3), (200, 200)), BEVGrid((-40, -40, -1, 40, 40, 5), (190, 190))
+    columns = torch.arange(200.0).expand(1, 1, 200, 200).contiguous()
+    turned = torch.eye(4)
+    turned[:2, :2] = torch.tensor([[math.cos(0.3), -math.sin(0.3)], [math.sin(0.3), math.cos(0.3)]])
+    expected, cropped = resample_bev(columns, grid, turned[None]), crop_bev(columns, grid, part)
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(resample_bev(columns, grid, turned[None]), expected)
+        assert torch.equal(crop_bev(columns, grid, part), cropped)
+    assert torch.equal(resample_bev(columns.to(dtype), grid, turned[None]), expected.to(dtype))
+    assert torch.equal(crop_bev(columns.to(dtype), grid, part), cropped.to(dtype))

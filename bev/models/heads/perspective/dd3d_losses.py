@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_reduce
 from torch import Tensor
 
 from bev.models.heads.perspective.assignment import Assignment
@@ -156,6 +155,4 @@ def _area(distances: Tensor) -> Tensor:
 
 def _sum_over_ranks(weights: Tensor) -> Tensor:
     """Mean over all training processes of the sum of the weights, at least 1e-6."""
-    total = weights.sum().detach().clone()
-    all_reduce(total, op="mean")
-    return total.clamp(min=1e-6)
+    return mean_over_ranks(weights.sum(), minimum=1e-6)

@@ -90,7 +90,7 @@ def objects_in_images(samples: Sequence[Det3DDataSample], clip: CameraClip, sigh
     mask = clip.camera_mask[:, clip.current]
     intrinsics, cam_T_bev = image_intrinsics(clip)
     sizes = clip.image_sizes[:, clip.current][mask]
-    bev_T_aug = clip.bev_T_aug
+    bev_T_aug = clip.bev_T_aug.float()
     owners = mask.nonzero()[:, 0].tolist()
     parts = [
         _objects_of_image(image, samples[b], intrinsics[image], cam_T_bev[image] @ bev_T_aug[b], sizes[image], sight)

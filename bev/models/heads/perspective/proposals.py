@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from bev.geometry.boxes import CODE_SIZE, encode_boxes
+from bev.models.heads.perspective.assignment import Places
 from bev.models.heads.perspective.camera_boxes import CameraBoxes
 from bev.models.heads.perspective.objects import image_intrinsics
 from bev.structures import CameraClip, Proposals
@@ -57,48 +58,72 @@ class _Candidates:
     labels: Tensor
 
 
+@dataclass
+class _Picks:
+    """(place, class) pairs of all images that may be objects, image by image, best first.
+
+    Attributes:
+        images: (D,) int64.
+        places: (D,) int64 among the places of one image.
+        chosen: (D,) int64, the same among those of all images.
+        labels: (D,) int64.
+        scores: (D,) class scores times centredness.
+    """
+
+    images: Tensor
+    places: Tensor
+    chosen: Tensor
+    labels: Tensor
+    scores: Tensor
+
+
 @torch.no_grad()
 def propose(head: DD3DHead, outputs: DD3DOutputs, options: ProposalOptions) -> Proposals:
-    """The best objects of each sample, without gradient; what two images show of one object is merged."""
+    """The best objects of each sample, without gradient; what two images show of one object is merged.
+
+    Within autocast, too, all is in float32: 16 bits are too few for depths and pixels, and matrices are inverted.
+    """
     clip = outputs.clip
-    mask = clip.camera_mask[:, clip.current]
-    owners = mask.nonzero()[:, 0].tolist()
-    intrinsics, cam_T_bev = image_intrinsics(clip)
-    scores = outputs.flat("logits").sigmoid() * outputs.flat("centredness").sigmoid()
-    per_sample: list[list[_Candidates]] = [[] for _ in range(clip.batch_size)]
-    for image, b in enumerate(owners):
-        bev_T_cam = clip.bev_augmentation[b].float() @ torch.linalg.inv(cam_T_bev[image])
-        per_sample[b].append(_of_image(head, outputs, scores, image, intrinsics[image], bev_T_cam, options))
-    return _pad([_merge(images, options) for images in per_sample], clip, options.max_num)
+    with torch.autocast(clip.device.type, enabled=False):
+        owners = clip.camera_mask[:, clip.current].nonzero()[:, 0].tolist()
+        per_sample: list[list[_Candidates]] = [[] for _ in range(clip.batch_size)]
+        for b, candidates in zip(owners, _of_images(head, outputs, owners, options), strict=True):
+            per_sample[b].append(candidates)
+        return _pad([_merge(images, options) for images in per_sample], clip, options.max_num)
 
 
-def _of_image(
-    head: DD3DHead,
-    outputs: DD3DOutputs,
-    scores: Tensor,
-    image: int,
-    intrinsic: Tensor,
-    bev_T_cam: Tensor,
-    options: ProposalOptions,
-) -> _Candidates:
-    """Candidates of one image after suppression by their outlines."""
-    places = head.places(outputs)
-    own = places.batch_index(
-        torch.tensor(image, device=scores.device), torch.arange(len(places.locations), device=scores.device),
-        outputs.num_images,
-    )  # fmt: skip
-    best, order = scores[own].flatten().topk(min(options.max_per_image, own.numel() * scores.shape[1]))
-    order = order[best > options.score_threshold]
-    place, labels = order // scores.shape[1], order % scores.shape[1]
-    chosen, locations = own[place], places.locations[place]
-    boxes = head.boxes_at(outputs, chosen, labels, locations, intrinsic.expand(len(order), 3, 3))
-    confidences = head.class_values(outputs, "confidences", chosen, labels)[:, 0].sigmoid()
-    final = best[: len(order)] * confidences
-    distances = outputs.flat("distances")[chosen]
+def _of_images(head: DD3DHead, outputs: DD3DOutputs, owners: list[int], options: ProposalOptions) -> list[_Candidates]:
+    """Candidates of each image, which belongs to the sample in `owners`, after suppression by their outlines."""
+    places, (intrinsics, cam_T_bev) = head.places(outputs), image_intrinsics(outputs.clip)
+    picks = _pick(outputs, places, options)
+    locations = places.locations[picks.places]
+    boxes = head.boxes_at(outputs, picks.chosen, picks.labels, locations, intrinsics[picks.images])
+    scores = picks.scores * head.class_values(outputs, "confidences", picks.chosen, picks.labels)[:, 0].sigmoid()
+    distances = outputs.flat("distances")[picks.chosen]
     outlines = torch.cat([locations - distances[:, :2], locations + distances[:, 2:]], dim=1)
-    kept = batched_nms(outlines, final, labels, options.nms_iou)
-    speeds = outputs.flat("speeds")[chosen, 0]
-    return _Candidates(to_bev(boxes[kept], speeds[kept], bev_T_cam), final[kept], labels[kept])
+    speeds = outputs.flat("speeds")[picks.chosen, 0]
+    found = []
+    for image, b in enumerate(owners):
+        own = (picks.images == image).nonzero()[:, 0]
+        kept = own[batched_nms(outlines[own], scores[own], picks.labels[own], options.nms_iou)]
+        bev_T_cam = outputs.clip.bev_augmentation[b].float() @ torch.linalg.inv(cam_T_bev[image])
+        found.append(_Candidates(to_bev(boxes[kept], speeds[kept], bev_T_cam), scores[kept], picks.labels[kept]))
+    return found
+
+
+def _pick(outputs: DD3DOutputs, places: Places, options: ProposalOptions) -> _Picks:
+    """The best pairs of each image."""
+    scores = outputs.flat("logits").sigmoid() * outputs.flat("centredness").sigmoid()
+    num_classes, all_places = scores.shape[1], torch.arange(len(places.locations), device=scores.device)
+    parts = []
+    for image in range(outputs.num_images):
+        own = places.batch_index(torch.tensor(image, device=scores.device), all_places, outputs.num_images)
+        best, order = scores[own].flatten().topk(min(options.max_per_image, own.numel() * num_classes))
+        above = best > options.score_threshold
+        best, order = best[above], order[above]
+        place = order // num_classes
+        parts.append((torch.full_like(place, image), place, own[place], order % num_classes, best))
+    return _Picks(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
 def to_bev(boxes: CameraBoxes, speeds: Tensor, bev_T_cam: Tensor) -> Tensor:
@@ -125,13 +150,16 @@ def _merge(images: list[_Candidates], options: ProposalOptions) -> _Candidates:
     )
     order = scores.argsort(descending=True)
     boxes, scores, labels = boxes[order], scores[order], labels[order]
-    near = torch.cdist(boxes[:, :2], boxes[:, :2]) < options.merge_distance
-    conflicts = (near & (labels[:, None] == labels)).triu(1).cpu()
+    ground, kinds = boxes[:, :2].cpu(), labels.cpu()
+    kept: list[int] = []
     alive = torch.ones(len(order), dtype=torch.bool)
     for index in range(len(order)):
+        if len(kept) == options.max_num:
+            break
         if alive[index]:
-            alive &= ~conflicts[index]
-    kept = alive.nonzero().squeeze(1)[: options.max_num].to(boxes.device)
+            kept.append(index)
+            near = (ground - ground[index]).norm(dim=1) < options.merge_distance
+            alive &= ~(near & (kinds == kinds[index]))
     return _Candidates(boxes[kept], scores[kept], labels[kept])
 
 
