@@ -48,9 +48,9 @@ class BuildOps(BuildExtension):
 
     def run(self) -> None:
         """Build each library by itself, so that a CUDA that doesn't fit leaves the CPU kernels; warn of failures."""
-        every, in_place, compiler = self.extensions, self.inplace, self.compiler
-        for extension in every:
-            self.extensions, self.inplace, self.compiler = [extension], in_place, compiler
+        given = {name: getattr(self, name) for name in ("extensions", "inplace", "compiler")}
+        for extension in given["extensions"]:
+            self.__dict__.update(given, extensions=[extension])
             try:
                 super().run()
             except Exception as error:
@@ -63,7 +63,7 @@ class BuildOps(BuildExtension):
                     "warning: BEV_OPS_REQUIRE_BUILD=1 makes this an error.\n",
                     file=sys.stderr,
                 )
-        self.extensions, self.inplace = every, in_place
+        self.__dict__.update(given)
 
 
 class CollectModules(build_py):

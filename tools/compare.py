@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Trains and evaluates several configs with several seeds and prints a table of what came out. Resumable.
 
+Each run's folder, WORK_DIR/CONFIG_NAME/seedN, notes how it is made, in options.json: numbers of another config, data
+root or set of options are refused, not printed.
+
 tools/compare.py configs/a.py configs/b.py --seeds 0 1 2 --work-dir work_dirs/comparison \
     --cfg-options train_cfg.max_epochs=1 param_scheduler.1.T_max=1
 """
@@ -8,16 +11,22 @@ tools/compare.py configs/a.py configs/b.py --seeds 0 1 2 --work-dir work_dirs/co
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import read_json
 from bev.engine.cli import read_metrics, run_main
+from bev.errors import InputError
 
 TOOLS = Path(__file__).resolve().parent
 METRICS = ("mAP", "NDS", "mATE")
+OPTIONS_FILE = "options.json"
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,17 +43,31 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def run(config: Path, seed: int, options: argparse.Namespace) -> dict[str, float]:
     """Train and evaluate once, unless that is done.
 
+    A folder of results without a note of their options gets one once the results have proved to be whole.
+
     Raises:
+        InputError: If the folder's results come from other options.
         SystemExit: If a tool fails; its own message stands above.
     """
     folder = options.work_dir / config.stem / f"seed{seed}"
     result = folder / "test" / "test_metrics.json"
     data = ["--data-root", options.data_root] if options.data_root else []
     overrides = ["--cfg-options", f"randomness.seed={seed}", *options.cfg_options]
+    made_with = {
+        "config": str(config.resolve()),
+        "data_root": options.data_root,
+        "cfg_options": dict(word.partition("=")[::2] for word in options.cfg_options),
+    }
+    unknown = not is_noted(folder, made_with)
+    adopted = unknown and folder.exists() and any(folder.iterdir())
+    if adopted:
+        print(f"{folder}: nothing says what its results were made with; they are taken to be of these options")
+    elif unknown:
+        note(folder, made_with)
     checkpoint = folder / "train" / "final.pth"
     commands = (
         (checkpoint, ["train.py", config, "--work-dir", checkpoint.parent, "--resume", *data, *overrides]),
-        (result, ["test.py", config, checkpoint, "--work-dir", result.parent, *data]),
+        (result, ["test.py", config, checkpoint, "--work-dir", result.parent, *data, *overrides]),
     )
     for output, command in commands:
         if not output.exists():
@@ -57,7 +80,31 @@ def run(config: Path, seed: int, options: argparse.Namespace) -> dict[str, float
     missing = [metric for metric in METRICS if metric not in metrics]
     if missing:
         sys.exit(f"error: {result}: no {', '.join(missing)}: only evaluations by nuScenes' metrics are compared")
+    if adopted:
+        note(folder, made_with)
     return metrics
+
+
+def is_noted(folder: Path, made_with: Mapping[str, Any]) -> bool:
+    """Whether a run's folder notes what it is made with, which must be this.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    file, advice = folder / OPTIONS_FILE, "choose another --work-dir, or delete the folder"
+    if not file.exists():
+        return False
+    present = read_json(file, dict, advice)
+    for key, wanted in made_with.items():
+        if present.get(key) != wanted:
+            raise InputError(f"{file}: the run has {key} {present.get(key)}, not {wanted}; {advice}")
+    return True
+
+
+def note(folder: Path, made_with: Mapping[str, Any]) -> None:
+    """Note what a run is made with in its folder."""
+    with atomic_write(folder / OPTIONS_FILE, "w") as stream:
+        json.dump(made_with, stream, indent=1)
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
@@ -77,6 +124,10 @@ def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
     options = parse_args(arguments)
+    stems = [config.stem for config in options.configs]
+    if len(set(stems)) < len(stems):
+        name = next(stem for stem in stems if stems.count(stem) > 1)
+        raise InputError(f"{stems.count(name)} configs are called {name}; results are kept by name: rename all but one")
     results: dict[str, list[dict[str, float]]] = {config.stem: [] for config in options.configs}
     for seed in options.seeds:
         for config in options.configs:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from bev.engine.cli import DictAction, run_main
 
 if TYPE_CHECKING:
     from bev.inference import StreamingPerceptor
+    from bev.inference.sources import StepInput
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -62,51 +63,66 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bev.register_all()
     from bev.datasets.atomic import atomic_write
     from bev.engine.config import load_config
-    from bev.engine.data_config import evaluated_dataset
+    from bev.engine.data_config import bev_frame, evaluated_dataset
     from bev.inference import GreedyTracker, StreamingPerceptor
     from bev.visualization import write_mp4
 
     tracker = None if options.no_tracking else GreedyTracker()
     config = load_config(options.config, options.cfg_options)
+    dataset = evaluated_dataset(config)
+    moments, cameras = open_source(options, bev_frame(dataset), dataset.get("on_error", "raise"))
     perceptor = StreamingPerceptor(
         config,
         options.checkpoint,
         options.device,
+        cameras=cameras,
         precision=options.precision,
         score_threshold=options.score,
         tracker=tracker,
     )
     records: list[dict] = []
     video, report = options.out / "demo.mp4", options.out / "detections.json"
-    on_error = evaluated_dataset(config).get("on_error", "raise")
-    moments = open_source(options, perceptor.bev_frame, on_error)
-    write_mp4(video, run(perceptor, moments, options, records), options.fps)
+    write_mp4(video, run(perceptor, moments, cameras, options, records), options.fps)
     with atomic_write(report, "w") as file:
         json.dump({"config": str(options.config), "frames": records}, file)
     objects = sum(len(record["objects"]) for record in records)
     print(f"{video} and {report}: {len(records)} frames, {objects} objects")
 
 
-def open_source(options: argparse.Namespace, bev_frame: str, on_error: str) -> Iterator:
-    """What a model trained in this bev frame is to see, moment by moment; `on_error` is the config's data set's."""
+def open_source(
+    options: argparse.Namespace, bev_frame: str, on_error: str
+) -> tuple[Iterable[StepInput], tuple[str, ...] | None]:
+    """What a model trained in this bev frame is to see, moment by moment, and the camera axis of its data set.
+
+    A calibration file lists all cameras in every moment, so the axis follows from the first one: None. `on_error` is
+    that of the config's data set.
+    """
     from bev.inference import sources
 
     if options.source == "index":
-        return sources.replay_index(options.index, options.root, bev_frame=bev_frame, on_error=on_error)
+        replay = sources.IndexReplay(options.index, options.root, bev_frame=bev_frame, on_error=on_error)
+        return replay, replay.cameras
     if options.source == "images":
-        return sources.read_images(options.calibration)
-    return sources.read_videos(options.calibration, options.rate)
+        return sources.read_images(options.calibration), None
+    return sources.read_videos(options.calibration, options.rate), None
 
 
 def run(
-    perceptor: StreamingPerceptor, moments: Iterator, options: argparse.Namespace, records: list[dict]
+    perceptor: StreamingPerceptor,
+    moments: Iterable[StepInput],
+    cameras: Sequence[str] | None,
+    options: argparse.Namespace,
+    records: list[dict],
 ) -> Iterator[np.ndarray]:
-    """Step through the moments, note the detections in `records` and draw each moment: RGB (H, W, 3) uint8."""
+    """Step through the moments, note the detections in `records` and draw each moment: RGB (H, W, 3) uint8.
+
+    All pictures have places for the same cameras, those of the list or else all that the first moment describes.
+    """
     from bev.geometry import pix_T_cam
     from bev.visualization.boxes import BoxSet
-    from bev.visualization.frame import draw_frame
+    from bev.visualization.frame import draw_frame, image_sizes
 
-    scene = None
+    scene, sizes = None, {}
     for moment in tqdm(islice(moments, options.max_frames), desc="frames", unit="frame"):
         if scene is not None and moment.scene != scene:
             perceptor.reset()
@@ -115,15 +131,16 @@ def run(
         records.append({"token": moment.token, **found.as_json()})
         if not moment.images:
             continue
-        projections = {name: pix_T_cam(moment.intrinsics[name]) @ moment.cam_T_ego[name] for name in moment.images}
+        sizes = sizes or image_sizes(moment.images, tuple(cameras or moment.intrinsics))
         yield draw_frame(
             {name: np.ascontiguousarray(image) for name, image in moment.images.items()},
-            projections,
+            {name: pix_T_cam(moment.intrinsics[name]) @ moment.cam_T_ego[name] for name in moment.images},
             BoxSet(found.boxes_ego, found.names, found.scores),
             extent=options.extent,
             title=f"{moment.timestamp:.2f} s   {len(found)} objects with score >= {options.score:g}",
             camera_width=options.camera_width,
             forward=(1.0, 0.0),
+            cameras=sizes,
         )
 
 

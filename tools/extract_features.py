@@ -26,7 +26,12 @@ MAY_LACK = (".gamma1", ".gamma2")  # the classifier T has no layer scales; those
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="an image, or a folder of images")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the features; a killed run goes on in it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the features; a killed run goes on in it, and images that have changed are done again",
+    )
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--variant", choices=INTERNIMAGE, help="a published model")
     model.add_argument("--config", help="config whose model has an InternImage as backbone")

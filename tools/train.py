@@ -12,8 +12,10 @@ from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_experiment_arguments(parser)
-    parser.add_argument("--resume", nargs="?", const="auto", help="continue from this checkpoint, or the last one")
-    parser.add_argument("--load-from", help="start from the weights of a checkpoint")
+    parser.add_argument(
+        "--resume", nargs="?", const="auto", help="continue from this checkpoint, or from the work dir's last, if any"
+    )
+    parser.add_argument("--load-from", help="start from the weights of a checkpoint, where nothing is resumed")
     parser.add_argument(
         "--amp", nargs="?", const="bfloat16", choices=("bfloat16", "float16"), help="mixed precision; bfloat16 alone"
     )
@@ -31,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Build the runner that the arguments describe and train."""
     args = parse_args(arguments)
     bev.register_all()
-    from bev.engine.runner import build_runner, start_from
+    from bev.engine.runner import build_runner
+    from bev.engine.start import choose_start
 
     config = load_experiment(args)
     if args.amp:
@@ -42,11 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config.auto_scale_lr.enable = False
     if args.seed is not None:
         config.setdefault("randomness", {})["seed"] = args.seed
-    config.resume = args.resume is not None
-    if args.resume and args.resume != "auto":
-        config.load_from = args.resume
-    elif args.load_from:
-        start_from(config, args.load_from)
+    choose_start(config, args.resume, args.load_from)
     build_runner(config, args.launcher).train()
 
 

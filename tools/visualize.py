@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from tqdm import tqdm
 import bev
 from bev.datasets.atomic import atomic_write
 from bev.engine.cli import run_main
+from bev.errors import InputError
 
 if TYPE_CHECKING:
     from bev.visualization.painter import SamplePainter
@@ -28,24 +29,19 @@ if TYPE_CHECKING:
 BOX_VIDEO_CAMERA_WIDTH = 400
 """Widest camera image in a video of boxes, pixels: mosaic and bird's-eye view then fit a screen."""
 
+NARROWEST = 64
+"""Least width of a picture or camera image, pixels."""
+
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--root", required=True, help="data root")
-    shared.add_argument("--index", required=True, help="index file with the samples")
-    shared.add_argument("--out", type=Path, default=Path("work_dirs/figures"), help="folder of the pictures")
-    shared.add_argument("--count", type=int, default=6, help="pictures, spread evenly over the index")
-    shared.add_argument("--tokens", nargs="*", help="draw these samples instead")
-    shared.add_argument("--video", type=Path, help="also write the samples of the first scenes as an MP4")
-    shared.add_argument("--video-frames", type=int, default=40, help="frames of the video")
-    shared.add_argument("--fps", type=float, default=4.0, help="frames per second of the video; key frames are 2 Hz")
+    shared = shared_arguments()
     drawn = parser.add_subparsers(dest="drawn", required=True, metavar="{nuscenes,waymo,occupancy,openlane_v2}")
 
     boxed = argparse.ArgumentParser(add_help=False, parents=[shared])
     boxed.add_argument("--score", type=float, default=0.25, help="draw predictions that score at least this")
     boxed.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
-    boxed.add_argument("--camera-width", type=int, default=480, help="width of a camera image in pixels")
+    boxed.add_argument("--camera-width", type=at_least(NARROWEST), default=480, help="width of a camera image, pixels")
 
     boxes = drawn.add_parser("nuscenes", parents=[boxed], help="3D boxes on the cameras and in bird's-eye view")
     boxes.add_argument("--results", help="submission with predictions; ground truth alone without it")
@@ -61,7 +57,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     voxels.add_argument("--results", metavar="DIR", help="folder of TOKEN.npz files; ground truth alone without it")
     voxels.add_argument("--no-truth", action="store_true", help="draw predictions alone; needs no ROOT/gts")
     voxels.add_argument("--mask", choices=("camera", "lidar"), help="draw voxels of this mask of the labels only")
-    voxels.add_argument("--width", type=int, default=1920, help="width of the picture in pixels")
+    voxels.add_argument("--width", type=at_least(NARROWEST), default=1920, help="width of the picture in pixels")
     voxels.add_argument("--threads", type=int, help="threads; the processor's cores without it")
     voxels.set_defaults(run=draw_occupancy)
 
@@ -69,9 +65,44 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     lanes.add_argument("--results", help="predictions of OpenLaneMetric, or a submission; truth alone without it")
     lanes.add_argument("--score", type=float, default=0.3, help="draw lanes and elements that score at least this")
     lanes.add_argument("--relation", type=float, default=0.5, help="draw relations that are at least this probable")
-    lanes.add_argument("--width", type=int, default=1600, help="width of the picture in pixels")
+    lanes.add_argument("--width", type=at_least(NARROWEST), default=1600, help="width of the picture in pixels")
     lanes.set_defaults(run=draw_lanes)
     return parser.parse_args(arguments)
+
+
+def shared_arguments() -> argparse.ArgumentParser:
+    """What all kinds of pictures take."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--root", required=True, help="data root")
+    shared.add_argument("--index", required=True, help="index file with the samples")
+    shared.add_argument("--out", type=Path, default=Path("work_dirs/figures"), help="folder of the pictures")
+    shared.add_argument("--count", type=at_least(0), default=6, help="pictures, spread evenly over the index")
+    shared.add_argument("--tokens", nargs="*", help="draw these samples instead")
+    shared.add_argument(
+        "--skip-missing", action="store_true", help="leave out samples without all of their images, and count them"
+    )
+    shared.add_argument("--video", type=Path, help="also write the samples of the first scenes as an MP4")
+    shared.add_argument("--video-frames", type=at_least(1), default=40, help="frames of the video")
+    shared.add_argument("--fps", type=positive, default=4.0, help="frames per second of the video; key frames are 2 Hz")
+    return shared
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """An argument's type: a whole number from `least` on."""
+
+    def whole_number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a number of at least {least}, not {text}")
+        return int(text)
+
+    return whole_number
+
+
+def positive(text: str) -> float:
+    """An argument's type: a number above 0."""
+    if not 0 < float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
+    return float(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,15 +114,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def draw_boxes(args: argparse.Namespace) -> None:
     """Draw boxes and, if asked for, training curves."""
-    from bev.visualization import draw_training_curves
+    from bev.visualization.curves import draw_training_curves, newest_scalars
     from bev.visualization.nuscenes import NuScenesPainter
 
+    scalars = newest_scalars(args.scalars) if args.scalars else None
     painter = NuScenesPainter(args.index, args.root, args.results, args.score, args.extent)
     draw_samples(args, painter, args.camera_width, min(args.camera_width, BOX_VIDEO_CAMERA_WIDTH))
-    if args.scalars:
-        scalars = sorted(args.scalars.glob("*/vis_data/scalars.json"))
-        if scalars:
-            draw_training_curves(scalars[-1], args.out / "training.png")
+    if scalars:
+        draw_training_curves(scalars, args.out / "training.png")
 
 
 def draw_waymo(args: argparse.Namespace) -> None:
@@ -124,24 +154,61 @@ def draw_samples(args: argparse.Namespace, painter: SamplePainter, width: int, v
     """Write a PNG for each of the chosen samples and, if asked for, a video of the first ones."""
     from bev.visualization import write_mp4
 
-    for number in tqdm(chosen_samples(args, painter), desc="figures"):
-        picture = cv2.cvtColor(painter.draw(number, width), cv2.COLOR_RGB2BGR)
-        with atomic_write(args.out / f"{painter.token_of(number).replace('/', '_')}.png") as file:
-            file.write(cv2.imencode(".png", picture)[1].tobytes())
+    usable = usable_samples(args, painter)
+    for token, picture in pictures_of(args, painter, chosen_samples(args, painter, usable), width, "figures"):
+        with atomic_write(args.out / f"{token.replace('/', '_')}.png") as file:
+            file.write(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
     if args.video:
-        numbers = range(min(args.video_frames, len(painter)))
-        write_mp4(args.video, tqdm(painter.frames(numbers, video_width), total=len(numbers), desc="video"), args.fps)
+        pictures = pictures_of(args, painter, usable[: args.video_frames], video_width, "video")
+        write_mp4(args.video, (picture for _, picture in pictures), args.fps)
 
 
-def chosen_samples(args: argparse.Namespace, painter: SamplePainter) -> list[int]:
-    """Numbers of the samples to draw as pictures."""
+def pictures_of(
+    args: argparse.Namespace, painter: SamplePainter, numbers: Sequence[int], width: int, what: str
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Tokens and pictures of samples; with `--skip-missing`, of those whose images can be read."""
+    from bev.datasets.image_files import ImageReadError
+
+    damaged = 0
+    for number in tqdm(numbers, desc=what):
+        try:
+            picture = painter.draw(number, width)
+        except ImageReadError as error:
+            if not args.skip_missing:
+                raise ImageReadError(
+                    f"{error}. Restore the file, or leave such samples out with --skip-missing"
+                ) from error
+            damaged += 1
+        else:
+            yield painter.token_of(number), picture
+    if damaged:
+        print(f"{what}: {damaged} of {len(numbers)} samples left out: an image can't be read")
+
+
+def usable_samples(args: argparse.Namespace, painter: SamplePainter) -> Sequence[int]:
+    """Numbers of all samples; with `--skip-missing`, of those whose images are there."""
+    everything = range(len(painter))
+    if not args.skip_missing:
+        return everything
+    usable = [number for number in tqdm(everything, desc="images") if painter.has_images(number)]
+    if not usable:
+        raise InputError(f"{args.index}: no sample has all its images below {args.root}")
+    if len(usable) < len(painter):
+        missing = len(painter) - len(usable)
+        print(f"{missing} of {len(painter)} samples left out: images are missing below {args.root}")
+    return usable
+
+
+def chosen_samples(args: argparse.Namespace, painter: SamplePainter, usable: Sequence[int]) -> list[int]:
+    """Numbers of the usable samples to draw as pictures."""
     if not args.tokens:
-        return spread(len(painter), args.count)
+        return [usable[place] for place in spread(len(usable), args.count)]
     numbers = {painter.token_of(number): number for number in range(len(painter))}
     missing = [token for token in args.tokens if token not in numbers]
     if missing:
         sys.exit(f"error: {args.index}: no sample {missing[0]}; --tokens takes sample tokens of this index")
-    return [numbers[token] for token in args.tokens]
+    drawable = set(usable)
+    return [numbers[token] for token in args.tokens if numbers[token] in drawable]
 
 
 def spread(total: int, count: int) -> list[int]:

@@ -23,8 +23,10 @@ from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import DefaultScope, root
 from mmengine.registry.registry import Registry
+from mmengine.utils import import_modules_from_strings
 
 from bev.datasets.text_files import one_line
+from bev.engine.untyped_nodes import extra_keys, free_name, is_untyped
 from bev.errors import InputError
 
 # Keys that the registry, the runner or a wrapper takes out before the class sees the rest.
@@ -61,13 +63,34 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     _make_projects_importable(path)
     config = _read(path)
     _register_package(scope_of(config))
-    problems = [problem for key in overrides or {} if (problem := unknown_override(config, key))]
+    problems = []
+    for group in _in_order(overrides or {}):
+        wrong = [problem for key in group if (problem := unknown_override(config, key))]
+        problems += wrong
+        if not wrong:
+            _merge(config, group, path)
     if not problems:
-        config.merge_from_dict(dict(overrides or {}))
         problems = list(unknown_arguments(config._cfg_dict, "", scope_of(config)))
     if problems:
         raise ConfigError(f"{path}: " + "; ".join(problems))
     return config
+
+
+def _in_order(overrides: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Overrides in groups, each of which tells what the next may hold: modules to import, types, and all others."""
+    groups: list[dict[str, Any]] = [{}, {}, {}]
+    for key, value in overrides.items():
+        groups[0 if key.startswith("custom_imports") else 1 if key.endswith(".type") else 2][key] = value
+    return groups
+
+
+def _merge(config: Config, overrides: dict[str, Any], path: Path) -> None:
+    config.merge_from_dict(overrides)
+    if any(key.startswith("custom_imports") for key in overrides):
+        try:
+            import_modules_from_strings(**{"imports": None, **(config.custom_imports or {})})
+        except (ImportError, TypeError) as error:
+            raise ConfigError(f"{path}: custom_imports: {one_line(error)}") from error
 
 
 def _read(path: Path) -> Config:
@@ -106,22 +129,28 @@ def unknown_override(config: Config, key: str) -> str | None:
                 return f"override {key}: {'.'.join(parts[:depth])} is a list of {len(node)}, {part!r} is no index of it"
             node = node[int(part)]
         elif isinstance(node, Mapping):
-            if part not in node:
-                return _missing_key(node, key, parts, depth, scope_of(config))
-            node = node[part]
+            if part in node:
+                node = node[part]
+                continue
+            if problem := _missing_key(config, node, key, depth):
+                return problem
+            if not is_untyped(parts[: depth + 1], config):
+                return None
+            node = {}
         else:
             return f"override {key}: {'.'.join(parts[:depth])} is a value, not a dict"
     return None
 
 
-def _missing_key(node: Mapping, key: str, parts: list[str], depth: int, scope: str) -> str | None:
+def _missing_key(config: Config, node: Mapping, key: str, depth: int) -> str | None:
+    parts = key.split(".")
     part = parts[depth]
-    known = sorted(map(str, node))
+    known = sorted({*map(str, node), *extra_keys(parts[:depth], config)})
     if depth == 0:
         from mmengine.runner import Runner  # imports torch and more: too slow for who only reads a command line
 
         known += inspect.signature(Runner).parameters
-        known += ["auto_scale_lr", "find_unused_parameters", "sync_bn", "model_wrapper_cfg"]
+        known += ["auto_scale_lr", "find_unused_parameters", "sync_bn", "model_wrapper_cfg", "custom_imports"]
         accepted = part in known
     elif depth == 1 and parts[0] in LOADERS:
         from torch.utils.data import DataLoader
@@ -129,11 +158,10 @@ def _missing_key(node: Mapping, key: str, parts: list[str], depth: int, scope: s
         known += [*inspect.signature(DataLoader).parameters, "num_batch_per_epoch"]  # mmengine's runner takes the last
         accepted = part in known
     else:
-        arguments = accepted_arguments(node, scope)
-        accepted = arguments is None if "type" in node else False
-        if arguments is not None:
-            known += sorted(arguments)
-            accepted = part in arguments
+        arguments = accepted_arguments(node, scope_of(config))
+        known += sorted(arguments or ())
+        takes_all = "type" in node and arguments is None
+        accepted = takes_all or part in known or free_name(parts[: depth + 1], parts[depth + 1 :])
     if accepted:
         return None
     return f"override {key}: no key {part!r} in {'.'.join(parts[:depth]) or 'the config'}{_suggestion(part, known)}"

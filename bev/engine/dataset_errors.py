@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from bev.errors import InputError
@@ -21,31 +21,26 @@ class AnnotationFileError(InputError):
     """An annotation file of a data set can't be read; the message names it, or those that it may be."""
 
 
-class ExperimentRunner(Runner):
-    """mmengine's runner, which tells whose annotations can't be read."""
+@contextmanager
+def reading_annotations(dataloader: DataLoader | dict) -> Iterator[None]:
+    """While a loader is built from a config.
 
-    @staticmethod
-    def build_dataloader(
-        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
-    ) -> DataLoader:
-        """As mmengine's.
-
-        Raises:
-            AnnotationFileError: If a data set of another package fails while it reads its annotations.
-            OSError: If a file isn't there.
-        """
-        try:
-            return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
-        except (InputError, OSError, MemoryError):
+    Raises:
+        AnnotationFileError: If a data set of another package fails while it reads its annotations.
+        OSError: If a file isn't there.
+    """
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        if not _while_reading(error.__traceback__) or isinstance(dataloader, DataLoader):
             raise
-        except Exception as error:
-            if not _while_reading(error.__traceback__) or isinstance(dataloader, DataLoader):
-                raise
-            files = ", ".join(sorted(set(_annotation_files(dataloader)))) or "its annotations"
-            raise AnnotationFileError(
-                f"{files}: not annotations as {_kind(dataloader)} reads them ({type(error).__name__}: {error}); "
-                "replace the file, or see with BEV_TRACEBACK=1 where the reader stopped"
-            ) from error
+        files = ", ".join(sorted(set(_annotation_files(dataloader)))) or "its annotations"
+        raise AnnotationFileError(
+            f"{files}: not annotations as {_kind(dataloader)} reads them ({type(error).__name__}: {error}); "
+            "replace the file, or see with BEV_TRACEBACK=1 where the reader stopped"
+        ) from error
 
 
 def _while_reading(traceback: TracebackType | None) -> bool:

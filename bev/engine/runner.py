@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from bev.engine.checkpoint import register_safe_checkpoint_loader
-from bev.engine.dataset_errors import ExperimentRunner
+from bev.engine.experiment_runner import ExperimentRunner
 from bev.engine.sharding import FullyShardedModel, ShardedRunner
 from bev.errors import InputError
 
@@ -42,16 +42,6 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
     return ShardedRunner.from_cfg(config)
 
 
-def start_from(config: Config, checkpoint: str) -> None:
-    """Let a training start from the weights in a file: through the config's own `InitialWeightsHook`, if it has one."""
-    hooks = config.setdefault("custom_hooks", [])
-    named = [hook for hook in hooks if hook.type == "InitialWeightsHook"]
-    if named:
-        named[-1].checkpoint = checkpoint
-    else:
-        hooks.append({"type": "InitialWeightsHook", "checkpoint": checkpoint})
-
-
 def is_sharded(config: Config) -> bool:
     """Whether the config asks for a model whose parameters are dealt out to all processes."""
     return (config.get("model_wrapper_cfg") or {}).get("type") == FullyShardedModel.__name__
@@ -77,8 +67,9 @@ def fit_to_cpu(config: Config) -> None:
 def fit_schedule(config: Config) -> float:
     """Stretch what a schedule counts in iterations, so that it covers as many samples as at the base batch size.
 
-    A warm-up of 2000 iterations of 16 samples becomes one of 8000 iterations of 4. Does to schedules what
-    `auto_scale_lr` does to the learning rate, under the same switch.
+    A warm-up of 2000 iterations of 16 samples becomes one of 8000 iterations of 4, whether or not the optimizer
+    accumulates them: schedules advance with every iteration. Does to schedules what `auto_scale_lr` does to the
+    learning rate, under the same switch.
 
     Args:
         config: Changed in place.
@@ -97,7 +88,8 @@ def fit_schedule(config: Config) -> float:
                 if key in scheduler:
                     scheduler[key] = round(scheduler[key] * factor)
     if factor != 1:
-        print_log(f"schedules in iterations are stretched by {factor:g}, to {total} samples per step", logger="current")
+        text = f"schedules in iterations are stretched by {factor:g}: an iteration has {total} samples"
+        print_log(text, logger="current")
     return factor
 
 

@@ -25,7 +25,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bev.engine.dataset_errors import ExperimentRunner
+from bev.engine.experiment_runner import ExperimentRunner
 from bev.errors import InputError
 
 UNITS = ("Block", "Bottleneck", "BasicBlock")  # InternImage's and ResNet's, and those of the temporal fusion

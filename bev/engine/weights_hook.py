@@ -30,7 +30,7 @@ class InitialWeightsHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Load the weights, unless the run continues an earlier one, and log what became of each key."""
-        if runner._resume:
+        if runner._resume and runner._has_loaded:  # mmengine "resumes" without a checkpoint, too
             return
         if self.checkpoint is None:
             runner.logger.warning("this config is meant to start from trained weights: give them with --load-from")
@@ -51,10 +51,16 @@ class ResumeCheckHook(Hook):
             CheckpointError: If the file has no state of a training, or a key is missing, unknown or of another shape.
         """
         if runner._resume:
-            meta = checkpoint.get("meta")
-            if not isinstance(meta, dict) or not all(isinstance(meta.get(key), int) for key in ("epoch", "iter")):
+            if not _has_training(checkpoint):
                 raise CheckpointError(
                     f"checkpoint {runner._load_from or 'of the work dir'} has no state of a training to resume; "
                     "start from its weights with --load-from"
                 )
             load_weights(runner.model, checkpoint, strict=True, prefer_ema=False)
+
+
+def _has_training(checkpoint: dict) -> bool:
+    """Whether a checkpoint has all that mmengine needs to go on, and not weights alone."""
+    meta = checkpoint.get("meta")
+    counted = isinstance(meta, dict) and all(isinstance(meta.get(key), int) for key in ("epoch", "iter"))
+    return counted and all(isinstance(checkpoint.get(key), dict) for key in ("message_hub", "optimizer"))

@@ -5,6 +5,7 @@ Shapes: C channels of a layer, H W height and width of its map.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,13 +23,14 @@ from torch import Tensor, nn
 from bev.datasets.atomic import atomic_write
 from bev.datasets.image_files import ImageReadError, decode_image
 from bev.datasets.npz_files import write_arrays
-from bev.datasets.text_files import read_json
+from bev.datasets.text_files import read_json, read_text
 from bev.errors import InputError
 from bev.models.backbones.internimage import InternImage
 
 FORMATS = ("npz", "safetensors")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
 SETTINGS_FILE = "settings.json"
+SOURCES_FILE = "sources.jsonl"  # a line for each image whose features were written; the last one of an image counts
 STAGE = re.compile(r"stage(\d+)")
 LAYER = re.compile(r"patch_embed|levels\.\d+\.(?:blocks\.\d+(?:\.dcn)?|downsample)")
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of RGB values, as in all published trainings
@@ -159,13 +162,15 @@ def extract_files(
 ) -> Iterator[Path]:
     """Write the features of each image; yields each image when its file is there.
 
-    Files are complete or absent, so a killed run goes on where it was: what is there is kept.
+    Files are complete or absent, so a killed run goes on where it was: what is there is kept, unless it was made from
+    another image of the same name, in another folder or of another size or time.
 
     Args:
         model: In evaluation mode, on any device.
         images: Files.
         root: What their names in `out` are relative to.
-        out: Gets `NAME.FORMAT` for each image, NAME with its own suffix, and `settings.json`.
+        out: Gets `NAME.FORMAT` for each image, NAME with its own suffix, `settings.json`, and `sources.jsonl` with
+            what tells the images apart.
         settings: What to extract.
 
     Raises:
@@ -173,16 +178,19 @@ def extract_files(
     """
     check_layers(model, settings.layers)
     claimed = _is_claimed(out, settings)
+    sources = _read_sources(out)
     device = next(model.parameters()).device
     for image in images:
-        target = out / f"{image.relative_to(root)}.{settings.format}"
-        if not target.exists():
+        name, source = str(image.relative_to(root)), _source_of(image)
+        target = out / f"{name}.{settings.format}"
+        if not target.exists() or sources.get(name) != source:
             maps = extract(model, read_for_backbone(image, settings.size).to(device), settings.layers)
             if not claimed:
                 _claim(out, settings)
                 claimed = True
             dtype = torch.float16 if settings.half else torch.float32
             _write(target, {name: value[0].to(dtype).cpu().numpy() for name, value in maps.items()})
+            _note_source(out, name, source)
         yield image
 
 
@@ -202,6 +210,30 @@ def _is_claimed(out: Path, settings: FeatureSettings) -> bool:
     if differing:
         raise FeatureError(f"{out} has features of another {', '.join(differing)}; choose another folder")
     return True
+
+
+def _source_of(image: Path) -> dict[str, Any]:
+    """What tells an image from others of its name, without reading it."""
+    path = image.resolve()
+    state = path.stat()
+    return {"path": str(path), "size": state.st_size, "mtime_ns": state.st_mtime_ns}
+
+
+def _read_sources(out: Path) -> dict[str, dict[str, Any]]:
+    """Images by name that the features of a folder were made from; a line that a killed run left unfinished is none."""
+    file = out / SOURCES_FILE
+    sources = {}
+    for line in read_text(file, FeatureError).splitlines() if file.exists() else ():
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            entry = json.loads(line)
+            sources[entry["name"]] = entry["source"]
+    return sources
+
+
+def _note_source(out: Path, name: str, source: Mapping[str, Any]) -> None:
+    """Note what the features of an image were made from, once they are written."""
+    with (out / SOURCES_FILE).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"name": name, "source": source}) + "\n")
 
 
 def _write(target: Path, arrays: Mapping[str, np.ndarray]) -> None:

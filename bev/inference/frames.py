@@ -31,23 +31,18 @@ class FrameBuilder:
 
     Args:
         pipeline: The config's test pipeline; what it loads, images and labels, is left out.
-        cameras: Names of the camera slots, in the order that the model was trained with; None takes those of the first
-            frame, nuScenes' six in their usual order and others by name.
         colour: Channel order of the images, "rgb" or "bgr".
 
     Raises:
         InputError: If `colour` is unknown.
     """
 
-    def __init__(
-        self, pipeline: Sequence[Mapping[str, Any]], cameras: Sequence[str] | None = None, colour: str = "rgb"
-    ) -> None:
+    def __init__(self, pipeline: Sequence[Mapping[str, Any]], colour: str = "rgb") -> None:
         if colour not in ("rgb", "bgr"):
             raise InputError(f"colour is 'rgb' or 'bgr', not {colour!r}")
         steps = [step for step in pipeline if step["type"] not in (*LOADING, "PackClip")]
         self.transforms = [TRANSFORMS.build(dict(step)) for step in steps]
         self.pack = PackClip()
-        self.cameras = None if cameras is None else tuple(cameras)
         self.colour = colour
 
     def __call__(
@@ -57,6 +52,7 @@ class FrameBuilder:
         cam_T_bev: Mapping[str, np.ndarray],
         global_T_bev: np.ndarray,
         can_bus: np.ndarray,
+        slots: Sequence[str],
     ) -> CameraClip | None:
         """The clip of one frame, B = T = 1, or None where no camera delivered an image.
 
@@ -68,31 +64,34 @@ class FrameBuilder:
             cam_T_bev: Camera name to (4, 4), from the bev frame to the camera (x right, y down, z forward).
             global_T_bev: (4, 4).
             can_bus: (18,) absolute, see `bev.geometry.can_bus`.
+            slots: Names of the camera axis.
 
         Raises:
             InputError: If an image or a name makes no sense.
             CalibrationError: If a matrix makes no sense.
         """
         present = {name: as_bgr(image, self.colour, name) for name, image in images.items() if image is not None}
-        if self.cameras is None and present:
-            names = set(images)
-            self.cameras = tuple(name for name in CAMERAS if name in names) + tuple(sorted(names - set(CAMERAS)))
-        unknown = sorted(set(present) - set(self.cameras or ()))
-        if unknown:
-            raise InputError(f"camera {', '.join(unknown)} is not one of {', '.join(self.cameras or ())}")
         if not present:
             return None
+        unknown = sorted(set(present) - set(slots))
+        if unknown:
+            raise InputError(
+                f"camera {', '.join(unknown)} is not one of {', '.join(slots)}: name all in StreamingPerceptor("
+                "cameras=[...]), or give their intrinsics from the first step of a drive on"
+            )
         cameras = {name: _camera(name, image, intrinsics, cam_T_bev) for name, image in present.items()}
-        clip = self._clip(cameras, global_T_bev, can_bus)
+        clip = self._clip(cameras, global_T_bev, can_bus, slots)
         for transform in self.transforms:
             clip = transform(clip)
         packed: CameraClip = self.pack(clip)["inputs"]
         moved = clip["frames"][0]["cameras"]
-        projections = [moved[name]["pix_T_bev"] if name in moved else np.eye(4) for name in self.cameras or ()]
+        projections = [moved[name]["pix_T_bev"] if name in moved else np.eye(4) for name in slots]
         exact = torch.from_numpy(np.stack(projections))[None]
         return replace(packed, pix_T_bev=exact).add_batch_axis()
 
-    def _clip(self, cameras: dict[str, dict], global_T_bev: np.ndarray, can_bus: np.ndarray) -> Clip:
+    def _clip(
+        self, cameras: dict[str, dict], global_T_bev: np.ndarray, can_bus: np.ndarray, slots: Sequence[str]
+    ) -> Clip:
         frame = {
             "time": 0.0,
             "valid": True,
@@ -106,7 +105,7 @@ class FrameBuilder:
             "scene_token": "",
             "timestamp": 0.0,
             "global_T_bev": global_T_bev,
-            "camera_names": list(self.cameras or ()),
+            "camera_names": list(slots),
             "current": 0,
             "lidar_path": None,
             "on_error": "raise",
@@ -115,6 +114,16 @@ class FrameBuilder:
             "gt_labels": np.zeros(0, dtype=np.int64),
             "frames": [frame],
         }
+
+
+def camera_slots(*tables: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the camera axis for a rig whose cameras are those that any of the tables knows.
+
+    One nuScenes name brings all six of nuScenes, first and in their usual order, so that each has the embedding that it
+    was trained with even where others are absent. Other cameras follow by name.
+    """
+    names = set().union(*tables)
+    return (*(CAMERAS if names & set(CAMERAS) else ()), *sorted(names - set(CAMERAS)))
 
 
 def as_bgr(image: Image, colour: str, name: str) -> np.ndarray:

@@ -9,15 +9,18 @@ The calibration file of folders and videos (JSON; its own folder is where paths 
 
 `intrinsic` is in pixels; camera frames are x right, y down, z forward, the vehicle's x forward, y left, z up; metres
 and seconds. A camera may be missing from a frame. Without poses the vehicle stands still. `frames` is needed for
-images, and `videos` for videos, whose first pictures belong together.
+images, and `videos` for videos, whose first pictures belong together. The first video leads: its pictures are the
+moments, and the others give theirs that are nearest in time.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median_low
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -31,6 +34,9 @@ from bev.errors import InputError
 from bev.geometry import CalibrationError, check_intrinsic, check_pose, invert_pose, split_projection
 from bev.geometry.can_bus import MEASUREMENTS
 from bev.transforms import LoadMultiCameraImages
+
+TIME_SLACK = 0.02
+"""Seconds by which a video's picture may be further away than half of the time between its pictures: rates vary."""
 
 
 class SourceError(InputError):
@@ -67,23 +73,31 @@ class StepInput:
         return {name: getattr(self, name) for name in names}
 
 
-def replay_index(index: str | Path, root: str | Path, **dataset: Any) -> Iterator[StepInput]:
+class IndexReplay:
     """The samples of a nuScenes index, in order, exactly as offline evaluation sees them.
 
     Args:
         index: File written by `tools/create_data.py`.
         root: Data root.
         **dataset: Further arguments of `NuScenesClipDataset`, such as `bev_frame` or `on_error`.
+
+    Attributes:
+        cameras: Names of the data set's camera axis, for `StreamingPerceptor(cameras=...)`.
     """
-    samples = NuScenesClipDataset(
-        ann_file=str(Path(index).absolute()),
-        data_root=str(root),
-        pipeline=[LoadMultiCameraImages()],
-        test_mode=True,
-        **dataset,
-    )
-    for number in range(len(samples)):
-        yield step_input_of(samples[number])
+
+    def __init__(self, index: str | Path, root: str | Path, **dataset: Any) -> None:
+        self._samples = NuScenesClipDataset(
+            ann_file=str(Path(index).absolute()),
+            data_root=str(root),
+            pipeline=[LoadMultiCameraImages()],
+            test_mode=True,
+            **dataset,
+        )
+        self.cameras: tuple[str, ...] = tuple(self._samples.metainfo["camera_names"])
+
+    def __iter__(self) -> Iterator[StepInput]:
+        for number in range(len(self._samples)):
+            yield step_input_of(self._samples[number])
 
 
 def step_input_of(clip: Mapping[str, Any]) -> StepInput:
@@ -127,7 +141,10 @@ def read_images(calibration: str | Path) -> Iterator[StepInput]:
 
 
 def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[StepInput]:
-    """The videos that a calibration file lists, picture by picture; ends with the shortest one.
+    """The videos that a calibration file lists, picture by picture of the first one, and ends with that.
+
+    Times count from each video's first picture. A camera has no image at a moment that none of its pictures is near:
+    its video has ended or has a gap.
 
     Args:
         calibration: The file.
@@ -138,21 +155,67 @@ def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[
     """
     path, content, intrinsics, cam_T_ego = _read_calibration(calibration)
     files = _entry(content, "videos", path, dict)
-    videos = {name: _decode(path.parent / str(file)) for name, file in files.items()}
+    if not files:
+        raise SourceError(f"{path} lists no videos")
+    (leader, file), *rest = files.items()
+    followers = {name: _Follower(path.parent / str(other)) for name, other in rest}
     poses = [
         (_number(entry, "timestamp", where), _pose(entry, "global_T_ego", where))
         for number, entry in enumerate(_entry(content, "poses", path, list, []))
         for where in (f"{path}, pose {number}",)
     ]
-    due = -np.inf
-    for pictures in zip(*videos.values(), strict=False):
-        time = float(pictures[0][0])
+    due, start = -np.inf, None
+    for picture in _decode(path.parent / str(file)):
+        time = picture.time
+        start = time if start is None else start
         if rate is not None and time < due - 1e-6:
             continue
         due = time + (1 / rate if rate else 0.0)
-        images = {name: picture for name, (_, picture) in zip(videos, pictures, strict=True)}
+        pictures = {leader: picture, **{name: video.nearest(time - start) for name, video in followers.items()}}
+        images = {name: found.rgb() for name, found in pictures.items() if found is not None}
         pose = min(poses, key=lambda entry: abs(entry[0] - time))[1] if poses else np.eye(4)
         yield StepInput(images, intrinsics, cam_T_ego, invert_pose(pose), time)
+
+
+class _Picture(NamedTuple):
+    """Of a video; `period` is what the file says of the seconds between pictures, None where it says nothing."""
+
+    time: float
+    frame: av.VideoFrame
+    period: float | None
+
+    def rgb(self) -> np.ndarray:
+        """(H, W, 3) uint8. Costs as much as decoding does, so only pictures that are looked at are turned into it."""
+        return self.frame.to_ndarray(format="rgb24")
+
+
+class _Follower:
+    """A video whose pictures are looked up by time, onwards only; holds two of them.
+
+    Args:
+        path: Its file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._pictures = _decode(path)
+        self._now, self._next = next(self._pictures), next(self._pictures, None)
+        self._start = self._now.time
+        # The usual time between pictures comes from the last few, since the rate may vary, and holes are few.
+        self._periods = deque([] if self._now.period is None else [self._now.period], maxlen=9)
+        self._note_period()
+
+    def nearest(self, elapsed: float) -> _Picture | None:
+        """The picture nearest to so many seconds after the first one; None where the video has a hole or has ended."""
+        time = self._start + elapsed
+        while self._next is not None and abs(self._next.time - time) <= abs(self._now.time - time):
+            self._now, self._next = self._next, next(self._pictures, None)
+            self._note_period()
+        reach = median_low(self._periods) / 2 + TIME_SLACK if self._periods else TIME_SLACK
+        return self._now if abs(self._now.time - time) <= reach else None
+
+    def _note_period(self) -> None:
+        if self._next is not None:
+            self._periods.append(self._next.time - self._now.time)
 
 
 def _read_calibration(calibration: str | Path) -> tuple[Path, dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -213,13 +276,21 @@ def _read_picture(path: Path, where: str) -> np.ndarray:
         raise SourceError(f"{where}: {path} can't be read ({error})") from error
 
 
-def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Times in seconds and RGB pictures of a video."""
+def _decode(path: Path) -> Iterator[_Picture]:
+    """The pictures of a video, of which there is at least one; their times grow."""
+    last = None
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise SourceError(f"video {path} can't be read: it has no pictures")
-            for frame in container.decode(video=0):
-                yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
+            rate = container.streams.video[0].average_rate if container.streams.video else None
+            for frame in container.decode(video=0) if container.streams.video else ():
+                if frame.time is None or (last is not None and frame.time <= last):
+                    raise SourceError(
+                        f"video {path}: its pictures have no times, or times that run backwards; write it anew into a "
+                        "container that has them: ffmpeg -i OLD NEW.mp4"
+                    )
+                last = float(frame.time)
+                yield _Picture(last, frame, float(1 / rate) if rate else None)
+        if last is None:
+            raise SourceError(f"video {path} can't be read: it has no pictures")
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"video {path} can't be read: {error}") from error

@@ -22,7 +22,7 @@ from bev.errors import InputError
 from bev.geometry import check_pose, invert_pose
 from bev.geometry.can_bus import can_bus_state
 from bev.inference.detections import Detections
-from bev.inference.frames import FrameBuilder, Image
+from bev.inference.frames import FrameBuilder, Image, camera_slots
 from bev.inference.history import Frame, History, join, without_pixels
 from bev.inference.tracking import GreedyTracker
 from bev.models.perceptor import BEVPerceptor
@@ -53,8 +53,9 @@ class StreamingPerceptor:
         config: An experiment's config, or its file.
         checkpoint: Weights; None leaves the model as it was initialised.
         device: Where the model runs.
-        cameras: Names of the cameras in the order that the model was trained with. By default those of the first step,
-            nuScenes' six in their usual order, others by name.
+        cameras: Names of the cameras in the order that the model was trained with. By default those that the first
+            step of a drive knows, be it by an image, intrinsics or a pose: where a name is nuScenes', all six of
+            nuScenes in their usual order; others by name.
         ego_T_bev: (4, 4) place of the model's bev frame on the vehicle. By default the identity for models of the
             vehicle's frame, and for models of nuScenes' LiDAR frame where that LiDAR sits on average.
         interval: Seconds between the frames of a clip in training; nuScenes' key frames are half a second apart.
@@ -71,7 +72,7 @@ class StreamingPerceptor:
         bev_frame: 'lidar' or 'ego', the frame that the model was trained in.
 
     Raises:
-        InputError: If an option makes no sense, or the model looks into the future.
+        InputError: If an option makes no sense, or the model looks into the future or detects nothing.
         ConfigError, CheckpointError: If a file can't be used.
     """
 
@@ -98,11 +99,15 @@ class StreamingPerceptor:
             raise InputError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
         self.device, self.dtype = torch.device(device), PRECISIONS[precision]
         self.model: BEVPerceptor = MODELS.build(config.model).to(self.device).eval()
+        _check_detects(self.model)
         if checkpoint is not None:
             load_weights(self.model, checkpoint, strict=True)
         dataset = evaluated_dataset(config)
         self.classes = tuple(dataset.get("classes", config.get("classes", ())))
-        self._builder = FrameBuilder(dataset.pipeline, cameras, colour)
+        self._builder = FrameBuilder(dataset.pipeline, colour)
+        self._cameras = None if cameras is None else tuple(cameras)
+        embeddings = getattr(self.model.encoder, "camera_embeds", None)  # other encoders take any number of cameras
+        self._most_cameras = np.inf if embeddings is None else len(embeddings)
         self._history = History(_seconds(dataset, interval, self.model.recurrent), tolerance)
         self.bev_frame = bev_frame(dataset)
         default = NUSCENES_EGO_T_LIDAR if self.bev_frame == "lidar" else np.eye(4)
@@ -112,7 +117,7 @@ class StreamingPerceptor:
         self.tracker = tracker
 
     def reset(self) -> None:
-        """Begin a new scene: forget all frames and identities."""
+        """Begin a new scene: forget all frames, identities, and cameras that were not named in the constructor."""
         self._history.clear()
         if self.tracker is not None:
             self.tracker.reset()
@@ -194,20 +199,37 @@ class StreamingPerceptor:
         cam_T_bev = {name: np.asarray(pose) @ ego_T_bev for name, pose in _by_name(cam_T_ego).items()}
         global_T_bev = global_T_ego @ ego_T_bev
         state = can_bus_state(global_T_ego, motion)
-        clip = self._builder(named_images, named_intrinsics, cam_T_bev, global_T_bev, state)
+        begins = self._begins_scene(float(timestamp))
+        slots = self._slots(begins, named_images, named_intrinsics, cam_T_bev)
+        clip = self._builder(named_images, named_intrinsics, cam_T_bev, global_T_bev, state, slots)
         if clip is None:
             return None
-        self._begin_scene_if_needed(float(timestamp))
+        if begins:
+            self.reset()
         with self._autocast():
-            return _Now(self._see(clip, float(timestamp)), global_T_bev, global_T_ego)
+            return _Now(self._see(clip, float(timestamp), slots), global_T_bev, global_T_ego)
 
-    def _see(self, clip: Any, timestamp: float) -> Frame:
+    def _slots(self, begins: bool, *tables: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of the camera axis: the same for a whole drive, since all its frames are looked at together."""
+        if self._cameras is not None:
+            return self._cameras
+        last = None if begins else self._history.last
+        slots = camera_slots(*tables) if last is None else last.cameras
+        if len(slots) > self._most_cameras:
+            raise InputError(
+                f"the cameras are {', '.join(slots)}, but the model was built for at most {self._most_cameras}: name "
+                "those that it was trained with, in their order, in StreamingPerceptor(cameras=[...]), or describe no "
+                "others"
+            )
+        return slots
+
+    def _see(self, clip: Any, timestamp: float, slots: tuple[str, ...]) -> Frame:
         """The image features of a moment."""
         prepared = self.model.data_preprocessor({"inputs": clip}, False)["inputs"]
         if not self.keep_features:
-            return Frame(timestamp, prepared, None)
+            return Frame(timestamp, prepared, None, cameras=slots)
         pyramid = self.model.extract_images(prepared)
-        return Frame(timestamp, without_pixels(prepared), pyramid)
+        return Frame(timestamp, without_pixels(prepared), pyramid, cameras=slots)
 
     def _look_back(self, current: Frame) -> ClipFeatures:
         """BEV features of the clip that ends now."""
@@ -223,15 +245,26 @@ class StreamingPerceptor:
         found = self._history.find(current.time)[0] or self._history.last
         return None if found is None else found.memory
 
-    def _begin_scene_if_needed(self, timestamp: float) -> None:
+    def _begins_scene(self, timestamp: float) -> bool:
+        """Whether the frames so far are no past of this moment."""
         last = self._history.last
-        if last is not None and not 0 < timestamp - last.time <= self.max_gap:
-            self.reset()
+        return last is not None and not 0 < timestamp - last.time <= self.max_gap
 
     def _autocast(self) -> Any:
         if self.dtype is None:
             return nullcontext()
         return torch.autocast(self.device.type, self.dtype)
+
+
+def _check_detects(model: BEVPerceptor) -> None:
+    """Refuse a model without a detection head, which would fail only after its first pass through all images."""
+    if any(head.predicts == "pred_instances_3d" for head in model.heads.values()):
+        return
+    heads = ", ".join(f"{name} ({type(head).__name__})" for name, head in model.heads.items())
+    raise InputError(
+        f"the config's heads are {heads}, and none of them detects objects, which StreamingPerceptor is for: take a "
+        "config with a detection head (BEVDetectionHead); tools/test.py evaluates other models"
+    )
 
 
 def _seconds(dataset: Mapping[str, Any], interval: float, recurrent: bool) -> list[float]:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bev.datasets.text_files import TextFileError, one_line, read_text
+from bev.errors import InputError
 
 
 def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
@@ -34,6 +35,9 @@ def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[s
     Args:
         scalars: mmengine's `vis_data/scalars.json`.
         metrics: Endings of the metric names to draw, where evaluation during training recorded any.
+
+    Raises:
+        TextFileError: If the file holds something else, or no loss.
     """
     training, evaluations = read_scalars(scalars)
     figure = matplotlib.figure.Figure(figsize=(7.5, 3.6), dpi=150, layout="constrained")
@@ -42,10 +46,12 @@ def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[s
     losses = np.array([row["loss"] for row in training], dtype=float)
     axes.plot(steps, losses, color="#9ecbff", linewidth=0.8)
     axes.plot(steps, _smooth(losses), color="#1f6feb", linewidth=1.8, label="training loss")
-    axes.set(xlabel="iteration", ylabel="loss", ylim=(0, float(np.percentile(losses, 98)) * 1.15))
+    axes.set(xlabel="iteration", ylabel="loss")
+    finite = losses[np.isfinite(losses)]
+    if len(finite):
+        axes.set_ylim(0, float(np.percentile(finite, 98)) * 1.15)
     axes.grid(alpha=0.25)
-    per_epoch = training[-1]["step"] / max(training[-1].get("epoch", 1), 1)
-    _draw_metrics(axes, evaluations, metrics, per_epoch)
+    _draw_metrics(axes, evaluations, metrics, _iterations_per_step(training))
     figure.legend(loc="outside upper center", ncols=1 + len(metrics), frameon=False)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,14 +59,32 @@ def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[s
     return path
 
 
-def _draw_metrics(axes: Axes, evaluations: list[dict], metrics: tuple[str, ...], per_epoch: float) -> None:
-    """Draw metrics on a second axis; evaluation rows count epochs in `step`."""
+def newest_scalars(work_dir: str | Path) -> Path:
+    """The `vis_data/scalars.json` of the latest start of a training.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = sorted(Path(work_dir).glob("*/vis_data/scalars.json"))
+    if not found:
+        raise InputError(f"{work_dir}: no */vis_data/scalars.json; give the work dir of a training")
+    return found[-1]
+
+
+def _iterations_per_step(training: list[dict]) -> float:
+    """What a step of an evaluation row counts: an epoch where training rows have epochs, otherwise an iteration."""
+    last = training[-1]
+    return last["step"] / max(last["epoch"], 1) if "epoch" in last else 1.0
+
+
+def _draw_metrics(axes: Axes, evaluations: list[dict], metrics: tuple[str, ...], iterations: float) -> None:
+    """Draw metrics on a second axis; evaluation rows have a `step` of so many iterations."""
     if not evaluations:
         return
     right = axes.twinx()
     for metric, colour in zip(metrics, ("#d1495b", "#edae49", "#66a182"), strict=False):
         values = [
-            (row["step"] * per_epoch, value)
+            (row["step"] * iterations, value)
             for row in evaluations
             for key, value in row.items()
             if key.rsplit("/", 1)[-1] == metric
@@ -71,7 +95,10 @@ def _draw_metrics(axes: Axes, evaluations: list[dict], metrics: tuple[str, ...],
 
 
 def _smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:
-    """Centred moving average over a share of the whole, shortened at the ends."""
+    """Centred moving average of the finite values over a share of the whole, shortened at the ends; NaN of none."""
     width = max(1, int(len(values) * share))
     kernel = np.ones(2 * width + 1)
-    return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")
+    finite = np.isfinite(values)
+    totals = np.convolve(np.where(finite, values, 0.0), kernel, "same")
+    counts = np.convolve(finite.astype(float), kernel, "same").round()
+    return np.divide(totals, counts, out=np.full(len(values), np.nan), where=counts > 0)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
+from bev.errors import InputError
 from bev.geometry.cameras import project
 from bev.visualization.layout import GAP, caption, even, fit, join, title_strip
 from bev.visualization.palette import EGO, GRID, PANEL
@@ -64,7 +65,12 @@ def draw_lanes(
 
     Returns:
         (H, W, 3) with even sides.
+
+    Raises:
+        InputError: If there is no view.
     """
+    if not views:
+        raise InputError("there is neither a prediction nor a ground truth to draw")
     side = (width - GAP * (len(views) - 1)) // len(views)
     columns = [
         join([_front_panel(front, pix_T_ego, view, side, name), lane_panel(view, side)], axis=0)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from bev.visualization.palette import BACKGROUND, FAINT_TEXT, TEXT, font
+from bev.visualization.palette import BACKGROUND, FAINT_TEXT, PANEL, TEXT, font
 
 GAP = 6
 STRIP = 34
@@ -41,6 +41,11 @@ def caption(image: np.ndarray, text: str) -> np.ndarray:
 def camera_caption(name: str) -> str:
     """What a picture calls a camera: "front left" for nuScenes' CAM_FRONT_LEFT."""
     return name.removeprefix("CAM_").replace("_", " ").lower()
+
+
+def missing_camera(name: str, size: tuple[int, int]) -> np.ndarray:
+    """What stands in the place of a camera without an image, height and width in pixels."""
+    return caption(np.full((*size, 3), PANEL, np.uint8), f"{camera_caption(name)}: no image")
 
 
 def join(parts: Sequence[np.ndarray], axis: int) -> np.ndarray:

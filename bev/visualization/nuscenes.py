@@ -51,6 +51,7 @@ class NuScenesPainter(SamplePainter):
             title=f"{clip['sample_token'][:8]}"
             + (f"   predictions with score >= {self._score:g}" if self._results else ""),
             camera_width=width,
+            cameras=self.cameras,
         )
 
     def _predictions(self, clip: dict) -> BoxSet:

@@ -66,6 +66,7 @@ class OccupancyPainter(SamplePainter):
             title=f"sample {token[:8]}{seen}",
             width=width,
             threads=self._threads,
+            cameras=self.cameras,
         )
 
     def truth_of(self, number: int) -> np.ndarray:

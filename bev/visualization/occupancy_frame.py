@@ -11,8 +11,19 @@ from bev.datasets.occ3d.classes import CLASSES, COLOURS, GRID
 from bev.errors import InputError
 from bev.geometry.cameras import image_affine
 from bev.geometry.voxels import VoxelGrid
-from bev.visualization.frame import camera_rows
-from bev.visualization.layout import GAP, camera_caption, caption, even, fit, join, legend, row_sizes, title_strip
+from bev.visualization.frame import Cameras, camera_rows, image_sizes
+from bev.visualization.layout import (
+    GAP,
+    camera_caption,
+    caption,
+    even,
+    fit,
+    join,
+    legend,
+    missing_camera,
+    row_sizes,
+    title_strip,
+)
 from bev.visualization.overview import overview_projection
 from bev.visualization.palette import EGO, SKY
 from bev.visualization.voxels import LABEL_COLOURS, render_voxels
@@ -45,12 +56,13 @@ def draw_occupancy(
     title: str = "",
     width: int = 1920,
     threads: int | None = None,
+    cameras: Cameras = (),
 ) -> np.ndarray:
     """Draw a frame; its size doesn't depend on what the voxels are, so that frames of a video have one size.
 
     Args:
         images: RGB image per camera name; none for bird's-eye views alone. The driver's view is that of CAM_FRONT, or
-            of the first camera.
+            of the first image.
         projections: (4, 4) matrix from metres in the grid's frame to that image's pixels per camera name.
         prediction: (X, Y, Z) labels, or None.
         truth: (X, Y, Z) labels, or None.
@@ -58,6 +70,8 @@ def draw_occupancy(
         title: Stands above; no line for it if it is empty.
         width: Of the picture, pixels; an odd one grows by one.
         threads: Number of threads; that of the processor's cores by default.
+        cameras: All cameras of the rig: one without an image is a dark cell. Where its image's size isn't given, it is
+            taken to be that of the first image.
 
     Returns:
         (H, W, 3) uint8, RGB, with even sides.
@@ -69,7 +83,7 @@ def draw_occupancy(
     voxels = {name: array for name, array in shown.items() if array is not None}
     if not voxels:
         raise InputError("there is neither a prediction nor a ground truth to draw")
-    rows = _rows(images, projections, voxels, grid, threads)
+    rows = _rows(images, projections, voxels, grid, threads, cameras)
     body = join([_draw_row(row, width) for row in rows], axis=0)
     header = [title_strip(width, title, {})] if title else []
     return even(np.concatenate([*header, body, legend(width, LEGEND)], axis=0))
@@ -81,21 +95,23 @@ def _rows(
     voxels: Mapping[str, np.ndarray],
     grid: VoxelGrid,
     threads: int | None,
+    cameras: Cameras,
 ) -> list[list[_Cell]]:
     """The cameras, what the driver sees beside the front camera, and bird's-eye views."""
     overviews = [_overview_cell(name, array, grid, threads) for name, array in voxels.items()]
     if not images:
         return [overviews]
-    order = [name for row in camera_rows(list(images)) for name in row]
-    driver = DRIVER if DRIVER in images else order[0]
+    sizes = image_sizes(images, cameras)
+    order = [name for row in camera_rows(list(sizes)) for name in row]
+    driver = DRIVER if DRIVER in images else next(name for name in order if name in images)
     camera = _camera_cell(driver, images[driver])
     views = [
         _driver_cell(name, array, grid, images[driver], projections[driver], threads) for name, array in voxels.items()
     ]
-    cameras = [_camera_cell(name, images[name]) for name in order]
+    row = [_camera_cell(name, images[name]) if name in images else _missing_cell(name, sizes[name]) for name in order]
     if len(voxels) == 1:
-        return [cameras, [*overviews, _stack(camera, views[0])]]
-    return [cameras, [views[0], camera, views[1]], overviews]
+        return [row, [*overviews, _stack(camera, views[0])]]
+    return [row, [views[0], camera, views[1]], overviews]
 
 
 def with_ego(voxels: np.ndarray, grid: VoxelGrid = GRID) -> np.ndarray:
@@ -124,6 +140,10 @@ def _stack(above: _Cell, below: _Cell) -> _Cell:
 def _camera_cell(name: str, image: np.ndarray) -> _Cell:
     aspect = image.shape[1] / image.shape[0]
     return _Cell(aspect, lambda size: caption(fit(image, size), camera_caption(name)))
+
+
+def _missing_cell(name: str, size: tuple[int, int]) -> _Cell:
+    return _Cell(size[1] / size[0], lambda cell_size: missing_camera(name, cell_size))
 
 
 def _driver_cell(

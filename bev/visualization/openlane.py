@@ -11,6 +11,7 @@ from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
 from bev.datasets.openlane_v2.labels import LaneLabels
 from bev.datasets.openlane_v2.submission import identifier_of, read_submission
 from bev.datasets.submission_errors import SubmissionError
+from bev.errors import InputError
 from bev.visualization.lanes import LaneView, draw_lanes
 from bev.visualization.painter import SamplePainter
 
@@ -48,10 +49,14 @@ class OpenLanePainter(SamplePainter):
         """Draw one frame at this width: RGB (H, W, 3) uint8.
 
         Raises:
+            InputError: It has no annotation, and there are no predictions.
             SubmissionError: There is no prediction for it.
+            ImageReadError: An image can't be read.
         """
         clip, images, projections = self._load(number)
         front, labels = clip["camera_names"][0], clip["gt_lanes"]
+        if labels is None and self._results is None:
+            raise InputError(f"frame {clip['sample_token']}: no annotation; give --results")
         views = {}
         if self._results is not None:
             views["prediction"] = self._predicted(clip["sample_token"])

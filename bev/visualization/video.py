@@ -21,7 +21,7 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, 
         quality: x264's constant rate factor; lower is better and larger.
 
     Raises:
-        InputError: If there are no frames.
+        InputError: If there are no frames, or one is of another size than the first.
         OSError: If the file can't be written.
     """
     path, frames = Path(path), iter(frames)
@@ -38,10 +38,21 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, 
             stream.height, stream.width = first.shape[:2]
             stream.pix_fmt = "yuv420p"
             stream.options = {"crf": str(quality), "movflags": "+faststart"}
-            for frame in chain([first], frames):
+            for number, frame in enumerate(chain([first], frames)):
+                _check_size(frame, first, f"{path}: frame {number}")
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
             container.mux(stream.encode())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _check_size(frame: np.ndarray, first: np.ndarray, where: str) -> None:
+    """Refuse a frame that the encoder would stretch without a word."""
+    if frame.shape != first.shape:
+        (height, width), (first_height, first_width) = frame.shape[:2], first.shape[:2]
+        raise InputError(
+            f"{where} is {width} x {height} pixels, but the first is {first_width} x {first_height}; "
+            "a video needs frames of one size, such as with the same cameras in each"
+        )

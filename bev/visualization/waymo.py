@@ -66,6 +66,7 @@ class WaymoPainter(SamplePainter):
             extent=self._extent,
             title=self._title(token),
             camera_width=width,
+            cameras=self.cameras,
             forward=_AHEAD,
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -32,8 +32,8 @@ def linear_gelu(x: Tensor, layer: nn.Module) -> Tensor:
     Returns:
         (..., D), of the type that `layer` gives.
     """
-    if type(layer) in (nn.Linear, Linear) and have_no_hooks(layer) and serves(x, layer.weight):
-        return torch.ops.bev_ops.gelu(linear(x, layer.weight), layer.bias)
+    if type(layer) in (nn.Linear, Linear) and have_no_hooks(layer) and serves(x, weight := cast(Tensor, layer.weight)):
+        return torch.ops.bev_ops.gelu(linear(x, weight), layer.bias)
     return F.gelu(layer(x))
 
 

@@ -104,7 +104,7 @@ def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
     """
     try:
         with Image.open(path) as file:
-            pixels = np.array(file.convert("RGB"))
+            pixels = rgb_pixels(file)
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError) as error:
@@ -112,6 +112,14 @@ def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
     if pixels.shape[:2] != size:
         raise CocoFileError(f"{path} is {pixels.shape[0]} x {pixels.shape[1]}, but the annotations say {size}")
     return pixels
+
+
+def rgb_pixels(image: Image.Image) -> np.ndarray:
+    """Pixels (H, W, 3) uint8 of an image in any mode; 16-bit grey is scaled, which Pillow would cut off at 255."""
+    if not image.mode.startswith("I;16"):
+        return np.array(image.convert("RGB"))
+    grey = (np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
 
 
 def box_source(args: argparse.Namespace, coco: CocoImages) -> BoxSource:

@@ -9,7 +9,8 @@ import pytest
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
-from bev.engine.dataset_errors import AnnotationFileError, ExperimentRunner
+from bev.engine.dataset_errors import AnnotationFileError
+from bev.engine.experiment_runner import ExperimentRunner
 from bev.errors import InputError
 
 COCO = ConfigDict(type="mmdet.CocoDataset", pipeline=[])

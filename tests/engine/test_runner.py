@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from bev.engine.runner import fit_schedule, fit_to_cpu, start_from
+from bev.engine.runner import fit_schedule, fit_to_cpu
 from bev.errors import InputError
 
 
@@ -47,18 +47,6 @@ def test_schedules_stay_where_the_learning_rate_stays() -> None:
     config = experiment(1, enable=False)
     assert fit_schedule(config) == 1
     assert config.param_scheduler[0].end == 2000
-
-
-def test_first_weights_go_through_the_hook_that_a_config_has() -> None:
-    config = Config(dict(custom_hooks=[dict(type="InitialWeightsHook", checkpoint=None, ignore=("head.",))]))
-    start_from(config, "first.pth")
-    assert config.custom_hooks == [dict(type="InitialWeightsHook", checkpoint="first.pth", ignore=("head.",))]
-
-
-def test_first_weights_need_no_hook_in_a_config() -> None:
-    config = Config(dict(custom_hooks=[dict(type="RandomStateHook")]))
-    start_from(config, "first.pth")
-    assert config.custom_hooks[1:] == [dict(type="InitialWeightsHook", checkpoint="first.pth")]
 
 
 def test_a_wrapper_of_gpus_is_refused_on_a_cpu() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +97,48 @@ def test_a_second_run_computes_only_what_is_missing(model, photos, tmp_path, mon
     monkeypatch.setattr(features, "read_for_backbone", lambda path, size: (computed.append(path), read(path, size))[1])
     assert len(run(model, photos, out, settings())) == 2
     assert [path.name for path in computed] == ["b.PNG"]
+
+
+def test_an_image_that_changed_is_done_again(model, photos, tmp_path) -> None:
+    out, wanted = tmp_path / "out", settings(layers=("stage3",))
+    run(model, photos, out, wanted)
+    before = {name: (out / "deep" / f"{name}.npz").read_bytes() for name in ("a.png", "b.PNG")}
+    image = photos / "deep" / "a.png"
+    image.write_bytes((photos / "deep" / "b.PNG").read_bytes())
+    run(model, photos, out, wanted)
+    assert (out / "deep" / "a.png.npz").read_bytes() != before["a.png"]
+    assert (out / "deep" / "b.PNG.npz").read_bytes() == before["b.PNG"]
+    image.write_bytes(image.read_bytes())
+    os.utime(image, ns=(1, 1))
+    (out / "deep" / "a.png.npz").write_bytes(b"old")
+    run(model, photos, out, wanted)
+    assert (out / "deep" / "a.png.npz").read_bytes() != b"old"
+
+
+def test_another_folder_of_the_same_names_is_another_source(model, photos, tmp_path) -> None:
+    """Even of the same sizes and times: a copy keeps them."""
+    out, wanted = tmp_path / "out", settings(layers=("stage3",))
+    run(model, photos, out, wanted)
+    shutil.copytree(photos, tmp_path / "other")
+    (out / "deep" / "a.png.npz").write_bytes(b"old")
+    run(model, tmp_path / "other", out, wanted)
+    assert set(np.load(out / "deep" / "a.png.npz").files) == {"stage3"}
+
+
+@pytest.mark.parametrize("sources", [None, '{"name": "deep/a.png", "sou'])
+def test_features_without_a_whole_note_are_computed(model, photos, tmp_path, sources) -> None:
+    """As of a run that was killed, or of one before notes were kept; what is written then counts."""
+    out, wanted = tmp_path / "out", settings(layers=("stage3",))
+    run(model, photos, out, wanted)
+    (out / "sources.jsonl").unlink()
+    if sources:
+        (out / "sources.jsonl").write_text(sources)
+    (out / "deep" / "b.PNG.npz").write_bytes(b"old")
+    run(model, photos, out, wanted)
+    assert set(np.load(out / "deep" / "b.PNG.npz").files) == {"stage3"}
+    (out / "deep" / "b.PNG.npz").write_bytes(b"kept")
+    run(model, photos, out, wanted)
+    assert (out / "deep" / "b.PNG.npz").read_bytes() == b"kept"
 
 
 def test_features_of_other_settings_are_not_mixed(model, photos, tmp_path) -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from bev.geometry import CalibrationError
+from bev.inference import sources
 from bev.inference.sources import SourceError, read_images, read_videos
 from bev.visualization import write_mp4
 
@@ -50,6 +54,91 @@ def test_videos_are_thinned_and_get_the_nearest_pose(tmp_path: Path) -> None:
     assert [round(moment.timestamp, 2) for moment in moments] == [0.0, 0.2, 0.4, 0.6, 0.8]
     assert [moment.ego_T_global[0, 3] for moment in moments] == [0, 0, -4, -4, -4]
     assert len(list(read_videos(path))) == 10
+
+
+def write_video(path: Path, times: Sequence[float]) -> None:
+    """Pictures at these times, multiples of 1/60 s, whose value is 100 times their distance from the first one."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=60, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for time in times:
+            picture = np.full((48, 64, 3), round(100 * (time - times[0])), np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = round(60 * time), Fraction(1, 60)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def told_times(folder: Path, front: Sequence[float], back: Sequence[float]) -> list[tuple[float, float | None]]:
+    """Of each moment its time, and that of the picture of `back`, both since the first picture."""
+    for name, times in (("front", front), ("back", back)):
+        write_video(folder / f"{name}.mp4", times)
+    told = []
+    for moment in read_videos(write(folder, videos={name: f"{name}.mp4" for name in ("front", "back")})):
+        seen = {name: float(image.mean()) / 100 for name, image in moment.images.items()}
+        assert seen["front"] == pytest.approx(moment.timestamp - front[0], abs=0.02)
+        told.append((moment.timestamp - front[0], seen.get("back")))
+    return told
+
+
+@pytest.mark.parametrize("rates", [(30, 10), (10, 30), (30, 12), (10, 10)])
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_videos_of_different_rates_are_paired_by_time(tmp_path: Path, rates: tuple[int, int], start: float) -> None:
+    front, back = ([step / rate for step in range(2 * rate)] for rate in rates)
+    told = told_times(tmp_path, front, [start + time for time in back])
+    assert len(told) == len(front)
+    for now, seen in told:
+        assert seen == pytest.approx(now, abs=0.5 / rates[1] + 0.03)
+
+
+def test_a_video_of_varying_rate_is_paired_by_time(tmp_path: Path) -> None:
+    steps = np.random.default_rng(0).choice([1, 2, 3], 60)  # sixtieths
+    back = [0.0, *(np.cumsum(steps) / 60)]
+    for now, seen in told_times(tmp_path, [step / 10 for step in range(20)], back):
+        assert seen is not None
+        assert abs(seen - now) < min(abs(time - now) for time in back) + 0.02
+
+
+def test_no_image_where_a_video_has_a_hole_or_has_ended(tmp_path: Path) -> None:
+    front = [step / 10 for step in range(20)]
+    told = told_times(tmp_path, front, [time for time in front if not 0.45 < time < 0.95 and time < 1.45])
+    expected = [not 0.45 < time < 0.95 and time < 1.45 for time in front]
+    assert [seen is not None for _, seen in told] == expected
+
+
+def test_no_video_is_read_ahead_of_time(tmp_path: Path) -> None:
+    """Hours of video must not pile up in memory: one picture ahead is enough to know the nearest."""
+    times = [step / 10 for step in range(20)]
+    for name in CAMERAS:
+        write_video(tmp_path / f"{name}.mp4", times)
+    decoded = []
+    decode = sources._decode
+
+    def counted(path: Path):
+        for picture in decode(path):
+            decoded.append(path.stem)
+            yield picture
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "_decode", counted)
+        moments = read_videos(write(tmp_path, videos={name: f"{name}.mp4" for name in CAMERAS}))
+        for number in range(1, 6):
+            next(moments)
+            assert decoded.count("front") == number
+            assert decoded.count("back") == number + 1
+
+
+def test_videos_without_pictures_or_times_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"calibration\.json lists no videos"):
+        list(read_videos(write(tmp_path, videos={})))
+    raw = tmp_path / "front.h264"
+    with av.open(str(raw), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    with pytest.raises(SourceError, match=r"video .*front\.h264: its pictures have no times"):
+        list(read_videos(write(tmp_path, videos={"front": raw.name})))
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from bev.datasets.nuscenes.classes import CAMERAS
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.engine.config import load_config
 from bev.engine.data_config import bev_frame, evaluated_dataset
+from bev.errors import InputError
 from bev.geometry import invert_pose
 from bev.inference import GreedyTracker, StreamingPerceptor
-from bev.inference.sources import StepInput, replay_index
+from bev.inference.sources import IndexReplay, StepInput
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 INDEX = "nuscenes_infos_mini_val.pkl"
@@ -40,7 +41,11 @@ def live(root: Path, folder: Path, kind: str, **options) -> StreamingPerceptor:
 
 
 def moments(root: Path) -> list[StepInput]:
-    return list(replay_index(root / INDEX, root))
+    return list(IndexReplay(root / INDEX, root))
+
+
+# Slots of the data set's two cameras, as offline evaluation has them: the default would be all six of nuScenes.
+SLOTS = ("CAM_FRONT", "CAM_BACK")
 
 
 def test_a_model_of_the_vehicle_frame_needs_no_labels(root: Path, tmp_path: Path) -> None:
@@ -51,8 +56,8 @@ def test_a_model_of_the_vehicle_frame_needs_no_labels(root: Path, tmp_path: Path
     expected = offline(config, checkpoint, count=2)
     config.test_dataloader.dataset.update(occupancy=True)
     config.test_dataloader.dataset.pipeline.insert(1, dict(type="LoadOccupancy"))
-    perceptor = StreamingPerceptor(config, checkpoint)
-    recorded = islice(replay_index(root / INDEX, root, bev_frame=perceptor.bev_frame), 2)
+    perceptor = StreamingPerceptor(config, checkpoint, cameras=SLOTS)
+    recorded = islice(IndexReplay(root / INDEX, root, bev_frame=perceptor.bev_frame), 2)
     for moment, (boxes, scores) in zip(recorded, expected, strict=True):
         found = perceptor.step(**{**moment.arguments(), "ego_T_bev": None})
         np.testing.assert_allclose(found.scores, scores, atol=1e-4)
@@ -73,7 +78,7 @@ def test_a_stream_gives_the_boxes_of_offline_evaluation(root: Path, tmp_path: Pa
     config = small_config(root, root / INDEX, kind)
     checkpoint = checkpoint_of(config, tmp_path)
     expected = offline(config, checkpoint)
-    perceptor = StreamingPerceptor(config, checkpoint)
+    perceptor = StreamingPerceptor(config, checkpoint, cameras=IndexReplay(root / INDEX, root).cameras)
     assert len(expected) == len(moments(root)) > 3
     scene = None
     for moment, (boxes, scores) in zip(moments(root), expected, strict=True):
@@ -92,9 +97,10 @@ def test_a_stream_of_real_frames_gives_the_boxes_of_offline_evaluation(shared_da
     for kind in ("v1", "t2"):
         config = small_config(source, tmp_path / INDEX, kind, size=(64, 160))
         checkpoint = checkpoint_of(config, tmp_path)
-        perceptor = StreamingPerceptor(config, checkpoint)
+        replay = IndexReplay(tmp_path / INDEX, source)
+        perceptor = StreamingPerceptor(config, checkpoint, cameras=replay.cameras)
         expected = offline(config, checkpoint, count=2)  # the frames that have pictures
-        recorded = islice(replay_index(tmp_path / INDEX, source), 2)
+        recorded = islice(replay, 2)
         for moment, (boxes, scores) in zip(recorded, expected, strict=True):
             found = perceptor.step(**moment.arguments())
             np.testing.assert_allclose(found.scores, scores, atol=1e-4)
@@ -161,14 +167,67 @@ def test_missing_cameras_and_dropped_frames(root: Path, tmp_path: Path) -> None:
     assert np.isfinite(found.boxes_global).all()
 
 
+def test_a_camera_that_comes_late_has_its_own_embedding(root: Path, tmp_path: Path) -> None:
+    """Where the front camera is missing at first, the others must not move up into its place."""
+    first, second = moments(root)[:2]
+    found = {}
+    for name, options in (("default", {}), ("named", {"cameras": CAMERAS})):
+        perceptor = live(root, tmp_path, "t2", **options)
+        late = {camera: image for camera, image in first.images.items() if camera != "CAM_FRONT"}
+        found[name] = [perceptor.step(**replace(first, images=late).arguments())]
+        found[name].append(perceptor.step(**second.arguments()))
+    for default, named in zip(*found.values(), strict=True):
+        np.testing.assert_array_equal(default.boxes_bev, named.boxes_bev)
+
+
+def test_cameras_of_other_names_are_those_that_anything_tells_of(root: Path, tmp_path: Path) -> None:
+    moment = moments(root)[0]
+    both = moment.arguments()
+    for key in ("images", "intrinsics", "cam_T_ego"):
+        both[key] = {"a": both[key]["CAM_FRONT"], "b": both[key]["CAM_BACK"]}
+    only_b = {**both, "images": {"b": both["images"]["b"]}}
+    expected = live(root, tmp_path, "t1", cameras=["a", "b"]).step(**only_b).boxes_bev
+    perceptor = live(root, tmp_path, "t1")
+    np.testing.assert_array_equal(perceptor.step(**only_b).boxes_bev, expected)
+    assert perceptor.step(**{**both, "timestamp": both["timestamp"] + 0.5}).valid
+
+
+def test_what_a_drive_knew_of_cameras_ends_with_it(root: Path, tmp_path: Path) -> None:
+    perceptor = live(root, tmp_path, "t2")
+    moment = moments(root)[0]
+
+    def seen_by(time: float, *names: str) -> dict:
+        arguments = moment.arguments()
+        for key in ("images", "intrinsics", "cam_T_ego"):
+            arguments[key] = dict.fromkeys(names, arguments[key]["CAM_FRONT"])
+        return {**arguments, "timestamp": time}
+
+    with pytest.raises(ValueError, match="has shape"):
+        perceptor.step(**{**seen_by(0.0, "c"), "images": {"c": np.zeros((2, 2))}})
+    perceptor.step(**seen_by(0.0, "b"))
+    with pytest.raises(ValueError, match=r"camera a is not one of b: name all in .*, or give their intrinsics"):
+        perceptor.step(**seen_by(0.5, "a", "b"))
+    assert perceptor.step(**seen_by(60.0, "a", "b")).valid  # after a pause
+    perceptor.reset()
+    assert perceptor.step(**seen_by(60.5, "c", "d", "e")).valid
+    named = live(root, tmp_path, "t2", cameras=["a", "b"])
+    named.step(**seen_by(0.0, "b"))
+    named.reset()
+    with pytest.raises(ValueError, match="camera c is not one of a, b"):
+        named.step(**seen_by(1.0, "c"))
+    many = [f"camera_{number}" for number in range(7)]
+    with pytest.raises(ValueError, match=r"cameras are camera_0, .* the model was built for at most 6: name those"):
+        live(root, tmp_path, "t2").step(**seen_by(0.0, *many))
+
+
 def test_arrays_tensors_and_lists_are_the_same(root: Path, tmp_path: Path) -> None:
     moment = moments(root)[0]
-    expected = live(root, tmp_path, "t1").step(**moment.arguments())
+    expected = live(root, tmp_path, "t1", cameras=SLOTS).step(**moment.arguments())
     tensors = {n: torch.from_numpy(i.copy()).permute(2, 0, 1) for n, i in moment.images.items()}
-    found = live(root, tmp_path, "t1").step(**replace(moment, images=tensors).arguments())
+    found = live(root, tmp_path, "t1", cameras=SLOTS).step(**replace(moment, images=tensors).arguments())
     np.testing.assert_array_equal(found.boxes_bev, expected.boxes_bev)
     bgr = {name: image[..., ::-1] for name, image in moment.images.items()}
-    found = live(root, tmp_path, "t1", colour="bgr").step(**replace(moment, images=bgr).arguments())
+    found = live(root, tmp_path, "t1", cameras=SLOTS, colour="bgr").step(**replace(moment, images=bgr).arguments())
     np.testing.assert_array_equal(found.boxes_bev, expected.boxes_bev)
     values = {
         key: [table[name] for name in CAMERAS if name in table]
@@ -220,6 +279,18 @@ def test_future_frames_and_unknown_options_are_refused(root: Path, tmp_path: Pat
         live(root, tmp_path, "t1", colour="grey")
     with pytest.raises(ValueError, match="a recurrent model has to step through every moment"):
         live(root, tmp_path, "v1").remember(**moments(root)[0].arguments())
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [
+        ("occupancy_internimage_nano_synthetic", r"occupancy \(OccupancyHead\), perspective \(ImagePlaneHead\)"),
+        ("openlane_internimage_nano_synthetic", r"lanes \(LaneTopologyHead\), image_lanes \(ImageLaneHead\)"),
+    ],
+)
+def test_models_that_detect_nothing_are_refused_at_once(name: str, heads: str) -> None:
+    with pytest.raises(InputError, match=rf"the config's heads are {heads}.*detection head"):
+        StreamingPerceptor(CONFIGS / f"{name}.py")
 
 
 def test_kept_images_must_not_change_their_size(root: Path, tmp_path: Path) -> None:

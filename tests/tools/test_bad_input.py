@@ -166,7 +166,7 @@ def test_a_second_run_leaves_the_same(world: Path, tmp_path: Path, monkeypatch: 
 WAYMO, NUSCENES = "waymo/waymo_infos_training.pkl", INDEX
 OTHERS = (
     (f"visualize nuscenes --root nus --index {WAYMO}", "no sample, for it has no token"),
-    (f"visualize nuscenes --root nus --index {LANES}", "has no class barrier"),
+    (f"visualize nuscenes --root nus --index {LANES}", "an index of 'openlane_v2'; NuScenesClipDataset reads"),
     (f"visualize occupancy --root nus --index {WAYMO}", "no sample, for it has no token"),
     (f"visualize waymo --root waymo --index {NUSCENES}", "an index of 'nuscenes', not of Waymo"),
     (f"visualize openlane_v2 --root ol --index {NUSCENES}", "an index of 'nuscenes'; OpenLaneClipDataset reads"),

@@ -26,6 +26,20 @@ def test_features_of_a_published_layout(tmp_path, capsys) -> None:
     assert "1 images" in capsys.readouterr().out
 
 
+def test_two_images_of_one_name_have_their_own_features(tmp_path) -> None:
+    config = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
+    torch.save(build_internimage("t", num_classes=2, **NANO).state_dict(), tmp_path / "weights.pth")
+    found = []
+    for folder, seed in (("one", 0), ("two", 1)):
+        (tmp_path / folder).mkdir()
+        pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / folder / "photo.png"), pixels)
+        options = ("--checkpoint", tmp_path / "weights.pth", "--layers", "stage1", "--out", tmp_path / "out")
+        run_tool("extract_features", tmp_path / folder, "--config", config, *options)
+        found.append(np.load(tmp_path / "out" / "photo.png.npz")["stage1"])
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
 def test_weights_of_another_model_are_refused(tmp_path) -> None:
     weights = build_internimage("t", num_classes=2, **NANO).state_dict()
     torch.save({key: value for key, value in weights.items() if "levels.3" not in key}, tmp_path / "part.pth")

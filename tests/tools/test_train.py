@@ -29,14 +29,14 @@ def command(data: Path, work_dir: Path, *extra: str) -> list[str]:
     return [sys.executable, tool, str(CONFIG), "--work-dir", str(work_dir), *extra, *options(data, EPOCHS)]
 
 
-def losses(work_dir: Path) -> dict[int, float]:
-    """Loss by iteration, over all the runs that wrote to a work dir; the last word counts."""
+def losses(work_dir: Path, name: str = "loss") -> dict[int, float]:
+    """Loss, or what else is logged, by iteration, over all the runs that wrote to a work dir; the last word counts."""
     rows = [
         json.loads(line)
         for file in sorted(work_dir.glob("*/vis_data/scalars.json"))
         for line in file.read_text().splitlines()
     ]
-    return {row["step"]: row["loss"] for row in rows if "loss" in row}
+    return {row["step"]: row[name] for row in rows if "loss" in row}
 
 
 def run(arguments: list[str], env: dict[str, str] = ENVIRONMENT) -> subprocess.CompletedProcess:
@@ -106,6 +106,14 @@ def test_resuming_from_another_model_is_refused(data, tmp_path):
     assert "encoder.layers.1" in result.stderr
 
 
+def test_resuming_from_weights_alone_is_refused(data, whole, tmp_path):
+    resume = command(data, tmp_path, "--resume", str(whole / "final.pth"))
+    result = subprocess.run(resume, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "final.pth has no state of a training to resume; start from its weights with --load-from" in result.stderr
+
+
 def test_two_processes_keep_equal_parameters(data, tmp_path):
     script = Path(__file__).parent / "distributed_step.py"
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29617"]
@@ -116,7 +124,7 @@ def test_two_processes_keep_equal_parameters(data, tmp_path):
     assert reports[0]["parameters"] != reports[0]["initial"]
 
 
-def test_dist_train_script(data, tmp_path):
+def test_dist_train_script_and_one_process_after_it(data, whole, tmp_path):
     environment = {**ENVIRONMENT, "PORT": "29618", "PYTHON": sys.executable}
     script = str(ROOT / "tools" / "dist_train.sh")
     result = subprocess.run(
@@ -125,7 +133,12 @@ def test_dist_train_script(data, tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     assert "Scaling the original LR by 2.0" in result.stdout + result.stderr
-    assert len(losses(tmp_path)) == 3  # six samples, two processes
+    assert list(losses(tmp_path)) == [1, 2, 3]  # six samples, two processes
+    resumed = run(command(data, tmp_path, "--resume"))
+    assert "resumed with 1 samples per iteration x 1 per step x 6 iterations per epoch in place of 2" in resumed.stdout
+    assert list(losses(tmp_path)) == [1, 2, 3, *range(7, 6 * EPOCHS + 1)]
+    alone, both = (losses(work_dir, "lr") for work_dir in (whole, tmp_path))
+    assert [both[step] for step in range(7, 6 * EPOCHS + 1)] == pytest.approx(list(alone.values())[6:])
 
 
 def test_options_reach_the_config(monkeypatch, tmp_path):
@@ -144,7 +157,11 @@ def test_options_reach_the_config(monkeypatch, tmp_path):
     run_tool("train", CONFIG, "--work-dir", tmp_path, "--amp", "float16", "--no-scale-lr", "--seed", "7")
     run_tool("train", CONFIG, "--work-dir", tmp_path, "--strategy", "fsdp", "--amp")
     run_tool("train", CONFIG, "--work-dir", tmp_path, "--strategy", "ddp", "--resume", "some.pth")
-    first, second, third = built
+    (tmp_path / "last_checkpoint").write_text("epoch_1.pth")
+    run_tool("train", CONFIG, "--work-dir", tmp_path, "--resume", "--cfg-options", "load_from=weights.pth")
+    run_tool("train", CONFIG, "--work-dir", tmp_path, "--cfg-options", "resume=True")
+    run_tool("train", CONFIG, "--work-dir", tmp_path / "new", "--resume", "--cfg-options", "load_from=weights.pth")
+    first, second, third, *resumed, fresh = built
     assert (first.optim_wrapper.type, first.optim_wrapper.dtype) == ("AutocastOptimWrapper", "float16")
     assert not first.auto_scale_lr.enable
     assert first.randomness.seed == 7
@@ -154,3 +171,5 @@ def test_options_reach_the_config(monkeypatch, tmp_path):
     assert third.model_wrapper_cfg is None
     assert third.optim_wrapper.type == "OptimWrapper"
     assert (third.resume, third.load_from) == (True, "some.pth")
+    assert [(config.resume, config.load_from) for config in resumed] == [(True, None)] * 2
+    assert (fresh.resume, fresh.load_from) == (False, "weights.pth")

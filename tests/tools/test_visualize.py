@@ -16,12 +16,14 @@ import pytest
 from tiny_nuscenes import write_occupancy, write_pictures, write_tables
 from tiny_waymo import START, write_release
 
+from bev.datasets.image_files import ImageReadError
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.occ3d import FREE, GRID, OccupancyLabelError
 from bev.datasets.occ3d.submission import write_prediction
 from bev.datasets.submission_errors import SubmissionError
 from bev.datasets.waymo.index_build import build_indexes as build_waymo_indexes
 from bev.datasets.waymo.objects import ObjectsFileError
+from bev.errors import InputError
 
 TOOL = Path(__file__).parents[2] / "tools" / "visualize.py"
 TOKENS = [f"scene-0103-{number}" for number in range(3)]
@@ -131,3 +133,61 @@ def test_what_is_missing_is_one_line(root: Path, tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path}/gts: no such folder")
     assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def partial(root: Path, tmp_path: Path) -> Path:
+    """The data with the first sample's front image missing and the last one's cut short."""
+    shutil.copytree(root, tmp_path / "partial")
+    first, _, last = sorted((tmp_path / "partial" / "samples" / "CAM_FRONT").iterdir())
+    first.unlink()
+    last.write_bytes(last.read_bytes()[:500])
+    return tmp_path / "partial"
+
+
+def arguments_for(root: Path, out: Path, *more: object) -> list[str]:
+    index = root / "nuscenes_infos_mini_val.pkl"
+    return [*map(str, ("nuscenes", "--root", root, "--index", index, "--out", out, "--camera-width", 64, *more))]
+
+
+def test_missing_images_are_left_out_if_asked_for(partial: Path, tmp_path: Path, capsys) -> None:
+    main = runpy.run_path(str(TOOL))["main"]
+    with pytest.raises(ImageReadError, match=r"jpg: cannot be read .*; sample \S+\. Restore the file, or leave"):
+        main(arguments_for(partial, tmp_path / "out"))
+    main(arguments_for(partial, tmp_path / "out", "--skip-missing", "--video", tmp_path / "v.mp4"))
+    assert [path.stem for path in (tmp_path / "out").glob("*.png")] == [TOKENS[1]]
+    assert len(sizes_of(tmp_path / "v.mp4")) == 1
+    said = capsys.readouterr().out
+    assert f"1 of 3 samples left out: images are missing below {partial}" in said
+    assert "figures: 1 of 2 samples left out: an image can't be read" in said
+    main(arguments_for(partial, tmp_path / "none", "--skip-missing", "--tokens", TOKENS[0]))
+    assert not list((tmp_path / "none").glob("*.png"))
+
+
+def test_data_without_any_image_is_an_error(partial: Path, tmp_path: Path) -> None:
+    shutil.rmtree(partial / "samples")
+    main = runpy.run_path(str(TOOL))["main"]
+    with pytest.raises(InputError, match=r"val\.pkl: no sample has all its images below .*partial$"):
+        main(arguments_for(partial, tmp_path / "out", "--skip-missing"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--count", "-1"], "argument --count: expected a number of at least 0, not -1"),
+        (["--video-frames", "0"], "argument --video-frames: expected a number of at least 1, not 0"),
+        (["--camera-width", "0"], "argument --camera-width: expected a number of at least 64, not 0"),
+        (["--fps", "0"], "argument --fps: expected a number above 0, not 0"),
+    ],
+)
+def test_numbers_that_make_no_picture_are_refused(root: Path, tmp_path: Path, more, message: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(TOOL))["parse_args"](arguments_for(root, tmp_path, *more))
+    assert message in capsys.readouterr().err
+
+
+def test_training_curves_without_a_training(root: Path, tmp_path: Path) -> None:
+    main = runpy.run_path(str(TOOL))["main"]
+    with pytest.raises(InputError, match=r"work: no \*/vis_data/scalars\.json"):
+        main(arguments_for(root, tmp_path / "out", "--count", 1, "--scalars", tmp_path / "work"))
+    assert not (tmp_path / "out").exists()

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import matplotlib.figure
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
+from bev.errors import InputError
 from bev.visualization import draw_training_curves
-from bev.visualization.curves import read_scalars
+from bev.visualization.curves import newest_scalars, read_scalars
 
 
 def test_draws_loss_and_metrics(tmp_path):
@@ -21,3 +27,50 @@ def test_draws_loss_and_metrics(tmp_path):
     assert len(evaluations) == 2
     path = draw_training_curves(scalars, tmp_path / "figures" / "training.png")
     assert Image.open(path).size[0] > 800
+
+
+def axes_of(rows: list[dict], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    """What is drawn of these rows: the losses' axes, and those of metrics."""
+    scalars = folder / "scalars.json"
+    scalars.write_text("\n".join(json.dumps(row) for row in rows))
+    figures = []
+    save = matplotlib.figure.Figure.savefig
+    monkeypatch.setattr(
+        matplotlib.figure.Figure, "savefig", lambda figure, path: (figures.append(figure), save(figure, path))
+    )
+    draw_training_curves(scalars, folder / "training.png")
+    return figures[0].axes
+
+
+@pytest.mark.parametrize("epochs", [True, False])
+def test_evaluations_stand_at_their_iteration(epochs, tmp_path, monkeypatch) -> None:
+    """mmengine counts epochs in evaluations of a training by epochs, and iterations in others."""
+    rows = [{"loss": 1.0, "step": step, "epoch": 1 + (step > 500)} for step in range(50, 1001, 50)]
+    if not epochs:
+        rows = [{"loss": row["loss"], "step": row["step"]} for row in rows]
+    rows += [{"nuscenes/mAP": 0.1, "step": 1 if epochs else 500}, {"nuscenes/mAP": 0.2, "step": 2 if epochs else 1000}]
+    _, right = axes_of(rows, tmp_path, monkeypatch)
+    assert right.lines[0].get_xdata() == pytest.approx([500, 1000])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_leaves_a_gap_and_the_rest(value, tmp_path, monkeypatch) -> None:
+    rows = [{"loss": 2.0, "step": step} for step in range(1, 101)]
+    rows[50]["loss"] = value
+    (axes,) = axes_of(rows, tmp_path, monkeypatch)
+    assert axes.get_ylim() == pytest.approx((0, 2.3))
+    assert axes.lines[1].get_ydata() == pytest.approx(np.full(100, 2.0))
+
+
+def test_no_finite_loss_at_all_is_drawn_as_nothing(tmp_path, monkeypatch) -> None:
+    (axes,) = axes_of([{"loss": float("nan"), "step": step} for step in range(1, 9)], tmp_path, monkeypatch)
+    assert np.isnan(axes.lines[1].get_ydata()).all()
+
+
+def test_the_newest_start_of_a_training_is_found(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"no \*/vis_data/scalars\.json; give the work dir of a training"):
+        newest_scalars(tmp_path)
+    for name in ("20240101_000000", "20240102_000000"):
+        (tmp_path / name / "vis_data").mkdir(parents=True)
+        (tmp_path / name / "vis_data" / "scalars.json").touch()
+    assert newest_scalars(tmp_path).parts[-3] == "20240102_000000"

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from bev.visualization import BoxSet, draw_bev, draw_frame
 from bev.visualization.frame import camera_rows
-from bev.visualization.palette import CLASS_COLOURS, TRUTH
+from bev.visualization.palette import BACKGROUND, CLASS_COLOURS, PANEL, TRUTH
 
 CAMERAS = ("CAM_FRONT", "CAM_FRONT_LEFT", "CAM_BACK", "SIDE")
+WAYMO_SIZES = {"FRONT": (60, 90), "FRONT_LEFT": (60, 90), "FRONT_RIGHT": (60, 90)} | dict.fromkeys(
+    ("SIDE_LEFT", "SIDE_RIGHT"), (40, 90)
+)
 
 
 def boxes(x: float, y: float, name: str) -> BoxSet:
@@ -62,3 +66,36 @@ def test_a_whole_row_of_fewer_cameras_is_as_wide_as_the_others():
 def test_rows_of_waymos_cameras():
     names = ["FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT"]
     assert camera_rows(names) == [["FRONT_LEFT", "FRONT", "FRONT_RIGHT"], ["SIDE_LEFT", "SIDE_RIGHT"]]
+
+
+@pytest.mark.parametrize("missing", [(), ("FRONT_LEFT",), ("SIDE_LEFT", "SIDE_RIGHT"), tuple(WAYMO_SIZES)])
+def test_a_missing_camera_is_a_dark_cell_and_the_size_stays(missing: tuple[str, ...]) -> None:
+    images = {name: np.full((*size, 3), 90, np.uint8) for name, size in WAYMO_SIZES.items() if name not in missing}
+    projections = dict.fromkeys(images, np.eye(4))
+    whole = {name: np.full((*size, 3), 90, np.uint8) for name, size in WAYMO_SIZES.items()}
+    expected = draw_frame(whole, dict.fromkeys(whole, np.eye(4)), None, camera_width=180)
+    picture = draw_frame(images, projections, None, camera_width=180, cameras=WAYMO_SIZES)
+    assert picture.shape == expected.shape
+    places = {"FRONT_LEFT": (94, 90), "SIDE_LEFT": (230, 140), "SIDE_RIGHT": (230, 420)}  # rows and columns of middles
+    for name, place in places.items():
+        assert tuple(picture[place]) == (PANEL if name in missing else (90, 90, 90))
+    assert (picture[40:60, 8:100] > 200).any()  # the caption
+
+
+def test_names_alone_give_a_missing_camera_the_size_of_another() -> None:
+    images = {name: np.full((90, 160, 3), 90, np.uint8) for name in CAMERAS}
+    projections = dict.fromkeys(images, np.eye(4))
+    expected = draw_frame(images, projections, None)
+    del images["CAM_FRONT"]
+    assert draw_frame(images, projections, None, cameras=CAMERAS).shape == expected.shape
+    assert draw_frame({}, {}, None, cameras=CAMERAS).shape == expected.shape
+
+
+def test_an_image_of_other_proportions_is_fitted_into_its_cell() -> None:
+    """Twice as high as its cell of 90 x 160, so half as wide: 80 columns."""
+    tall = {"SIDE": np.full((180, 160, 3), 90, np.uint8)}
+    picture = draw_frame(tall, {"SIDE": np.eye(4)}, None, camera_width=160, cameras={"SIDE": (90, 160)})
+    cell = picture[34 : 34 + 90, :160]
+    assert (cell[40:, :80] == 90).all() and (cell[40:, 80:] == BACKGROUND).all()
+    usual = {"SIDE": np.full((90, 160, 3), 90, np.uint8)}
+    assert picture.shape == draw_frame(usual, {"SIDE": np.eye(4)}, None, camera_width=160).shape

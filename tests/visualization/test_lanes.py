@@ -10,6 +10,7 @@ import bev  # noqa: F401  (lets mmdet3d import)
 
 # isort: split
 from bev.datasets.openlane_v2.index_build import build_indexes
+from bev.errors import InputError
 from bev.visualization.lanes import BOUNDS, LaneView, direction_colours, draw_lanes, lane_panel
 from bev.visualization.openlane import OpenLanePainter
 from bev.visualization.palette import PANEL
@@ -65,3 +66,15 @@ def test_frames_of_an_index(tmp_path: Path, split: str) -> None:
     painter = OpenLanePainter(tmp_path / f"openlane_v2_A_infos_{split}.pkl", tmp_path)
     picture = painter.draw(0, 300)
     assert picture.dtype == np.uint8 and picture.shape[1] == 300 and picture.std() > 10
+
+
+def test_a_frame_without_annotation_needs_predictions(tmp_path: Path) -> None:
+    build_indexes(write_openlane(tmp_path, edit=lambda frame, _: frame.pop("annotation")), "A")
+    painter = OpenLanePainter(tmp_path / "openlane_v2_A_infos_val.pkl", tmp_path)
+    with pytest.raises(InputError, match=r"^frame .*: no annotation; give --results$"):
+        painter.draw(0, 300)
+
+
+def test_nothing_to_draw_is_refused() -> None:
+    with pytest.raises(InputError, match="neither a prediction nor a ground truth"):
+        draw_lanes(np.zeros((100, 200, 3), np.uint8), np.eye(4), {})

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tiny_nuscenes import true_objects, write_pictures, write_tables
 
+from bev.datasets.image_files import ImageReadError
+from bev.datasets.index_io import read_index, write_index
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.submission import format_boxes, write_submission
@@ -53,3 +57,19 @@ def test_lidar_files(tmp_path):
     np.testing.assert_array_equal(read_lidar(tmp_path / "sweep.pcd.bin"), points[:, :3])
     assert read_lidar(tmp_path / "missing.pcd.bin") is None
     assert read_lidar(None) is None
+
+
+def test_a_sample_without_a_camera_is_as_large_as_the_others(root: Path, tmp_path: Path) -> None:
+    content = read_index(root / INDEX)
+    del content["data_list"][0]["images"]["CAM_BACK"]
+    write_index(tmp_path / INDEX, content["metainfo"], content["data_list"])
+    painter = NuScenesPainter(tmp_path / INDEX, root)
+    assert painter.cameras == {"CAM_FRONT": (900, 1600), "CAM_BACK": (900, 1600)}
+    assert painter.draw(0, 120).shape == painter.draw(1, 120).shape
+
+
+def test_a_missing_image_is_named_without_the_advice_for_configs(root: Path, tmp_path: Path) -> None:
+    painter = NuScenesPainter(root / INDEX, tmp_path)
+    assert not painter.has_images(0) and NuScenesPainter(root / INDEX, root).has_images(0)
+    with pytest.raises(ImageReadError, match=r"CAM_FRONT.*cannot be read.*; sample \S+$"):
+        painter.draw(0, 120)

@@ -8,6 +8,7 @@ from bev.geometry.cameras import image_affine, pix_T_cam, project
 from bev.visualization import draw_occupancy
 from bev.visualization.layout import GAP, legend, row_sizes
 from bev.visualization.occupancy_frame import EGO_LABEL, LEGEND, with_ego
+from bev.visualization.palette import PANEL
 from bev.visualization.voxels import FACE_SHADES
 
 CAR, BUS = CLASSES.index("car"), CLASSES.index("bus")
@@ -52,6 +53,17 @@ def test_parts_that_are_not_there_leave_no_hole(prediction: int | None, truth: i
         views = picture[: -len(legend(WIDTH, LEGEND)) - 1]
         front = (np.abs(views - FACE_SHADES[0] * np.array(COLOURS[label])).max(axis=2) < 1).sum()
         assert (front > 20) == (grid is not None)
+
+
+def test_a_missing_camera_is_a_dark_cell_and_the_size_stays() -> None:
+    whole = draw_occupancy(IMAGES, PROJECTIONS, voxels(CAR), width=WIDTH)
+    for missing in IMAGES:
+        images = {name: image for name, image in IMAGES.items() if name != missing}
+        picture = draw_occupancy(images, PROJECTIONS, voxels(CAR), width=WIDTH, cameras=tuple(IMAGES))
+        assert picture.shape == whole.shape
+        sizes = row_sizes([ASPECT] * 3, WIDTH)
+        column = ("CAM_FRONT", "CAM_BACK", "SIDE").index(missing) * (sizes[0][1] + GAP) + sizes[0][1] // 2
+        assert tuple(picture[sizes[0][0] // 2, column]) == PANEL
 
 
 def test_frames_have_one_size_whatever_is_in_them() -> None:

@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from bev.errors import InputError
 from bev.visualization import write_mp4
 
 
@@ -36,3 +37,10 @@ def test_an_interrupted_or_impossible_video_leaves_nothing(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"cannot write .*file/clip\.mp4: "):
         write_mp4(tmp_path / "file" / "clip.mp4", [np.zeros((64, 96, 3), np.uint8)])
+
+
+def test_a_frame_of_another_size_is_refused(tmp_path):
+    frames = [np.zeros((64, 96, 3), np.uint8), np.zeros((64, 96, 3), np.uint8), np.zeros((48, 96, 3), np.uint8)]
+    with pytest.raises(InputError, match=r"clip\.mp4: frame 2 is 96 x 48 pixels, but the first is 96 x 64"):
+        write_mp4(tmp_path / "clip.mp4", frames)
+    assert not list(tmp_path.iterdir())

@@ -90,12 +90,7 @@ def build_indexes(
     source: FrameSource = FramePickles(root, subset, layout) if pickles else FrameFiles(root, layout)
     shards = ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION)
     parts = {segment: f"{segment.name}-{source.stamp(segment)}" for group in splits.values() for segment in group}
-    reader = _SegmentReader(root, subset, layout, source)
-    for split, group in splits.items():
-        jobs = {parts[segment]: segment for segment in group if not shards.has(parts[segment])}
-        if jobs:
-            with source.loaded(split):
-                shards.fill(jobs, reader.read, workers, progress)
+    _fill(shards, parts, _SegmentReader(root, subset, layout, source), workers, progress)
     absent = [path for part in parts.values() for record in shards.read(part) for path in record["missing"]]
     if absent and not allow_missing:
         shards.remove()
@@ -106,6 +101,21 @@ def build_indexes(
         summaries.append(_write(out, subset, layout, split, records))
     shards.remove()
     return summaries
+
+
+def _fill(
+    shards: ShardFolder,
+    parts: dict[ListedSegment, str],
+    reader: _SegmentReader,
+    workers: int,
+    progress: Callable[[Iterable, int], Iterable],
+) -> None:
+    """Makes the parts that aren't finished, split by split: what frames are read from is loaded for one at a time."""
+    missing = [segment for segment, part in parts.items() if not shards.has(part)]
+    for split in dict.fromkeys(segment.split for segment in missing):
+        with reader.source.loaded(split):
+            jobs = {parts[segment]: segment for segment in missing if segment.split == split}
+            shards.fill(jobs, reader.read, workers, progress)
 
 
 def _missing_message(root: Path, absent: list[str]) -> str:

@@ -73,16 +73,12 @@ def build_indexes(
     folder = Path(root if out is None else out)
     shards = ShardFolder.of(folder, "waymo_infos", f"{SCHEMA_VERSION}-{REVISION}")
 
-    def read(file: SegmentFile) -> list[dict]:
-        if file.components:
-            segment = read_parquet_segment(file.path, file.name, file.components)
-        else:
-            segment = read_segment(file.path, file.name, shards.path, skip_damaged)
-        return [segment.to_entry()]
-
     def part(file: SegmentFile) -> str:
         whole = _part(file)
         return whole if not skip_damaged or shards.has(whole) else f"{whole}.skipping"
+
+    def read(file: SegmentFile) -> list[dict]:
+        return [_read(file, shards.path, skip_damaged).to_entry()]
 
     parts = {split: {part(file): file for file in files} for split, files in chosen.items()}
     shards.fill({name: file for files in parts.values() for name, file in files.items()}, read, workers, progress)
@@ -119,6 +115,12 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     if index["metainfo"].get("dataset") != "waymo":
         raise WaymoFilesError(f"{path}: an index of {index['metainfo'].get('dataset')!r}, not of Waymo")
     return [Segment.from_entry(entry) for entry in index["data_list"]]
+
+
+def _read(file: SegmentFile, cache_dir: Path, skip_damaged: bool) -> Segment:
+    if file.components:
+        return read_parquet_segment(file.path, file.name, file.components)
+    return read_segment(file.path, file.name, cache_dir, skip_damaged)
 
 
 def _merge(shards: ShardFolder, out: Path, split: str, parts: Iterable[str]) -> WaymoIndexSummary:

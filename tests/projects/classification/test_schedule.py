@@ -1,4 +1,4 @@
-"""Averaged weights and accumulated gradients as the configs ask for them, against values computed by hand."""
+"""Learning rates against the official schedule; averaged weights and accumulated gradients computed by hand."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import pytest
 import torch
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, PARAM_SCHEDULERS
+from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
 
 import bev
 from bev.engine.config import load_config
 
 CONFIG = Path(__file__).parents[3] / "projects" / "classification" / "configs" / "internimage_t_1k_224.py"
+STEPS = 10  # of an epoch
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,3 +75,39 @@ def test_accumulated_gradients(wrapper: str) -> None:
             weights.append(model.weight.item())
         step = 1 - expected
         assert weights == pytest.approx([1.0, expected, expected, expected - step], abs=1e-6)
+
+
+# Epochs, warm-up, and the rates for 512 images: the highest, the first and the least.
+OFFICIAL = {"internimage_t_1k_224": (300, 20, 5e-4, 5e-7, 5e-6), "internimage_l_22kto1k_384": (20, 2, 2e-5, 0.0, 0.0)}
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize("images", [512, 4096])
+def test_learning_rates_are_those_of_the_official_schedule(name: str, images: int) -> None:
+    """timm's, all of whose rates the official code multiplies by the number of images; within 3 % in the warm-up."""
+    epochs, warm_up, *rates = OFFICIAL[name]
+    highest, first, least = (rate * images / 512 for rate in rates)
+    config = load_config(CONFIG.parent / f"{name}.py")
+    factor = images / config.auto_scale_lr.base_batch_size
+    ours, theirs = (torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=highest) for _ in range(2))
+    assert config.optim_wrapper.optimizer.lr * factor == pytest.approx(highest)
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(scheduler), default_args=dict(optimizer=ours, epoch_length=STEPS))
+        for scheduler in config.param_scheduler
+    ]
+    official = CosineLRScheduler(
+        theirs,
+        t_initial=epochs * STEPS,
+        lr_min=least,
+        warmup_lr_init=first,
+        warmup_t=warm_up * STEPS,
+        cycle_limit=1,
+        t_in_epochs=False,
+    )
+    for step in range(epochs * STEPS):
+        official.step_update(step)
+        found, expected = (optimizer.param_groups[0]["lr"] for optimizer in (ours, theirs))
+        assert found == pytest.approx(expected, abs=(0.03 if step < warm_up * STEPS else 1e-3) * highest), step
+        ours.step()
+        for scheduler in schedulers:
+            scheduler.step()

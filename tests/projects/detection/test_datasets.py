@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,33 @@ def test_training_samples_have_boxes_inside_their_image(name: str, tmp_path: Pat
     boxes = sample["data_samples"].gt_instances.bboxes.tensor
     assert (boxes >= 0).all()
     assert (boxes <= torch.tensor([width, height, width, height])).all()
+
+
+@pytest.mark.parametrize("name", ["dino_internimage_t_1x_coco", "dino_internimage_h_objects365_coco"])
+def test_images_of_coco_without_objects_are_not_trained_on(name: str, tmp_path: Path) -> None:
+    """As in the official configs of all sizes."""
+    bev.register_all()
+    config = load_config(CONFIGS / f"{name}.py")
+    with scope(config):
+        categories = list(DATASETS.build({**config.train_dataloader.dataset, "lazy_init": True}).metainfo["classes"])
+    file = tmp_path / "annotations" / "instances_train2017.json"
+    tiny.write_coco(file, categories)
+    content = json.loads(file.read_text())
+    del content["annotations"][1:]
+    file.write_text(json.dumps(content))
+    set_data_root(config, tmp_path)
+    with scope(config):
+        dataset = DATASETS.build(config.train_dataloader.dataset)
+    assert [dataset.get_data_info(number)["img_id"] for number in range(len(dataset))] == [0]
+
+
+def test_small_objects_of_voc_are_trained_on(tmp_path: Path) -> None:
+    """Those below 32 pixels, too: the official configs name no least size."""
+    config = prepare("voc", tmp_path)
+    tiny.write_voc(tmp_path, {**tiny.BOXES, "first": (8, 8, 24, 56)})
+    with scope(config):
+        sample = DATASETS.build(config.train_dataloader.dataset)[0]["data_samples"]
+    assert len(sample.gt_instances) == 1 and len(sample.ignored_instances) == 0
 
 
 def test_lvis_is_read_by_its_own_package(tmp_path: Path) -> None:

@@ -50,13 +50,13 @@ def write_bdd100k(root: Path, categories: list[str]) -> None:
         write_images(root / f"images/100k/{split}")
 
 
-def write_voc(root: Path) -> None:
+def write_voc(root: Path, boxes: dict[str, tuple[int, int, int, int]] = BOXES) -> None:
     for year, splits in ((2007, ("trainval", "test")), (2012, ("trainval",))):
         folder = root / f"VOC{year}"
         write_images(folder / "JPEGImages")
         for split in splits:
             write_text(folder / f"ImageSets/Main/{split}.txt", "\n".join(BOXES) + "\n")
-        for name, box in BOXES.items():
+        for name, box in boxes.items():
             # VOC counts pixels from 1.
             sides = zip(("xmin", "ymin", "xmax", "ymax"), (side + 1 for side in box), strict=True)
             corners = "".join(f"<{side}>{value}</{side}>" for side, value in sides)

@@ -91,3 +91,19 @@ def test_a_detector_needs_config_and_weights(arguments: list[str], capsys: pytes
     with pytest.raises(SystemExit):
         segment.parse_args([*arguments[:at], *arguments[at + 2 :], "--config", "c.py"])
     assert "--config and --checkpoint go together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["grey.png", "grey.tif"])
+def test_grey_pictures_of_16_bits_keep_their_shades(tmp_path: Path, name: str) -> None:
+    values = np.array([[0, 128, 129, 257], [32768, 65535, 51400, 65406]], np.uint16)
+    Image.fromarray(values).save(tmp_path / name)
+    pixels = segment.read_image(tmp_path / name, (2, 4))
+    assert pixels.dtype == np.uint8 and pixels.shape == (2, 4, 3)
+    np.testing.assert_array_equal(pixels, np.rint(values / 257)[..., None].repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK"])
+def test_pictures_of_other_modes_are_what_pillow_makes_of_them(tmp_path: Path, mode: str) -> None:
+    picture = Image.fromarray(np.arange(72, dtype=np.uint8).reshape(4, 6, 3)).convert(mode)
+    picture.save(tmp_path / "picture.tif")
+    np.testing.assert_array_equal(segment.read_image(tmp_path / "picture.tif", (4, 6)), picture.convert("RGB"))

@@ -11,5 +11,5 @@ train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(optimizer=dict(lr=2e-5), paramwise_cfg=dict(layer_decay_rate=0.9, dcn_lr_mult=0.1))
 param_scheduler = [
     dict(_base_.param_scheduler[0], start_factor=1e-6, end=warm_up),
-    dict(_base_.param_scheduler[1], eta_min=0.0, begin=warm_up, end=max_epochs, T_max=max_epochs - warm_up),
+    dict(_base_.param_scheduler[1], eta_min_ratio=0.0, end=max_epochs, T_max=max_epochs),
 ]

@@ -1,6 +1,6 @@
-"""COCO 2017 for DINO: boxes, many scales, images without objects kept."""
+"""COCO 2017 for DINO: boxes, many scales."""
 
 _base_ = ["coco.py"]
 
 train_pipeline = [_base_.load, _base_.annotate, _base_.flip, _base_.multi_scale_dino, _base_.pack]
-train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False), pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

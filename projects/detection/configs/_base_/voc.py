@@ -16,7 +16,7 @@ def voc(year, split):
 
 resize = dict(type="Resize", scale=(1000, 600), keep_ratio=True)
 training = dict(
-    filter_cfg=dict(filter_empty_gt=True, min_size=32, bbox_min_size=32),
+    filter_cfg=dict(filter_empty_gt=True, min_size=32),
     pipeline=[_base_.load, _base_.annotate, resize, _base_.flip, _base_.pack],
 )
 trainval = [dict(voc(year, "trainval"), **training) for year in (2007, 2012)]
