@@ -1,5 +1,6 @@
 """Assignment of targets to predictions."""
 
 from bev.models.assigners.hungarian import HungarianAssigner
+from bev.models.assigners.matching import QueryTargets, SetTarget, match_queries
 
-__all__ = ["HungarianAssigner"]
+__all__ = ["HungarianAssigner", "QueryTargets", "SetTarget", "match_queries"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from mmengine.registry import MODELS
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from bev.errors import InputError
 from bev.geometry.curves import CurveCode, headings_of
 from bev.geometry.grid import BEVGrid
+from bev.models.assigners import SetTarget
 from bev.models.decoders.dense_proposals import best_peaks, dense_branch
 from bev.models.decoders.place_encoding import PlaceEncoding
 from bev.models.decoders.queries import Queries
@@ -37,9 +38,6 @@ from bev.models.losses import (
 )
 from bev.structures import BEVFeatures
 
-if TYPE_CHECKING:
-    from bev.models.heads.detection_targets import DetectionTarget
-
 UNIT = 10.0
 """Metres that the dense head counts control points in: about half a lane, so that what it regresses is near 1."""
 
@@ -48,7 +46,7 @@ BORDER = 0.005
 
 
 @dataclass
-class CurveProposals:
+class DenseCurves:
     """Dense outputs.
 
     Attributes:
@@ -73,7 +71,7 @@ class CurveTargets:
         heatmap: (B, K, H, W) float32.
         passed: (B, K, H, W) bool.
         cells: (E,) int64 index into the flattened (B, K, H, W) of cells that learn a lane.
-        codes: (E, D) as in `CurveProposals`.
+        codes: (E, D) as in `DenseCurves`.
         weights: (E,), 1 in the cell of a lane's middle and less around it.
     """
 
@@ -149,9 +147,9 @@ class CurveQueries(nn.Module):
             context = context + layer(context)
         codes = UNIT * self.curve_branch(context).unflatten(1, (self.num_headings, -1))
         middles, passed = self.heatmap_branch(context), self.passed_branch(context)
-        proposals = CurveProposals(middles, passed, codes, features.grid)
-        scores, cells, headings = best_peaks(proposals.logits.float(), self.num_queries, self.neighbour_penalty)
-        reference = _references(proposals, cells, headings)
+        dense = DenseCurves(middles, passed, codes, features.grid)
+        scores, cells, headings = best_peaks(dense.logits.float(), self.num_queries, self.neighbour_penalty)
+        reference = _references(dense, cells, headings)
         found = context.flatten(2).gather(2, cells[:, None].expand(-1, context.shape[1], -1)).transpose(1, 2)
         return Queries(
             content=self.content(found) + self.heading_embedding(headings),
@@ -159,10 +157,10 @@ class CurveQueries(nn.Module):
             reference=reference,
             num_groups=1,
             class_prior=scores[..., None] - PRIOR_LOGIT,
-            proposals=proposals,
+            dense=dense,
         )
 
-    def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
+    def loss(self, queries: Queries, targets: list[SetTarget]) -> dict[str, Tensor]:
         """Gaussian focal loss of the middles, L1 loss of the curves around them, focal loss of the cells passed.
 
         Args:
@@ -175,15 +173,15 @@ class CurveQueries(nn.Module):
         Raises:
             InputError: The queries come from another initialisation.
         """
-        proposals = queries.proposals
-        if not isinstance(proposals, CurveProposals):
-            raise InputError("these queries have no proposals of curves: they were not made by CurveQueries")
-        target = curve_targets(targets, self.code, proposals.grid, self.num_headings, self.gaussian_radius)
-        per_cell = gaussian_focal_loss(proposals.logits.float(), target.heatmap)
-        codes = proposals.codes.float().permute(0, 1, 3, 4, 2).flatten(0, 3)[target.cells]
+        dense = queries.dense
+        if not isinstance(dense, DenseCurves):
+            raise InputError("these queries have no dense curves: they were not made by CurveQueries")
+        target = curve_targets(targets, self.code, dense.grid, self.num_headings, self.gaussian_radius)
+        per_cell = gaussian_focal_loss(dense.logits.float(), target.heatmap)
+        codes = dense.codes.float().permute(0, 1, 3, 4, 2).flatten(0, 3)[target.cells]
         distance = (codes - target.codes).abs().mean(-1) * target.weights
         middles = mean_over_ranks((target.weights == 1).sum(), per_cell.device)
-        passed = self.passed_loss(proposals.passed.float(), target.passed).sum()
+        passed = self.passed_loss(dense.passed.float(), target.passed).sum()
         return {
             "loss_heatmap": self.heatmap_weight * per_cell.sum() / middles,
             "loss_proposal": self.curve_weight * distance.sum() / mean_over_ranks(target.weights.sum()),
@@ -192,7 +190,7 @@ class CurveQueries(nn.Module):
 
 
 def curve_targets(
-    targets: Sequence[DetectionTarget], code: CurveCode, grid: BEVGrid, num_headings: int, radius: int
+    targets: Sequence[SetTarget], code: CurveCode, grid: BEVGrid, num_headings: int, radius: int
 ) -> CurveTargets:
     """Draws the targets of a batch. A cell near several middles of one heading learns the nearest lane.
 
@@ -241,13 +239,13 @@ def _cells_passed(
 
 
 @torch.no_grad()
-def _references(proposals: CurveProposals, cells: Tensor, headings: Tensor) -> Tensor:
+def _references(dense: DenseCurves, cells: Tensor, headings: Tensor) -> Tensor:
     """Control points (B, Q, D) of the lanes at cells and headings (B, Q), in fractions of the grid, inside of it."""
-    codes = proposals.codes.float().flatten(3)
+    codes = dense.codes.float().flatten(3)
     batch = torch.arange(len(codes), device=codes.device)[:, None]
     control = codes[batch, headings, :, cells].unflatten(-1, (-1, 3)).clone()
-    control[..., :2] += proposals.grid.cell_centres(codes.device).flatten(0, 1)[cells][:, :, None]
-    return proposals.grid.normalise(control).clamp(BORDER, 1 - BORDER).flatten(-2)
+    control[..., :2] += dense.grid.cell_centres(codes.device).flatten(0, 1)[cells][:, :, None]
+    return dense.grid.normalise(control).clamp(BORDER, 1 - BORDER).flatten(-2)
 
 
 def _straight_lanes(num_headings: int, num_control: int) -> Tensor:

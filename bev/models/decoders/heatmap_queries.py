@@ -11,7 +11,6 @@ of the BEV map.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from mmengine.registry import MODELS
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from bev.errors import InputError
 from bev.geometry.boxes import CODE_CENTRE, CODE_SIZE
 from bev.geometry.grid import BEVGrid
+from bev.models.assigners import SetTarget
 from bev.models.decoders.dense_proposals import best_peaks, dense_branch
 from bev.models.decoders.heatmap_targets import absolute_codes, heatmap_targets
 from bev.models.decoders.place_encoding import PlaceEncoding
@@ -27,12 +27,9 @@ from bev.models.decoders.queries import Queries
 from bev.models.losses import PRIOR_LOGIT, gaussian_focal_loss, mean_over_ranks
 from bev.structures import BEVFeatures
 
-if TYPE_CHECKING:
-    from bev.models.heads.detection_targets import DetectionTarget
-
 
 @dataclass
-class HeatmapProposals:
+class DenseBoxes:
     """Dense outputs of the heatmap head.
 
     Attributes:
@@ -124,8 +121,8 @@ class HeatmapQueries(nn.Module):
         Raises:
             InputError: The map has fewer (class, cell) pairs than there are queries.
         """
-        proposals = HeatmapProposals(self.heatmap_branch(features.map), self.box_branch(features.map), features.grid)
-        seeds = self._select(proposals)
+        dense = DenseBoxes(self.heatmap_branch(features.map), self.box_branch(features.map), features.grid)
+        seeds = self._select(dense)
         groups = self.num_groups if self.training else 1
         reference = self._references(seeds.codes, features.grid, groups)
         cell_features = features.map.flatten(2).gather(2, seeds.cells[:, None].expand(-1, features.map.shape[1], -1))
@@ -138,11 +135,11 @@ class HeatmapQueries(nn.Module):
             reference=reference,
             num_groups=groups,
             code_prior=code_prior.repeat(1, groups, 1),
-            class_prior=_class_prior(seeds, proposals.logits.shape[1]).repeat(1, groups, 1),
-            proposals=proposals,
+            class_prior=_class_prior(seeds, dense.logits.shape[1]).repeat(1, groups, 1),
+            dense=dense,
         )
 
-    def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
+    def loss(self, queries: Queries, targets: list[SetTarget]) -> dict[str, Tensor]:
         """Gaussian focal loss of the heatmap and L1 loss of the boxes around the centres, both per object.
 
         Returns:
@@ -151,14 +148,14 @@ class HeatmapQueries(nn.Module):
         Raises:
             InputError: The queries come from another initialisation.
         """
-        proposals = queries.proposals
-        if not isinstance(proposals, HeatmapProposals):
-            raise InputError("these queries have no proposals: they were not made by HeatmapQueries")
-        num_classes = proposals.logits.shape[1]
-        target = heatmap_targets(targets, proposals.grid, num_classes, self.gaussian_radius)
-        per_cell = gaussian_focal_loss(proposals.logits.float(), target.heatmap)
+        dense = queries.dense
+        if not isinstance(dense, DenseBoxes):
+            raise InputError("these queries have no dense boxes: they were not made by HeatmapQueries")
+        num_classes = dense.logits.shape[1]
+        target = heatmap_targets(targets, dense.grid, num_classes, self.gaussian_radius)
+        per_cell = gaussian_focal_loss(dense.logits.float(), target.heatmap)
         num_objects = mean_over_ranks(target.num_objects, per_cell.device)
-        codes = proposals.codes.float().permute(0, 2, 3, 1).flatten(0, 2)[target.cells]
+        codes = dense.codes.float().permute(0, 2, 3, 1).flatten(0, 2)[target.cells]
         known = torch.isfinite(target.codes)
         distance = (codes - target.codes.where(known, codes)).abs() * self.code_weights * target.weights[:, None]
         total_weight = mean_over_ranks(target.weights.sum())
@@ -168,10 +165,10 @@ class HeatmapQueries(nn.Module):
         }
 
     @torch.no_grad()
-    def _select(self, proposals: HeatmapProposals) -> Seeds:
-        scores, cells, labels = best_peaks(proposals.logits.float(), self.num_queries, self.neighbour_penalty)
-        local = proposals.codes.float().flatten(2).gather(2, cells[:, None].expand(-1, CODE_SIZE, -1)).transpose(1, 2)
-        return Seeds(cells, labels, scores, absolute_codes(local, cells, proposals.grid))
+    def _select(self, dense: DenseBoxes) -> Seeds:
+        scores, cells, labels = best_peaks(dense.logits.float(), self.num_queries, self.neighbour_penalty)
+        local = dense.codes.float().flatten(2).gather(2, cells[:, None].expand(-1, CODE_SIZE, -1)).transpose(1, 2)
+        return Seeds(cells, labels, scores, absolute_codes(local, cells, dense.grid))
 
     def _references(self, codes: Tensor, grid: BEVGrid, groups: int) -> Tensor:
         """Centres (B, G * Q, 3) as fractions of the grid, moved at random in groups beyond the first."""

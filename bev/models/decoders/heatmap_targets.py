@@ -7,16 +7,13 @@ object.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from bev.geometry.grid import BEVGrid
+from bev.models.assigners import SetTarget
 from bev.models.losses import centre_patches, draw_heatmap
-
-if TYPE_CHECKING:
-    from bev.models.heads.detection_targets import DetectionTarget
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class HeatmapTargets:
     weights: Tensor
 
 
-def heatmap_targets(targets: list[DetectionTarget], grid: BEVGrid, num_classes: int, radius: int) -> HeatmapTargets:
+def heatmap_targets(targets: list[SetTarget], grid: BEVGrid, num_classes: int, radius: int) -> HeatmapTargets:
     """Draws the targets of a batch. A cell near several centres learns the box of the nearest."""
     codes = torch.cat([target.codes for target in targets])
     labels = torch.cat([target.labels for target in targets])

@@ -9,7 +9,7 @@ classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from mmengine.registry import MODELS
@@ -17,12 +17,10 @@ from torch import Tensor, nn
 
 from bev.errors import InputError
 from bev.geometry.boxes import CODE_CENTRE
+from bev.models.assigners import SetTarget
 from bev.models.decoders.place_encoding import PlaceEncoding
 from bev.models.decoders.queries import Queries
 from bev.structures import BEVFeatures, Proposals
-
-if TYPE_CHECKING:
-    from bev.models.heads.detection_targets import DetectionTarget
 
 
 @MODELS.register_module()
@@ -99,10 +97,10 @@ class HybridQueries(nn.Module):
             num_groups=groups,
             code_prior=self._code_prior(chosen, own, groups),
             class_prior=self._class_prior(own, groups),
-            proposals=own.proposals,
+            dense=own.dense,
         )
 
-    def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
+    def loss(self, queries: Queries, targets: list[SetTarget]) -> dict[str, Tensor]:
         """The base's; the perspective head learns from its own losses."""
         return self.base.loss(queries, targets)
 

@@ -6,19 +6,14 @@ Shapes: B batch, G query groups (1 outside training), Q queries per group, C cha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.models.assigners import SetTarget
 from bev.models.attention.tokens import FeatureTokens
 from bev.structures import BEVFeatures
-
-if TYPE_CHECKING:
-    from bev.models.decoders.curve_queries import CurveProposals
-    from bev.models.decoders.heatmap_queries import HeatmapProposals
-    from bev.models.heads.detection_targets import DetectionTarget
 
 
 @dataclass
@@ -34,7 +29,7 @@ class Queries:
         code_prior: (B, G * Q, 10) first guess of size, yaw and velocity, added to what the head regresses; zero for the
             centre, which starts from `reference`. None where there is no guess.
         class_prior: (B, G * Q, K), added to the head's class logits; None where there is no guess.
-        proposals: What the loss of the initialisation needs; None for queries that are learned with the decoder alone.
+        dense: Outputs of a dense head, for the loss of the initialisation that has one; None for others.
     """
 
     content: Tensor
@@ -43,7 +38,7 @@ class Queries:
     num_groups: int
     code_prior: Tensor | None = None
     class_prior: Tensor | None = None
-    proposals: HeatmapProposals | CurveProposals | None = None
+    dense: object | None = None
 
 
 @MODELS.register_module()
@@ -77,6 +72,6 @@ class LearnedQueries(nn.Module):
             reference = self.reference(position).sigmoid()
         return Queries(content, position, reference, groups)
 
-    def loss(self, queries: Queries, targets: list[DetectionTarget]) -> dict[str, Tensor]:
+    def loss(self, queries: Queries, targets: list[SetTarget]) -> dict[str, Tensor]:
         """No loss of its own."""
         return {}

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from bev.geometry.boxes import CODE_SIZE
 from bev.geometry.grid import BEVGrid
-from bev.models.assigners import HungarianAssigner
+from bev.models.assigners import HungarianAssigner, QueryTargets, match_queries
 from bev.models.decoders.queries import Queries
 from bev.models.heads.branches import class_branch, regression_branch
 from bev.models.heads.detection_decoding import decode_detections
-from bev.models.heads.detection_targets import QueryTargets, detection_targets, match_queries
+from bev.models.heads.detection_targets import detection_targets
 from bev.models.heads.layer_losses import name_layers
 from bev.models.losses import BoxDistance, FocalLoss, mean_over_ranks
 from bev.structures import BEVFeatures

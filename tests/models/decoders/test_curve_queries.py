@@ -6,9 +6,9 @@ from torch import Tensor
 
 from bev.geometry.curves import CurveCode
 from bev.geometry.grid import BEVGrid
+from bev.models.assigners import SetTarget
 from bev.models.decoders import CurveQueries, DETRDecoder, LearnedQueries, Queries
 from bev.models.decoders.curve_queries import UNIT, curve_targets
-from bev.models.heads.detection_targets import DetectionTarget
 from bev.models.losses import PRIOR_LOGIT
 from bev.structures import BEVFeatures
 
@@ -77,18 +77,18 @@ def test_a_perfect_map_has_no_loss() -> None:
     logits = torch.where(logits > 0, 30.0, -30.0)
     queries = queries_with_map(module, logits, codes)
     lanes = torch.stack([curve((-5, 3, 0), (-3, 3.5, 0), (-1, 3, 1)), curve((-3, 2, 0), (-3, 3, 0), (-3, 5, 0))])
-    losses = module.loss(queries, [DetectionTarget(lanes, torch.zeros(2, dtype=torch.long))])
+    losses = module.loss(queries, [SetTarget(lanes, torch.zeros(2, dtype=torch.long))])
     assert max(losses.values()) < 1e-6
     # One number in nine is wrong by 3 m, in one lane of two.
     codes[0, EAST, 3, 4, 2] += 3
-    losses = module.loss(queries_with_map(module, logits, codes), [DetectionTarget(lanes, torch.zeros(2).long())])
+    losses = module.loss(queries_with_map(module, logits, codes), [SetTarget(lanes, torch.zeros(2).long())])
     assert float(losses["loss_proposal"]) == pytest.approx(3 / 9 / 2)
 
 
 def test_targets_by_hand() -> None:
     lanes = torch.stack([curve((-4, 1, 0), (0, 1, 0), (2, 1, 0)), curve((1, 5, 0), (1, 0, 0), (1, -5, 0))])
-    empty = DetectionTarget(torch.zeros(0, 9), torch.zeros(0, dtype=torch.long))
-    targets = [empty, DetectionTarget(lanes, torch.zeros(2).long())]
+    empty = SetTarget(torch.zeros(0, 9), torch.zeros(0, dtype=torch.long))
+    targets = [empty, SetTarget(lanes, torch.zeros(2).long())]
     found = curve_targets(targets, CurveCode(**CODE), GRID, num_headings=4, radius=1)
     assert found.heatmap.shape == (2, 4, 6, 8)
     # The middle between the ends counts, not the one on the curve: (-1, 1) and (1, 0).
@@ -105,7 +105,7 @@ def test_targets_by_hand() -> None:
 def test_cells_passed_by_hand() -> None:
     # Eastwards and then northwards, out of the map in the end.
     lane = curve((-7, -5, 0), (1, -5, 0), (1, 8.3, 0))[None]
-    target = DetectionTarget(lane, torch.zeros(1, dtype=torch.long))
+    target = SetTarget(lane, torch.zeros(1, dtype=torch.long))
     passed = curve_targets([target], CurveCode(**CODE), GRID, num_headings=4, radius=1).passed
     assert passed[0, EAST].nonzero().tolist() == [[0, 0], [0, 1], [0, 2], [0, 3], [0, 4]]
     assert passed[0, NORTH].nonzero().tolist() == [[row, 4] for row in range(6)]
@@ -116,14 +116,14 @@ def test_proposals_begin_as_straight_lanes() -> None:
     module = small_queries(num_queries=1)
     torch.nn.init.zeros_(module.curve_branch[-1].weight)
     queries = module(BEVFeatures(torch.zeros(1, 8, 6, 8), GRID))
-    codes = queries.proposals.codes[0, NORTH, :, 0, 0].unflatten(-1, (3, 3))
+    codes = queries.dense.codes[0, NORTH, :, 0, 0].unflatten(-1, (3, 3))
     torch.testing.assert_close(codes, torch.tensor([[0.0, -UNIT, 0], [0, 0, 0], [0, UNIT, 0]]), atol=1e-5, rtol=0)
 
 
 def test_no_lanes_at_all_are_learned_from() -> None:
     module = small_queries()
     queries = module(BEVFeatures(torch.randn(1, 8, 6, 8), GRID))
-    losses = module.loss(queries, [DetectionTarget(torch.zeros(0, 9), torch.zeros(0, dtype=torch.long))])
+    losses = module.loss(queries, [SetTarget(torch.zeros(0, 9), torch.zeros(0, dtype=torch.long))])
     assert losses["loss_heatmap"] > 0
     assert losses["loss_proposal"] == 0
     sum(losses.values()).backward()

@@ -5,9 +5,9 @@ import torch
 
 from bev.geometry.boxes import encode_boxes
 from bev.geometry.grid import BEVGrid
+from bev.models.assigners import SetTarget
 from bev.models.decoders import HeatmapQueries, Queries
-from bev.models.decoders.heatmap_queries import HeatmapProposals
-from bev.models.heads.detection_targets import DetectionTarget
+from bev.models.decoders.heatmap_queries import DenseBoxes
 from bev.models.losses import PRIOR_LOGIT
 from bev.structures import BEVFeatures
 
@@ -75,7 +75,7 @@ def test_groups_start_from_the_same_peaks_moved_by_at_most_the_jitter() -> None:
 
 def test_a_perfect_map_has_no_loss_and_unknown_velocities_none_either() -> None:
     box = torch.tensor([[-2.5, 3.0, -1.0, 2.0, 1.5, 1.2, 0.4, float("nan"), 1.0]])
-    target = DetectionTarget(encode_boxes(box), torch.tensor([1]))
+    target = SetTarget(encode_boxes(box), torch.tensor([1]))
     module = HeatmapQueries(embed_dims=8, num_classes=2, num_queries=2, gaussian_radius=0)
     logits = torch.full((1, 2, 6, 8), -30.0)
     logits[0, 1, 4, 2] = 30.0
@@ -83,7 +83,7 @@ def test_a_perfect_map_has_no_loss_and_unknown_velocities_none_either() -> None:
     codes[0, :, 4, 2] = target.codes[0]
     codes[0, :2, 4, 2] = torch.tensor([0.25, 0.0])
     codes[0, 8, 4, 2] = 7.0
-    queries = Queries(codes, codes, codes, 1, proposals=HeatmapProposals(logits, codes, GRID))
+    queries = Queries(codes, codes, codes, 1, dense=DenseBoxes(logits, codes, GRID))
     assert all(loss.item() < 1e-6 for loss in module.loss(queries, [target]).values())
     codes[0, 9, 4, 2] = 6.0  # 5 m/s off, weight 0.2 x 0.25
     assert module.loss(queries, [target])["loss_proposal"].item() == pytest.approx(0.25)
@@ -92,7 +92,7 @@ def test_a_perfect_map_has_no_loss_and_unknown_velocities_none_either() -> None:
 def test_every_parameter_of_the_dense_head_has_a_gradient_without_objects() -> None:
     module = HeatmapQueries(embed_dims=8, num_classes=2, num_queries=4)
     queries = module(BEVFeatures(torch.randn(1, 8, 6, 8), GRID))
-    nothing = DetectionTarget(torch.zeros(0, 10), torch.zeros(0, dtype=torch.long))
+    nothing = SetTarget(torch.zeros(0, 10), torch.zeros(0, dtype=torch.long))
     losses = module.loss(queries, [nothing])
     (sum(losses.values()) + queries.content.sum() + queries.position.sum()).backward()
     assert all(parameter.grad is not None for parameter in module.parameters())

@@ -6,15 +6,15 @@ import torch
 
 from bev.geometry.boxes import encode_boxes
 from bev.geometry.grid import BEVGrid
+from bev.models.assigners import SetTarget
 from bev.models.decoders.heatmap_targets import absolute_codes, heatmap_targets, local_codes
-from bev.models.heads.detection_targets import DetectionTarget
 
 GRID = BEVGrid((-8.0, -4.0, -3.0, 8.0, 4.0, 3.0), (4, 16))  # cells of 1 m along x, 2 m along y
 
 
-def target_at(*places: tuple[float, float], labels: tuple[int, ...]) -> DetectionTarget:
+def target_at(*places: tuple[float, float], labels: tuple[int, ...]) -> SetTarget:
     boxes = torch.tensor([[x, y, 0.5, 4.0, 2.0, 1.5, 0.3, 1.0, -1.0] for x, y in places]).view(-1, 9)
-    return DetectionTarget(encode_boxes(boxes), torch.tensor(labels, dtype=torch.long))
+    return SetTarget(encode_boxes(boxes), torch.tensor(labels, dtype=torch.long))
 
 
 def test_rectangular_grid_puts_x_on_columns_and_y_on_rows() -> None:

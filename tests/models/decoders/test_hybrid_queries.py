@@ -61,7 +61,7 @@ def test_peaks_of_a_heatmap_can_be_joined_too() -> None:
     found = module(features_with(proposals_of(BOXES.expand(2, -1, -1), [True, True, False])))
     assert found.class_prior.shape == (2, 16, 3)
     assert not found.class_prior[:, 5:8].any()
-    assert found.proposals is not None
+    assert found.dense is not None
     with pytest.raises(ValueError, match="takes num_queries, or the config"):
         queries(base=base)
 
@@ -98,7 +98,8 @@ def test_a_head_that_knows_an_image_proposes_its_objects() -> None:
         optimizer.zero_grad()
         sum(head.loss(head(features), [sample]).values()).backward()
         optimizer.step()
-    found = propose(head.train(), head(features), ProposalOptions(max_num=20, score_threshold=0.2, merge_distance=3.0))
+    options = ProposalOptions(max_num=20, score_threshold=0.2, merge_distance=3.0)
+    found = propose(head.train()(features), head.decoder, head.strides, options)
     count = int(found.valid.sum())
     assert 1 <= count <= 8
     assert not found.valid[0, count:].any()

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from bev.errors import InputError
 from bev.geometry.curves import CurveCode
 from bev.geometry.grid import BEVGrid
-from bev.models.assigners import HungarianAssigner
+from bev.models.assigners import HungarianAssigner, QueryTargets, SetTarget, match_queries
 from bev.models.decoders.queries import Queries
 from bev.models.heads.branches import class_branch, regression_branch
-from bev.models.heads.detection_targets import DetectionTarget, QueryTargets, match_queries
 from bev.models.heads.layer_losses import name_layers
 from bev.models.losses import BoxDistance, FocalLoss, mean_over_ranks
 from bev.structures import BEVFeatures
@@ -101,7 +100,7 @@ class CentrelineDetector(nn.Module):
         return CentrelineOutputs(torch.stack(logits), torch.stack(codes), states[-1], queries)
 
     def loss(
-        self, outputs: CentrelineOutputs, targets: Sequence[DetectionTarget]
+        self, outputs: CentrelineOutputs, targets: Sequence[SetTarget]
     ) -> tuple[dict[str, Tensor], QueryTargets]:
         """Set losses of each layer, and which query has which lane.
 

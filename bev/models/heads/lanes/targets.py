@@ -26,7 +26,7 @@ from torchvision.ops import box_convert
 
 from bev.errors import InputError
 from bev.geometry.curves import CurveCode
-from bev.models.heads.detection_targets import DetectionTarget
+from bev.models.assigners import SetTarget
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class LaneTargets:
         lane_traffic: (n, k) bool.
     """
 
-    lanes: list[DetectionTarget]
-    traffic: list[DetectionTarget]
+    lanes: list[SetTarget]
+    traffic: list[SetTarget]
     lane_lane: list[Tensor]
     lane_traffic: list[Tensor]
 
@@ -66,8 +66,8 @@ def lane_targets(
         codes = code.encode(truth.lanes.to(size.device, torch.float64)).float()
         scale = size.flip(0).repeat(2)
         boxes = box_convert(truth.traffic_boxes.to(size.device, torch.float32) / scale, "xyxy", "cxcywh")
-        targets.lanes.append(DetectionTarget(codes, torch.zeros(len(codes), dtype=torch.long, device=size.device)))
-        targets.traffic.append(DetectionTarget(boxes, truth.traffic_attributes.to(size.device, torch.long)))
+        targets.lanes.append(SetTarget(codes, torch.zeros(len(codes), dtype=torch.long, device=size.device)))
+        targets.traffic.append(SetTarget(boxes, truth.traffic_attributes.to(size.device, torch.long)))
         targets.lane_lane.append(truth.topology_lclc.to(size.device).bool())
         targets.lane_traffic.append(truth.topology_lcte.to(size.device).bool())
     return targets

@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from bev.models.assigners import HungarianAssigner
+from bev.models.assigners import HungarianAssigner, QueryTargets, SetTarget, match_queries
 from bev.models.heads.branches import class_branch, regression_branch
-from bev.models.heads.detection_targets import DetectionTarget, QueryTargets, match_queries
 from bev.models.heads.layer_losses import name_layers
 from bev.models.losses import BoxDistance, BoxOverlap, FocalLoss, mean_over_ranks
 from bev.structures import ImageFeatures
@@ -93,7 +92,7 @@ class TrafficElementDetector(nn.Module):
         return TrafficElementOutputs(torch.stack(logits), torch.stack(boxes), states[-1])
 
     def loss(
-        self, outputs: TrafficElementOutputs, targets: Sequence[DetectionTarget]
+        self, outputs: TrafficElementOutputs, targets: Sequence[SetTarget]
     ) -> tuple[dict[str, Tensor], QueryTargets]:
         """Set losses of each layer, and which query has which traffic element.
 

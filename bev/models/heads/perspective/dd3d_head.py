@@ -1,13 +1,12 @@
 """BEVFormer v2's perspective head: DD3D's dense 3D detection in each image (arXiv 2211.10439, section 3.2; 2108.06417).
 
 Shapes: B batch, T frames, N cameras, P images (valid cameras of the current frame), C channels, K classes, h, w size of
-a feature level, R places of all levels and images, D places asked about.
+a feature level.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,55 +16,15 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.errors import InputError
-from bev.models.heads.perspective.assignment import Places, assign_objects
-from bev.models.heads.perspective.camera_boxes import BoxDecoder, CameraBoxes
+from bev.models.heads.perspective.assignment import assign_objects
+from bev.models.heads.perspective.camera_boxes import BoxDecoder
 from bev.models.heads.perspective.dd3d_losses import DD3DLoss, PositivePredictions
+from bev.models.heads.perspective.dd3d_outputs import DD3DOutputs
 from bev.models.heads.perspective.objects import ImageObjects, Sight, image_intrinsics, objects_in_images
 from bev.models.heads.perspective.proposals import ProposalOptions, propose
 from bev.models.heads.perspective.towers import LevelTower, level_scalars, predictor
-from bev.structures import CameraClip, ImageFeatures, Proposals
+from bev.structures import ImageFeatures, Proposals
 from bev.structures.attributes import NUM_ATTRIBUTES
-
-
-@dataclass
-class DD3DOutputs:
-    """What the head says about the images of the current frame, per level; channels vary by class last.
-
-    Attributes:
-        logits: (P, K, h, w) classes.
-        distances: (P, 4, h, w) to left, top, right, bottom of the outline, pixels.
-        centredness: (P, 1, h, w) logits.
-        quaternions: (P, 4 K, h, w) rotations, real part first.
-        centres: (P, 2 K, h, w) from the place to the projected centre, pixels.
-        depths: (P, K, h, w) for the reference focal length.
-        sizes: (P, 3 K, h, w) relative to the class's size.
-        confidences: (P, K, h, w) logits.
-        attributes: (P, 3, h, w) logits.
-        speeds: (P, 1, h, w) metres per second.
-        clip: The clip that the features come from.
-    """
-
-    logits: list[Tensor]
-    distances: list[Tensor]
-    centredness: list[Tensor]
-    quaternions: list[Tensor]
-    centres: list[Tensor]
-    depths: list[Tensor]
-    sizes: list[Tensor]
-    confidences: list[Tensor]
-    attributes: list[Tensor]
-    speeds: list[Tensor]
-    clip: CameraClip
-
-    @property
-    def num_images(self) -> int:
-        """P."""
-        return len(self.logits[0])
-
-    def flat(self, name: str) -> Tensor:
-        """One of the outputs at all places: (R, channels), float32, level by level, then image by image."""
-        levels = getattr(self, name)
-        return torch.cat([level.permute(0, 2, 3, 1).flatten(0, 2) for level in levels]).float()
 
 
 @MODELS.register_module()
@@ -191,15 +150,15 @@ class DD3DHead(nn.Module):
 
     def losses_of_objects(self, outputs: DD3DOutputs, objects: ImageObjects, intrinsics: Tensor) -> dict[str, Tensor]:
         """As `loss`, for objects found already and images with these intrinsics (P, 3, 3)."""
-        places = self.places(outputs)
+        places = outputs.places(self.strides)
         assignment = assign_objects(objects, places, outputs.num_images, self.size_ranges, self.centre_radius)
         chosen, labels = assignment.places, objects.labels[assignment.objects]
         images = objects.images[assignment.objects]
         predicted = PositivePredictions(
             distances=outputs.flat("distances")[chosen],
             centredness=outputs.flat("centredness")[chosen, 0],
-            boxes=self.boxes_at(outputs, chosen, labels, assignment.locations, intrinsics[images]),
-            confidences=self.class_values(outputs, "confidences", chosen, labels)[:, 0],
+            boxes=outputs.boxes_at(self.decoder, chosen, labels, assignment.locations, intrinsics[images]),
+            confidences=outputs.class_values("confidences", chosen, labels)[:, 0],
             attributes=outputs.flat("attributes")[chosen],
             speeds=outputs.flat("speeds")[chosen, 0],
         )
@@ -207,35 +166,7 @@ class DD3DHead(nn.Module):
 
     def propose(self, outputs: DD3DOutputs) -> Proposals:
         """The best objects of each sample in the augmented bev frame, for `HybridQueries`."""
-        return propose(self, outputs, self.proposal_options)
+        return propose(outputs, self.decoder, self.strides, self.proposal_options)
 
     def predict(self, outputs: DD3DOutputs, samples: Sequence[Det3DDataSample]) -> None:
         """Nothing: this head supervises and proposes; the boxes of a sample come from the BEV."""
-
-    def places(self, outputs: DD3DOutputs) -> Places:
-        """The places that the outputs belong to."""
-        shapes = [(level.shape[-2], level.shape[-1]) for level in outputs.logits]
-        return Places.of(shapes, self.strides, outputs.logits[0].device)
-
-    def boxes_at(
-        self, outputs: DD3DOutputs, chosen: Tensor, labels: Tensor, locations: Tensor, intrinsics: Tensor
-    ) -> CameraBoxes:
-        """3D boxes of some classes at some places.
-
-        Args:
-            outputs: As `forward` gives them.
-            chosen: (D,) int64 places among the R.
-            labels: (D,) int64.
-            locations: (D, 2) of the places, pixels.
-            intrinsics: (D, 3, 3) of their images.
-        """
-        parts = [
-            self.class_values(outputs, name, chosen, labels) for name in ("quaternions", "centres", "depths", "sizes")
-        ]
-        quaternions, centres, depths, sizes = parts
-        return self.decoder(quaternions, centres, depths[:, 0], sizes, locations, intrinsics, labels)
-
-    def class_values(self, outputs: DD3DOutputs, name: str, chosen: Tensor, labels: Tensor) -> Tensor:
-        """One of the outputs (D, numbers) for the given class of each place."""
-        values = outputs.flat(name)[chosen].unflatten(1, (-1, self.num_classes))
-        return values.gather(2, labels[:, None, None].expand(-1, values.shape[1], 1)).squeeze(2)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bev.geometry.boxes import CODE_CENTRE
-from bev.models.heads.detection_targets import DetectionTarget
+from bev.models.assigners import SetTarget
 from bev.models.heads.perspective.image_points import project_points, without_augmentation
 from bev.models.losses import centre_patches, draw_heatmap
 from bev.structures import CameraClip
@@ -62,7 +62,7 @@ def focal_lengths(pix_T_bev: Tensor) -> Tensor:
 
 
 def project_centres(
-    targets: Sequence[DetectionTarget], clip: CameraClip, reference_focal_length: float, min_depth: float
+    targets: Sequence[SetTarget], clip: CameraClip, reference_focal_length: float, min_depth: float
 ) -> ProjectedCentres:
     """Projects all box centres of a batch into the valid cameras of the current frame.
 

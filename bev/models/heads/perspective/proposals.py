@@ -6,8 +6,8 @@ are kept of each sample.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,12 +15,10 @@ from torchvision.ops import batched_nms
 
 from bev.geometry.boxes import CODE_SIZE, encode_boxes
 from bev.models.heads.perspective.assignment import Places
-from bev.models.heads.perspective.camera_boxes import CameraBoxes
+from bev.models.heads.perspective.camera_boxes import BoxDecoder, CameraBoxes
+from bev.models.heads.perspective.dd3d_outputs import DD3DOutputs
 from bev.models.heads.perspective.objects import image_intrinsics
 from bev.structures import CameraClip, Proposals
-
-if TYPE_CHECKING:
-    from bev.models.heads.perspective.dd3d_head import DD3DHead, DD3DOutputs
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,9 @@ class _Picks:
 
 
 @torch.no_grad()
-def propose(head: DD3DHead, outputs: DD3DOutputs, options: ProposalOptions) -> Proposals:
+def propose(
+    outputs: DD3DOutputs, decoder: BoxDecoder, strides: Sequence[int], options: ProposalOptions
+) -> Proposals:
     """The best objects of each sample, without gradient; what two images show of one object is merged.
 
     Within autocast, too, all is in float32: 16 bits are too few for depths and pixels, and matrices are inverted.
@@ -87,18 +87,20 @@ def propose(head: DD3DHead, outputs: DD3DOutputs, options: ProposalOptions) -> P
     with torch.autocast(clip.device.type, enabled=False):
         owners = clip.camera_mask[:, clip.current].nonzero()[:, 0].tolist()
         per_sample: list[list[_Candidates]] = [[] for _ in range(clip.batch_size)]
-        for b, candidates in zip(owners, _of_images(head, outputs, owners, options), strict=True):
+        for b, candidates in zip(owners, _of_images(outputs, decoder, strides, owners, options), strict=True):
             per_sample[b].append(candidates)
         return _pad([_merge(images, options) for images in per_sample], clip, options.max_num)
 
 
-def _of_images(head: DD3DHead, outputs: DD3DOutputs, owners: list[int], options: ProposalOptions) -> list[_Candidates]:
+def _of_images(
+    outputs: DD3DOutputs, decoder: BoxDecoder, strides: Sequence[int], owners: list[int], options: ProposalOptions
+) -> list[_Candidates]:
     """Candidates of each image, which belongs to the sample in `owners`, after suppression by their outlines."""
-    places, (intrinsics, cam_T_bev) = head.places(outputs), image_intrinsics(outputs.clip)
+    places, (intrinsics, cam_T_bev) = outputs.places(strides), image_intrinsics(outputs.clip)
     picks = _pick(outputs, places, options)
     locations = places.locations[picks.places]
-    boxes = head.boxes_at(outputs, picks.chosen, picks.labels, locations, intrinsics[picks.images])
-    scores = picks.scores * head.class_values(outputs, "confidences", picks.chosen, picks.labels)[:, 0].sigmoid()
+    boxes = outputs.boxes_at(decoder, picks.chosen, picks.labels, locations, intrinsics[picks.images])
+    scores = picks.scores * outputs.class_values("confidences", picks.chosen, picks.labels)[:, 0].sigmoid()
     distances = outputs.flat("distances")[picks.chosen]
     outlines = torch.cat([locations - distances[:, :2], locations + distances[:, 2:]], dim=1)
     speeds = outputs.flat("speeds")[picks.chosen, 0]

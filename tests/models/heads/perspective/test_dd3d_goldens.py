@@ -73,7 +73,7 @@ def test_outputs_match(stored: np.lib.npyio.NpzFile, mode: str, dtype: torch.dty
 def test_targets_match(stored: np.lib.npyio.NpzFile) -> None:
     head, outputs, _ = run("eval")
     objects = perspective_goldens.image_objects(torch.from_numpy(stored["in/annos"]), INTRINSIC)
-    found = assign_objects(objects, head.places(outputs), 3, head.size_ranges, head.centre_radius)
+    found = assign_objects(objects, outputs.places(head.strides), 3, head.size_ranges, head.centre_radius)
     golden.check(stored, "targets/pos_inds", found.places, atol=0)
     golden.check(stored, "targets/labels_pos", objects.labels[found.objects], atol=0)
     golden.check(stored, "targets/box2d_reg_pos", found.distances)

@@ -6,15 +6,15 @@ import pytest
 import torch
 from two_cameras import FORWARD, make_features, projection, two_camera_clip
 
+from bev.models.assigners import SetTarget
 from bev.models.heads import ImagePlaneHead
-from bev.models.heads.detection_targets import DetectionTarget
 from bev.models.heads.perspective.image_plane_targets import focal_lengths, image_plane_targets, project_centres
 
 
-def target(*centres: tuple[float, float, float], labels: tuple[int, ...] | None = None) -> DetectionTarget:
+def target(*centres: tuple[float, float, float], labels: tuple[int, ...] | None = None) -> SetTarget:
     codes = torch.zeros(len(centres), 10)
     codes[:, [0, 1, 4]] = torch.tensor(centres).view(-1, 3)
-    return DetectionTarget(codes, torch.tensor(labels or (0,) * len(centres), dtype=torch.long))
+    return SetTarget(codes, torch.tensor(labels or (0,) * len(centres), dtype=torch.long))
 
 
 def test_focal_length_survives_crop_flip_resize_and_pose() -> None:

@@ -10,7 +10,7 @@ from test_dd3d_head import small_head
 from two_cameras import make_features, two_camera_clip
 
 from bev.models.heads.perspective import DD3DHead
-from bev.models.heads.perspective.dd3d_head import DD3DOutputs
+from bev.models.heads.perspective.dd3d_outputs import DD3DOutputs
 from bev.models.heads.perspective.proposals import ProposalOptions, _Candidates, _merge, propose
 
 EVERYTHING = ProposalOptions(max_num=20, score_threshold=0.0)
@@ -25,9 +25,9 @@ def outputs_of_two_cameras(**options) -> tuple[DD3DHead, DD3DOutputs]:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_changes_nothing(dtype: torch.dtype) -> None:
     head, outputs = outputs_of_two_cameras()
-    expected = propose(head, outputs, EVERYTHING)
+    expected = propose(outputs, head.decoder, head.strides, EVERYTHING)
     with torch.autocast("cpu", dtype):
-        found = propose(head, outputs, EVERYTHING)
+        found = propose(outputs, head.decoder, head.strides, EVERYTHING)
     assert (expected.valid.sum(1) > 5).all()
     assert all(torch.equal(*values) for values in zip(vars(found).values(), vars(expected).values(), strict=True))
 
@@ -36,7 +36,7 @@ def test_outputs_are_rearranged_once_for_all_images(monkeypatch: pytest.MonkeyPa
     head, outputs = outputs_of_two_cameras()
     calls, flat = Counter(), DD3DOutputs.flat
     monkeypatch.setattr(DD3DOutputs, "flat", lambda self, name: calls.update([name]) or flat(self, name))
-    propose(head, outputs, EVERYTHING)
+    propose(outputs, head.decoder, head.strides, EVERYTHING)
     assert set(calls.values()) == {1}
 
 
