@@ -14,14 +14,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import write_json
 from bev.engine.cli import INTERNIMAGE, DictAction, run_main
 
 if TYPE_CHECKING:
@@ -143,8 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         args.threads = torch.get_num_threads()
     record = args.run(args)
     if args.json:
-        with atomic_write(args.json, "w") as file:
-            json.dump([record.as_json()], file, indent=2)
+        write_json(args.json, [record.as_json()], indent=2)
 
 
 def run_backbone(args: argparse.Namespace) -> BenchmarkRecord:

@@ -11,7 +11,6 @@ tools/compare.py configs/a.py configs/b.py --seeds 0 1 2 --work-dir work_dirs/co
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -19,8 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bev.datasets.atomic import atomic_write
-from bev.datasets.text_files import read_json
+from bev.datasets.text_files import read_json, write_json
 from bev.engine.cli import read_metrics, run_main
 from bev.errors import InputError
 
@@ -103,8 +101,7 @@ def is_noted(folder: Path, made_with: Mapping[str, Any]) -> bool:
 
 def note(folder: Path, made_with: Mapping[str, Any]) -> None:
     """Note what a run is made with in its folder."""
-    with atomic_write(folder / OPTIONS_FILE, "w") as stream:
-        json.dump(made_with, stream, indent=1)
+    write_json(folder / OPTIONS_FILE, made_with, indent=1)
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> list[str]:

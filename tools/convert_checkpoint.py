@@ -9,10 +9,10 @@ tools/convert_checkpoint.py internimage dino_4scale_internimage_l_1x_coco.pth wo
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bev.datasets.text_files import write_json
 from bev.engine.cli import run_main
 
 
@@ -53,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         converted, report = convert_official(weights, options.family, legacy)
         print(report)
         if options.report:
-            with atomic_write(options.report, "w") as file:
-                json.dump(vars(report), file, indent=1)
+            write_json(options.report, vars(report), indent=1)
     with atomic_write(options.out) as file:
         torch.save({"state_dict": converted}, file)
     print(f"{options.out}: {len(converted)} tensors")

@@ -11,7 +11,6 @@ The calibration file is described in docs/own_cameras.md.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import bev
 
     bev.register_all()
-    from bev.datasets.atomic import atomic_write
+    from bev.datasets.text_files import write_json
     from bev.engine.config import load_config
     from bev.engine.data_config import bev_frame, evaluated_dataset
     from bev.inference import GreedyTracker, StreamingPerceptor
@@ -83,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     records: list[dict] = []
     video, report = options.out / "demo.mp4", options.out / "detections.json"
     write_mp4(video, run(perceptor, moments, cameras, options, records), options.fps)
-    with atomic_write(report, "w") as file:
-        json.dump({"config": str(options.config), "frames": records}, file)
+    write_json(report, {"config": str(options.config), "frames": records})
     objects = sum(len(record["objects"]) for record in records)
     print(f"{video} and {report}: {len(records)} frames, {objects} objects")
 

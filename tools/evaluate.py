@@ -12,14 +12,13 @@ tools/evaluate.py openlane_v2 --predictions lanes.pkl --index data/openlane_v2/o
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import write_json
 from bev.engine.cli import run_main
 
 
@@ -229,8 +228,7 @@ def evaluate_lanes(options: argparse.Namespace) -> None:
 
 def _write(path: str | None, values: dict) -> None:
     if path:
-        with atomic_write(path, "w") as file:
-            json.dump(values, file, indent=2)
+        write_json(path, values, indent=2)
 
 
 def _arrays(paths: Sequence[str], frames: Any, arrays_of: Callable) -> dict[str, np.ndarray]:

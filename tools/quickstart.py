@@ -7,7 +7,6 @@ had finished. Delete the work directory to start over.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bev
-from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import CLASSES
+from bev.datasets.text_files import write_json
 from bev.engine.cli import read_metrics, run_main
 
 TOOLS = Path(__file__).resolve().parent
@@ -150,8 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logs = sorted((args.work_dir / "train").glob("*/*.log"))
     shutil.copyfile(logs[-1], args.work_dir / "train.log")
     metrics = collect_metrics(args.work_dir)
-    with atomic_write(args.work_dir / "metrics.json", "w") as file:
-        json.dump(metrics, file, indent=2)
+    write_json(args.work_dir / "metrics.json", metrics, indent=2)
     print(f"\nheld-out mAP {metrics['mAP']:.3f} (untrained {metrics['baseline_mAP']:.3f}), NDS {metrics['NDS']:.3f}")
     for name, values in metrics["per_class"].items():
         print(f"    {name:22s} AP {values['AP']:.3f}")

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import bev
-from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import write_json
 from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
 
 
@@ -53,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runner.logger.warning("no checkpoint given: the model is evaluated as initialised")
     metrics = runner.test()
     if is_main_process():
-        with atomic_write(out, "w") as file:
-            json.dump(metrics, file, indent=2)
+        write_json(out, metrics, indent=2)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ tools/track.py nuscenes --results work_dirs/.../results_nusc.json --root data/nu
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,9 +34,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the tool with these arguments, or the command line's."""
     options = parse_args(arguments)
-    from bev.datasets.atomic import atomic_write
     from bev.datasets.nuscenes.index_tables import open_tables
     from bev.datasets.nuscenes.submission import read_submission, validate_submission, write_submission
+    from bev.datasets.text_files import write_json
     from bev.inference import GreedyTracker
     from bev.inference.nuscenes_tracks import track_results
 
@@ -56,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         summary = evaluate_tracking(options.out, nusc, list(tracked), options.range)
         path = options.out.with_name(f"{options.out.stem}_metrics.json")
-        with atomic_write(path, "w") as file:
-            json.dump(summary, file, indent=1)
+        write_json(path, summary, indent=1)
         print("  ".join(f"{name} {summary[name]:.3f}" for name in SHOWN))
 
 

@@ -7,6 +7,7 @@ opened before they were forked.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -20,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import write_json
 from bev.errors import InputError
 
 SUFFIXES = (".tar", ".zip")
@@ -220,11 +221,8 @@ def _tar_places(path: Path) -> dict[str, tuple[int, int]]:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no index, or none of ours: the archive itself is read
     places = dict(_scan(path))
-    try:
-        with atomic_write(index, "w") as file:
-            json.dump({"archive": stamp, "files": places}, file)
-    except OSError:
-        pass  # a read-only folder: read through again next time
+    with contextlib.suppress(OSError):  # a read-only folder: read through again next time
+        write_json(index, {"archive": stamp, "files": places})
     return places
 
 

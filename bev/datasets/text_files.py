@@ -1,4 +1,4 @@
-"""Reading text, JSON and YAML files, so that whatever is wrong with one is told in a line that names it."""
+"""Text, JSON and YAML files: whatever is wrong with one is told in a line that names it, and JSON is written whole."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from bev.datasets.atomic import atomic_write
 from bev.errors import InputError
 
 _KINDS = {dict: "an object", list: "a list"}  # what JSON calls them
@@ -63,6 +64,18 @@ def read_json(
 def read_yaml(path: str | os.PathLike, advice: str, refused: type[Exception] = TextFileError) -> Any:
     """What a YAML file holds, plain values alone; see `read_json`."""
     return _parse(path, yaml.safe_load, "YAML", advice, refused)
+
+
+def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
+    """Writes a JSON file as a whole or not at all.
+
+    Args:
+        path: The file.
+        content: Its value.
+        **options: Those of `json.dump`, such as `indent`.
+    """
+    with atomic_write(path, "w") as file:
+        json.dump(content, file, **options)
 
 
 def _parse(

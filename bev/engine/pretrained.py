@@ -5,12 +5,11 @@ Such a folder needs no transformers to be read or written; with it, `bev.models.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from bev.datasets.atomic import atomic_write
-from bev.datasets.text_files import read_json
+from bev.datasets.text_files import read_json, write_json
 from bev.engine.checkpoint import CheckpointError, load_weights
 from bev.errors import InputError
 from bev.models.backbones.internimage import InternImage
@@ -38,8 +37,7 @@ def save_pretrained(model: InternImage, folder: str | Path) -> None:
     weights = {PREFIX + key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with atomic_write(Path(folder) / WEIGHTS_FILE) as file:
         file.write(save(weights, metadata={"format": "pt"}))
-    with atomic_write(Path(folder) / CONFIG_FILE, "w") as file:
-        json.dump(to_settings(model.arch, num_classes), file, indent=2)
+    write_json(Path(folder) / CONFIG_FILE, to_settings(model.arch, num_classes), indent=2)
 
 
 def load_pretrained(folder: str | Path, **settings: Any) -> InternImage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import write_json
 from bev.engine.sharding import gather
 
 
@@ -62,5 +62,4 @@ class TrainingSummaryHook(Hook):
         work_dir = Path(runner.work_dir)
         with atomic_write(work_dir / "final.pth") as file:
             torch.save(checkpoint, file)
-        with atomic_write(work_dir / "train_time.json", "w") as file:
-            json.dump({"train_seconds": round(self._seconds, 1)}, file)
+        write_json(work_dir / "train_time.json", {"train_seconds": round(self._seconds, 1)})

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from bev.datasets.atomic import atomic_write
 from bev.datasets.image_files import ImageReadError, decode_image
 from bev.datasets.npz_files import write_arrays
-from bev.datasets.text_files import read_json, read_text
+from bev.datasets.text_files import read_json, read_text, write_json
 from bev.errors import InputError
 from bev.models.backbones.internimage import InternImage
 
@@ -196,8 +196,7 @@ def extract_files(
 
 def _claim(out: Path, settings: FeatureSettings) -> None:
     """Note the settings in a new folder."""
-    with atomic_write(out / SETTINGS_FILE, "w") as stream:
-        json.dump(asdict(settings), stream, indent=1)
+    write_json(out / SETTINGS_FILE, asdict(settings), indent=1)
 
 
 def _is_claimed(out: Path, settings: FeatureSettings) -> bool:

@@ -20,8 +20,8 @@ from PIL import Image
 from tqdm import tqdm
 
 import bev
-from bev.datasets.atomic import atomic_write
 from bev.datasets.shards import ShardFolder
+from bev.datasets.text_files import write_json
 from bev.engine.cli import run_main
 from bev.engine.config import load_config
 from projects.segment_anything.coco import (
@@ -75,8 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         if not shards.has(str(image["id"])):
             shards.write(str(image["id"]), segment_image(image, args, boxes_of, prompter))
     results = [entry for image in coco.images for entry in shards.read(str(image["id"]))]
-    with atomic_write(args.out, "w") as file:
-        json.dump(results, file)
+    write_json(args.out, results)
     shards.remove()
     print(f"{len(results)} masks in {len(coco.images)} images: {args.out}")
     if args.evaluate:

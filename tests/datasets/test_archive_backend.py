@@ -226,5 +226,5 @@ def test_a_tar_is_read_where_no_index_can_be_written(tmp_path: Path, monkeypatch
     def full(*_: object) -> None:
         raise OSError(30, "read-only file system")
 
-    monkeypatch.setattr(archives, "atomic_write", full)
+    monkeypatch.setattr(archives, "write_json", full)
     assert TarArchive(write_tar(tmp_path / "data.tar", FILES)).read("a/deep/two.txt") == b"22"

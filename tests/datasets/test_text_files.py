@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bev.datasets.text_files import TextFileError, one_line, read_json, read_text, read_yaml, shorten
+from bev.datasets.text_files import TextFileError, one_line, read_json, read_text, read_yaml, shorten, write_json
 
 
 class _OwnError(ValueError):
@@ -21,6 +21,16 @@ def test_what_is_whole_is_read(tmp_path: Path) -> None:
     assert read_json(write(tmp_path / "b.json", b"[1]"), list) == [1]
     assert read_yaml(write(tmp_path / "a.yaml", "a: [Köln]".encode()), "") == {"a": ["Köln"]}
     assert read_text(write(tmp_path / "a.txt", b"one two")) == "one two"
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.json"
+    write_json(path, {"a": [1]}, indent=1)
+    assert read_json(path) == {"a": [1]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, [1.0, float("nan")], allow_nan=False)
+    assert read_json(path) == {"a": [1]}
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\x89PNG", b"[" * 100_000])

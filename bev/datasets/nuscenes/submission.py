@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import zipfile
@@ -15,7 +14,7 @@ import numpy as np
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
 from bev.datasets.submission_errors import SubmissionError, refuse
-from bev.datasets.text_files import read_json, shorten
+from bev.datasets.text_files import read_json, shorten, write_json
 from bev.geometry import inverse_transform_boxes, invert_pose
 from bev.structures.boxes import gravity_array
 
@@ -105,8 +104,7 @@ def write_submission(
     """
     submission = {"meta": {**CAMERA_ONLY, **(modality or {})}, "results": dict(results)}
     try:
-        with atomic_write(path, "w") as file:
-            json.dump(submission, file, allow_nan=False)
+        write_json(path, submission, allow_nan=False)
     except ValueError as error:
         problems = (problem for token, records in results.items() for problem in _sample_problems(token, records))
         raise SubmissionError(f"{path} not written: {next(problems, error)}") from error

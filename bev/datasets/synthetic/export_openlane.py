@@ -20,7 +20,7 @@ from bev.datasets.nuscenes.index_tables import read_splits
 from bev.datasets.openlane_v2.annotations import evenly_spaced
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
 from bev.datasets.parallel import run_forked
-from bev.datasets.text_files import TextFileError, read_json
+from bev.datasets.text_files import TextFileError, read_json, write_json
 from bev.errors import InputError
 
 from .film import SUPERSAMPLING
@@ -29,7 +29,7 @@ from .raycast import NOTHING
 from .render import CameraRenderer, moment
 from .rig import Camera
 from .scene import Scene
-from .shards import finished_shards, read_shard, recipe_digest, scene_of, write_json
+from .shards import finished_shards, read_shard, recipe_digest, scene_of
 from .signals import governed
 
 SUBSET = "B"

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bev.datasets.parallel import run_forked
-from bev.datasets.text_files import TextFileError, read_json
+from bev.datasets.text_files import TextFileError, read_json, write_json
 from bev.datasets.waymo.classes import CAMERAS, TYPES
 from bev.datasets.waymo.messages import message_class
 from bev.datasets.waymo.tfrecord import write_records
@@ -32,7 +32,7 @@ from .observe import points_in_boxes
 from .render import CameraView, moment
 from .rolling import RollingRenderer, centre_after, ego_after, exposure_times
 from .scene import FRAME_INTERVAL, Actor, Scene
-from .shards import check_counts, write_json
+from .shards import check_counts
 from .waymo_rig import READOUT, RollingCamera, draw_waymo_rig
 from .world import build_scene
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bev.datasets.parallel import run_forked
-from bev.datasets.text_files import TextFileError
+from bev.datasets.text_files import TextFileError, write_json
 from bev.errors import InputError
 
 from .export_nuscenes import Tables, write_scene
 from .nuscenes_tables import SCENE_TABLES, fixed_tables
-from .shards import SHARDS, check_counts, read_shard, write_json
+from .shards import SHARDS, check_counts, read_shard
 from .world import build_scene
 
 GENERATOR = "3"

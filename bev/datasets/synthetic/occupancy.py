@@ -20,7 +20,7 @@ from bev.datasets.occ3d.classes import FREE, GRID, label_of_category
 from bev.datasets.occ3d.labels import FOLDER, OccupancyLabels, label_path, write_labels
 from bev.datasets.occ3d.visibility import PinholeView, camera_mask
 from bev.datasets.parallel import run_forked
-from bev.datasets.text_files import TextFileError, read_json
+from bev.datasets.text_files import TextFileError, read_json, write_json
 from bev.geometry import rotation_z
 from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
@@ -33,7 +33,7 @@ from .raycast import owner_map
 from .render import moment
 from .scene import Actor, Scene
 from .semantics import CATEGORIES, ground_categories, part_categories
-from .shards import finished_shards, read_shard, recipe_digest, scene_of, write_json
+from .shards import finished_shards, read_shard, recipe_digest, scene_of
 
 SUBSAMPLES = 5
 """Points per voxel along each axis, the faces included."""

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bev.datasets.atomic import atomic_write
 from bev.datasets.text_files import TextFileError, read_json, shorten
 from bev.errors import InputError
 
@@ -64,9 +63,3 @@ def scene_of(recipe: dict[str, Any]) -> Scene:
 def recipe_digest(recipe: dict[str, Any]) -> str:
     """Changes with anything that a scene's content depends on; labels keep it, as tokens depend on names alone."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def write_json(path: Path, content: dict | list) -> None:
-    """Writes a file as a whole or not at all."""
-    with atomic_write(path, "w") as file:
-        json.dump(content, file)

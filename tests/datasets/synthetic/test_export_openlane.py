@@ -19,8 +19,8 @@ from bev.datasets.synthetic import Scene, build_scene, generate
 from bev.datasets.synthetic.export_openlane import REACH, export_openlane, frame_annotation
 from bev.datasets.synthetic.lane_graph import lane_graph
 from bev.datasets.synthetic.render import CameraRenderer
-from bev.datasets.synthetic.shards import write_json
 from bev.datasets.synthetic.signals import LIGHT, governed
+from bev.datasets.text_files import write_json
 
 
 @pytest.fixture(scope="module")
