@@ -96,7 +96,7 @@ def _draw_metrics(axes: Axes, evaluations: list[dict], metrics: tuple[str, ...],
 
 def _smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:
     """Centred moving average of the finite values over a share of the whole, shortened at the ends; NaN of none."""
-    width = max(1, int(len(values) * share))
+    width = min(max(1, int(len(values) * share)), (len(values) - 1) // 2)
     kernel = np.ones(2 * width + 1)
     finite = np.isfinite(values)
     totals = np.convolve(np.where(finite, values, 0.0), kernel, "same")

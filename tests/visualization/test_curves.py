@@ -67,6 +67,12 @@ def test_no_finite_loss_at_all_is_drawn_as_nothing(tmp_path, monkeypatch) -> Non
     assert np.isnan(axes.lines[1].get_ydata()).all()
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_short_trainings_are_drawn(count, tmp_path, monkeypatch) -> None:
+    (axes,) = axes_of([{"loss": 4.0, "step": step} for step in range(1, count + 1)], tmp_path, monkeypatch)
+    assert axes.lines[1].get_ydata() == pytest.approx(np.full(count, 4.0))
+
+
 def test_the_newest_start_of_a_training_is_found(tmp_path) -> None:
     with pytest.raises(InputError, match=r"no \*/vis_data/scalars\.json; give the work dir of a training"):
         newest_scalars(tmp_path)
