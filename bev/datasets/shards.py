@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -65,9 +65,13 @@ class ShardFolder:
             workers: Processes; 1 works in this one.
             progress: Wraps the iterator over finished parts, given their total number.
         """
-        missing = [name for name in jobs if not self.has(name)]
-        for _ in progress(run_forked(lambda name: self.write(name, make(jobs[name])), missing, workers), len(missing)):
+        missing = {name: job for name, job in jobs.items() if not self.has(name)}
+        for _ in progress(self.make(missing, make, workers), len(missing)):
             pass
+
+    def make(self, jobs: Mapping[str, Job], make: Callable[[Job], list[dict]], workers: int = 1) -> Iterator[None]:
+        """Makes parts, finished or not; yields as each is done. The arguments are those of `fill`."""
+        yield from run_forked(lambda name: self.write(name, make(jobs[name])), list(jobs), workers)
 
     def write(self, name: str, entries: list[dict]) -> None:
         """Stores a finished part, atomically."""

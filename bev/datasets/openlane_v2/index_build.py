@@ -7,7 +7,7 @@ annotation under `lane_topology` (see `annotations.read_topology`), None where t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def build_indexes(
         pickles: Read the devkit's preprocessed collections `data_dict_subset_*.pkl` instead of a JSON file per frame.
         allow_missing: Leave out images that are not there, and frames without any, instead of refusing.
         workers: Processes; 1 works in this one.
-        progress: Wraps the iterator over a split's finished segments, given their total number.
+        progress: Wraps the iterator over finished segments, given their total number.
 
     Returns:
         One summary per file written.
@@ -112,10 +112,15 @@ def _fill(
 ) -> None:
     """Makes the parts that aren't finished, split by split: what frames are read from is loaded for one at a time."""
     missing = [segment for segment, part in parts.items() if not shards.has(part)]
-    for split in dict.fromkeys(segment.split for segment in missing):
-        with reader.source.loaded(split):
+
+    def made() -> Iterator[None]:
+        for split in dict.fromkeys(segment.split for segment in missing):
             jobs = {parts[segment]: segment for segment in missing if segment.split == split}
-            shards.fill(jobs, reader.read, workers, progress)
+            with reader.source.loaded(split):
+                yield from shards.make(jobs, reader.read, workers)
+
+    for _ in progress(made(), len(missing)):
+        pass
 
 
 def _missing_message(root: Path, absent: list[str]) -> str:
