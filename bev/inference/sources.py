@@ -164,13 +164,15 @@ def read_videos(calibration: str | Path, rate: float | None = None) -> Iterator[
         for number, entry in enumerate(_entry(content, "poses", path, list, []))
         for where in (f"{path}, pose {number}",)
     ]
-    due, start = -np.inf, None
+    due, start = 0.0, None
     for picture in _decode(path.parent / str(file)):
         time = picture.time
-        start = time if start is None else start
-        if rate is not None and time < due - 1e-6:
-            continue
-        due = time + (1 / rate if rate else 0.0)
+        if start is None:
+            due = start = time
+        if rate is not None:
+            if time < due - 1e-6:
+                continue
+            due = max(due, time - 1 / rate) + 1 / rate  # not from this picture on, which comes a little late
         pictures = {leader: picture, **{name: video.nearest(time - start) for name, video in followers.items()}}
         images = {name: found.rgb() for name, found in pictures.items() if found is not None}
         pose = min(poses, key=lambda entry: abs(entry[0] - time))[1] if poses else np.eye(4)

@@ -69,6 +69,14 @@ def write_video(path: Path, times: Sequence[float]) -> None:
         container.mux(stream.encode())
 
 
+@pytest.mark.parametrize("rate", [8, 20, 25])
+def test_thinning_keeps_its_rate_on_average(tmp_path: Path, rate: int) -> None:
+    for name in CAMERAS:
+        write_video(tmp_path / f"{name}.mp4", [step / 30 for step in range(60)])
+    kept = list(read_videos(write(tmp_path, videos={name: f"{name}.mp4" for name in CAMERAS}), rate=rate))
+    assert abs(len(kept) - 2 * rate) <= 1
+
+
 def told_times(folder: Path, front: Sequence[float], back: Sequence[float]) -> list[tuple[float, float | None]]:
     """Of each moment its time, and that of the picture of `back`, both since the first picture."""
     for name, times in (("front", front), ("back", back)):
