@@ -11,4 +11,8 @@ model = dict(
     ),
     neck=dict(in_channels=[160, 320, 640]),
 )
-optim_wrapper = dict(optimizer=dict(weight_decay=0.05))
+optim_wrapper = dict(
+    optimizer=dict(weight_decay=0.05),
+    constructor="LayerDecayOptimWrapperConstructor",
+    paramwise_cfg=dict(_delete_=True, layer_decay_rate=1.0),
+)

@@ -27,14 +27,14 @@ class BoxFilter:
     Attributes:
         label_mapping: Label in the index to label of the model, -1 for classes that are not wanted; the last entry
             serves index label -1.
-        min_lidar_points: Fewest LiDAR points in a box.
+        min_points: Fewest LiDAR and radar points in a box.
         min_visibility: Lowest visibility level (nuScenes: 1 is up to 40 %, 2 to 60 %, 3 to 80 %, 4 above). Boxes
             without one are kept; None keeps all.
         attribute_states: Name of an attribute to its index among those of its class.
     """
 
     label_mapping: np.ndarray
-    min_lidar_points: int = 1
+    min_points: int = 1
     min_visibility: int | None = None
     attribute_states: Mapping[str, int] = field(default_factory=dict)
 
@@ -156,10 +156,10 @@ def _box_columns(
         before = len(kept)
         for instance in record.get("instances") or ():
             label = box_filter.label_mapping[instance["bbox_label_3d"]]
-            if label >= 0 and _is_seen(instance, box_filter):
+            points = instance["num_lidar_pts"] + max(instance.get("num_radar_pts") or 0, 0)
+            if label >= 0 and _is_seen(points, instance.get("visibility"), box_filter):
                 kept.append((*instance["bbox_3d"][:7], *instance.get("velocity", (np.nan, np.nan))))
                 state = box_filter.attribute_states.get(instance.get("attribute", ""), NO_ATTRIBUTE)
-                points = instance["num_lidar_pts"] + max(instance.get("num_radar_pts") or 0, 0)
                 labels.append((label, state, points))
         counts.append(len(kept) - before)
     first = firsts(counts)
@@ -179,11 +179,10 @@ def _box_columns(
     }
 
 
-def _is_seen(instance: Record, box_filter: BoxFilter) -> bool:
-    """Whether a box has LiDAR points and visibility enough."""
-    if instance["num_lidar_pts"] < box_filter.min_lidar_points:
+def _is_seen(points: int, visibility: int | None, box_filter: BoxFilter) -> bool:
+    """Whether a box has points and visibility enough."""
+    if points < box_filter.min_points:
         return False
-    visibility = instance.get("visibility")
     return box_filter.min_visibility is None or visibility is None or visibility >= box_filter.min_visibility
 
 

@@ -21,7 +21,7 @@ from bev.errors import InputError
 from bev.models.backbones import InternImage
 
 RECIPES = ("detection", "classification")
-SETTINGS = ("layer_decay_rate", "recipe", "backbone_lr_mult", "dcn_lr_mult", "custom_keys")
+SETTINGS = ("layer_decay_rate", "recipe", "backbone_lr_mult", "dcn_lr_mult", "like_stem", "custom_keys")
 SAMPLING_NAMES = ("offset", "attention_weights", "center_feature_scale_proj")  # what `dcn_lr_mult` is for
 BLOCK = re.compile(r"levels\.(\d+)\.blocks\.(\d+)\.")
 POST_NORM = re.compile(r"levels\.(\d+)\.post_norms\.(\d+)\.")
@@ -75,9 +75,10 @@ class LayerDecay:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Groups parameters by learning rate and weight decay; one-dimensional parameters and biases don't decay.
+    """Groups parameters by learning rate and weight decay.
 
-    It finds every InternImage in the model, wherever it sits. All other parameters have the full learning rate.
+    One-dimensional parameters, biases, and the `sampling_offsets` of deformable attention don't decay. It finds every
+    InternImage in the model, wherever it sits. All other parameters have the full learning rate.
     `paramwise_cfg` may hold:
 
     - `layer_decay_rate` (1.0): factor from one layer to the one before. Published: detection T, S, B 1.0, L and XL
@@ -87,6 +88,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     - `backbone_lr_mult` (1.0): factor on all of an InternImage, or on `model.backbone` if there is none.
     - `dcn_lr_mult` (1.0): factor on what places DCNv3's sampling points and weighs them against the centre.
       Published: 0.1 in classification of L to G.
+    - `like_stem` (none): parts of names outside the backbone that learn like its stem. Published: the level embeddings
+      of DINO, and of Mask2Former's head also the queries and the layers that make classes and masks of them.
     - `custom_keys`: as in mmengine, `{part of a name: dict(lr_mult=..., decay_mult=...)}`; these factors come on top,
       and the longest part that occurs in a name counts.
 
@@ -143,7 +146,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def _settings(self, name: str, parameter: nn.Parameter, backbones: dict[str, InternImage]) -> tuple[float, float]:
         """Factor on the learning rate, and weight decay, of one parameter."""
-        decays = parameter.ndim > 1 and not name.endswith(".bias")
+        decays = parameter.ndim > 1 and not name.endswith(".bias") and "sampling_offsets" not in name
         weight_decay = self.base_wd if decays else 0.0
         lr_scale = self._backbone_scale(name, backbones)
         custom = self.paramwise_cfg.get("custom_keys", {})
@@ -163,6 +166,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 sampling = any(part in inner for part in SAMPLING_NAMES)
                 dcn = self.paramwise_cfg.get("dcn_lr_mult", 1.0) if sampling else 1.0
                 return whole * dcn * self.decay.scale(inner, backbone)
+        if backbones and any(part in name for part in self.paramwise_cfg.get("like_stem", ())):
+            return self.decay.scale("patch_embed.", next(iter(backbones.values())))
         return whole if not backbones and name.startswith("backbone.") else 1.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
     if not torch.cuda.is_available():
         fit_to_cpu(config)
         if launcher == "pytorch":
-            start_gloo()
+            start_gloo((config.get("env_cfg") or {}).get("dist_cfg") or {})
     if not is_sharded(config):
         return ExperimentRunner.from_cfg(config)
     if launcher == "none":
@@ -99,10 +100,17 @@ def _world_size(launcher: str) -> int:
     return int(os.environ.get(variables[launcher], "1")) if launcher in variables else 1
 
 
-def start_gloo() -> None:
-    """Join torchrun's process group over Gloo; mmengine's own start would choose a GPU first."""
+def start_gloo(options: Mapping[str, Any]) -> None:
+    """Join torchrun's process group over Gloo; mmengine's own start would choose a GPU first.
+
+    Args:
+        options: `env_cfg.dist_cfg` of the config, whose `timeout` is in seconds; its backend is for GPUs.
+    """
     if not torch_dist.is_initialized():
-        torch_dist.init_process_group("gloo")
+        options = {key: value for key, value in options.items() if key != "backend"}
+        if options.get("timeout") is not None:
+            options["timeout"] = timedelta(seconds=options["timeout"])
+        torch_dist.init_process_group("gloo", **options)
         if "OMP_NUM_THREADS" not in os.environ:
             share = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
             torch.set_num_threads(max(1, share))

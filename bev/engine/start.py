@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
 LAST = "auto"
@@ -29,6 +32,13 @@ def choose_start(config: Config, resume: str | None = None, weights: str | None 
         config.resume = find_latest_checkpoint(config.work_dir) is not None
         if config.resume:
             config.load_from = None
+    if not config.get("resume") and _freezes_random_weights(config):
+        print_log(
+            "the backbone's first stages are frozen (frozen_stages), and nothing is loaded into them: start from "
+            "weights with --load-from, or with model.backbone.init_cfg (docs/official_weights.md)",
+            logger="current",
+            level=logging.WARNING,
+        )
 
 
 def start_from(config: Config, checkpoint: str) -> None:
@@ -39,3 +49,11 @@ def start_from(config: Config, checkpoint: str) -> None:
         named[-1].checkpoint = checkpoint
     else:
         config.custom_hooks = [*hooks, {"type": "InitialWeightsHook", "checkpoint": checkpoint}]
+
+
+def _freezes_random_weights(config: Config) -> bool:
+    """Whether stages of the backbone would stay for ever what they are at random."""
+    backbone = (config.get("model") or {}).get("backbone") or {}
+    hooks = [hook for hook in config.get("custom_hooks") or () if hook.type == "InitialWeightsHook"]
+    loaded = config.get("load_from") or any(hook.get("checkpoint") for hook in hooks)
+    return backbone.get("frozen_stages", -1) >= 0 and not loaded and not backbone.get("init_cfg")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from mmengine.structures import InstanceData
+from mmdet3d.structures import Det3DDataSample
 
 from bev.geometry import transform_boxes
 from bev.geometry.boxes import inverse_transform_boxes
@@ -35,6 +35,9 @@ class Detections:
         boxes_global: In the global frame.
         track_ids: (M,) int64 from a tracker; None without one.
         valid: False where the model saw nothing, since no camera delivered an image.
+        sample: All that the model's heads predicted, in its bev frame, as in offline evaluation: `pred_instances_3d`
+            before any threshold, and `pred_occupancy` and `pred_lanes` of models with such heads. None where nothing
+            was seen.
     """
 
     timestamp: float
@@ -46,6 +49,7 @@ class Detections:
     boxes_global: np.ndarray
     track_ids: np.ndarray | None = None
     valid: bool = True
+    sample: Det3DDataSample | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -56,15 +60,16 @@ class Detections:
         return self.boxes_global[:, 7:9]
 
     @classmethod
-    def from_instances(
+    def from_sample(
         cls,
-        instances: InstanceData,
+        sample: Det3DDataSample,
         classes: Sequence[str],
         global_T_bev: np.ndarray,
         global_T_ego: np.ndarray,
         timestamp: float,
     ) -> Detections:
-        """From what a head predicts (`bboxes_3d`, `scores_3d`, `labels_3d`) in the bev frame."""
+        """From what heads predict in the bev frame, a detection head's `pred_instances_3d` among it."""
+        instances = sample.pred_instances_3d
         gravity = gravity_array(instances.bboxes_3d)
         labels = instances.labels_3d.cpu().numpy()
         # Boxes stand upright on the vehicle's ground as in a submission, not on the tilted bev frame's.
@@ -77,6 +82,7 @@ class Detections:
             boxes_bev=gravity,
             boxes_ego=transform_boxes(world, invert_pose(global_T_ego)),
             boxes_global=world,
+            sample=sample,
         )
 
     @classmethod

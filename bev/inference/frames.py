@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmdet3d.structures import LiDARInstance3DBoxes
+from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import TRANSFORMS
 from torch import Tensor
 
@@ -53,10 +53,10 @@ class FrameBuilder:
         global_T_bev: np.ndarray,
         can_bus: np.ndarray,
         slots: Sequence[str],
-    ) -> CameraClip | None:
-        """The clip of one frame, B = T = 1, or None where no camera delivered an image.
+    ) -> tuple[CameraClip, Det3DDataSample] | None:
+        """The clip of one frame, B = T = 1, with its metainfo, or None where no camera delivered an image.
 
-        Its projections are float64, so that they lose nothing on the way into later frames.
+        The clip's projections are float64, so that they lose nothing on the way into later frames.
 
         Args:
             images: Camera name to image; None or no entry for a camera that delivered nothing.
@@ -83,11 +83,11 @@ class FrameBuilder:
         clip = self._clip(cameras, global_T_bev, can_bus, slots)
         for transform in self.transforms:
             clip = transform(clip)
-        packed: CameraClip = self.pack(clip)["inputs"]
+        packed = self.pack(clip)
         moved = clip["frames"][0]["cameras"]
         projections = [moved[name]["pix_T_bev"] if name in moved else np.eye(4) for name in slots]
         exact = torch.from_numpy(np.stack(projections))[None]
-        return replace(packed, pix_T_bev=exact).add_batch_axis()
+        return replace(packed["inputs"], pix_T_bev=exact).add_batch_axis(), packed["data_samples"]
 
     def _clip(
         self, cameras: dict[str, dict], global_T_bev: np.ndarray, can_bus: np.ndarray, slots: Sequence[str]
@@ -110,8 +110,6 @@ class FrameBuilder:
             "lidar_path": None,
             "on_error": "raise",
             "bev_augmentation": np.eye(4),
-            "gt_boxes": LiDARInstance3DBoxes(torch.zeros(0, 9), box_dim=9),
-            "gt_labels": np.zeros(0, dtype=np.int64),
             "frames": [frame],
         }
 

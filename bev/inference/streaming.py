@@ -26,7 +26,7 @@ from bev.inference.frames import FrameBuilder, Image, camera_slots
 from bev.inference.history import Frame, History, join, without_pixels
 from bev.inference.tracking import GreedyTracker
 from bev.models.perceptor import BEVPerceptor
-from bev.structures import BEVMemory, ClipFeatures
+from bev.structures import BEVMemory, CameraClip, ClipFeatures
 
 # Where nuScenes' LiDAR sits on the vehicle, the frame that its models see the world from: x right, y forward.
 NUSCENES_EGO_T_LIDAR = np.array([[0.0, 1, 0, 0.94], [-1, 0, 0, 0], [0, 0, 1, 1.84], [0, 0, 0, 1]])
@@ -35,9 +35,10 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.floa
 
 @dataclass
 class _Now:
-    """The present moment, and where it is: (4, 4) each."""
+    """The present moment, what there is to say about it beside its images, and where it is: (4, 4) each."""
 
     frame: Frame
+    sample: Det3DDataSample
     global_T_bev: np.ndarray
     global_T_ego: np.ndarray
 
@@ -160,12 +161,11 @@ class StreamingPerceptor:
             return Detections.nothing(float(timestamp))
         with self._autocast():
             features = self._look_back(now.frame)
-            sample = self.model.predict_from_features(features, [Det3DDataSample()])[0]
+            sample = self.model.predict_from_features(features, [now.sample])[0]
         now.frame.memory = features.memory
         self._history.add(now.frame)
-        found = Detections.from_instances(
-            sample.pred_instances_3d, self.classes, now.global_T_bev, now.global_T_ego, now.frame.time
-        ).above(self.score_threshold)
+        found = Detections.from_sample(sample, self.classes, now.global_T_bev, now.global_T_ego, now.frame.time)
+        found = found.above(self.score_threshold)
         return found if self.tracker is None else found.with_tracks(self.tracker.update(found))
 
     @torch.no_grad()
@@ -201,13 +201,14 @@ class StreamingPerceptor:
         state = can_bus_state(global_T_ego, motion)
         begins = self._begins_scene(float(timestamp))
         slots = self._slots(begins, named_images, named_intrinsics, cam_T_bev)
-        clip = self._builder(named_images, named_intrinsics, cam_T_bev, global_T_bev, state, slots)
-        if clip is None:
+        built = self._builder(named_images, named_intrinsics, cam_T_bev, global_T_bev, state, slots)
+        if built is None:
             return None
         if begins:
             self.reset()
+        clip, sample = built
         with self._autocast():
-            return _Now(self._see(clip, float(timestamp), slots), global_T_bev, global_T_ego)
+            return _Now(self._see(clip, float(timestamp), slots), sample, global_T_bev, global_T_ego)
 
     def _slots(self, begins: bool, *tables: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of the camera axis: the same for a whole drive, since all its frames are looked at together."""
@@ -223,7 +224,7 @@ class StreamingPerceptor:
             )
         return slots
 
-    def _see(self, clip: Any, timestamp: float, slots: tuple[str, ...]) -> Frame:
+    def _see(self, clip: CameraClip, timestamp: float, slots: tuple[str, ...]) -> Frame:
         """The image features of a moment."""
         prepared = self.model.data_preprocessor({"inputs": clip}, False)["inputs"]
         if not self.keep_features:

@@ -245,11 +245,17 @@ class BEVPerceptor(BaseModel):
 
     def extract_images(self, frame: CameraClip) -> Pyramid:
         """Feature levels (B, N, C, h_i, w_i) of a clip of one frame; zeros where there is no image."""
-        return self._pyramid(frame.images[:, 0], frame.camera_mask[:, 0])
+        return self._pyramid(frame.images[:, 0], frame.camera_mask[:, 0], frame.mirrored)
 
-    def _pyramid(self, images: Tensor, mask: Tensor) -> Pyramid:
-        """Feature levels (..., C, h_i, w_i) of the images (..., 3, H, W) that exist (...); zeros for the others."""
+    def _pyramid(self, images: Tensor, mask: Tensor, mirrored: Tensor | None) -> Pyramid:
+        """Feature levels (B, ..., C, h_i, w_i) of the images (B, ..., 3, H, W) that exist (B, ...); zeros for others.
+
+        Those of `mirrored` samples (B,) are mirrored back.
+        """
         maps = self.neck(self.backbone(images[mask]))
+        if mirrored is not None:
+            back = mirrored[mask.nonzero()[:, 0], None, None, None]
+            maps = [torch.where(back, level.flip(-1), level) for level in maps]
         return [level.new_zeros(*mask.shape, *level.shape[1:]).index_put((mask,), level) for level in maps]
 
     def encode(
@@ -282,7 +288,7 @@ class BEVPerceptor(BaseModel):
         step = self.history_frames_per_pass or max(len(missing), 1)
         for first in range(0, len(missing), step):
             frames = missing[first : first + step]
-            levels = self._pyramid(clip.images[:, frames], clip.camera_mask[:, frames])
+            levels = self._pyramid(clip.images[:, frames], clip.camera_mask[:, frames], clip.mirrored)
             for position, t in enumerate(frames):
                 known[t] = [level[:, position] for level in levels]
 

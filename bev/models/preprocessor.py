@@ -1,10 +1,11 @@
-"""From a collated batch to what the model takes: device, normalisation, GridMask, padding.
+"""From a collated batch to what the model takes: device, normalisation, GridMask, padding, mirrored images.
 
 Shapes: B batch, T frames, N cameras, H, W padded height and width of the images.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ from bev.transforms.grid_mask import GridMask
 
 @MODELS.register_module()
 class ClipPreprocessor(BaseDataPreprocessor):
-    """Moves a batch to the model's device, normalises the images, blanks grid squares in training, and pads.
+    """Moves a batch to the model's device, normalises the images, and pads; in training it blanks and mirrors some.
 
     Padding, absent cameras and blanked squares are 0 afterwards, which is the mean colour.
 
@@ -34,6 +35,9 @@ class ClipPreprocessor(BaseDataPreprocessor):
         grid_mask: Arguments of `GridMask`, applied in training, one grid for all images of a sample; None for none.
         mask_history: Whether GridMask covers all frames, instead of the current one only. BEVFormer v2 computes other
             frames in evaluation mode, without it.
+        mirror: Probability in training that all images of a sample go mirrored through backbone and neck, and their
+            features are mirrored back (BEVFormer v2): projections and ground truth stay as they are, unlike with
+            `ResizeCropFlipImages(flip)`.
         non_blocking: Whether copies to the device may be asynchronous (pinned memory).
     """
 
@@ -45,6 +49,7 @@ class ClipPreprocessor(BaseDataPreprocessor):
         pad_divisor: int = 32,
         grid_mask: Mapping[str, Any] | None = None,
         mask_history: bool = False,
+        mirror: float = 0.0,
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking=non_blocking)
@@ -60,6 +65,9 @@ class ClipPreprocessor(BaseDataPreprocessor):
         self.pad_divisor = pad_divisor
         self.grid_mask = None if grid_mask is None else GridMask(**grid_mask)
         self.mask_history = mask_history
+        if not 0 <= mirror <= 1:
+            raise InputError(f"mirror is a probability, not {mirror}")
+        self.mirror = mirror
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         """Prepare a batch.
@@ -67,7 +75,7 @@ class ClipPreprocessor(BaseDataPreprocessor):
         Args:
             data: `inputs`, a collated `CameraClip` or a list of single samples, whose images are uint8 or float, BGR,
                 0..255; and `data_samples`, which may be missing.
-            training: Whether GridMask is applied.
+            training: Whether GridMask is applied and images are mirrored.
 
         Returns:
             `inputs`, a `CameraClip` with float32 images (B, T, N, 3, H, W), H and W multiples of `pad_divisor`, and
@@ -83,8 +91,17 @@ class ClipPreprocessor(BaseDataPreprocessor):
             images *= _valid_pixels(clip).unsqueeze(-3)
         if training and self.grid_mask is not None:
             images *= ~self._draw_blank(self.grid_mask, clip).unsqueeze(-3)
-        images = _pad(images, self.pad_divisor)
-        return {"inputs": replace(clip, images=images), "data_samples": self.cast_data(data.get("data_samples"))}
+        clip = replace(clip, images=_pad(images, self.pad_divisor))
+        if training and self.mirror:
+            clip = self._mirror(clip)
+        return {"inputs": clip, "data_samples": self.cast_data(data.get("data_samples"))}
+
+    def _mirror(self, clip: CameraClip) -> CameraClip:
+        """The clip with the images of some samples mirrored."""
+        drawn = [random.random() < self.mirror for _ in range(clip.batch_size)]
+        for images in (sample for sample, chosen in zip(clip.images, drawn, strict=True) if chosen):
+            images.copy_(images.flip(-1))
+        return replace(clip, mirrored=torch.tensor(drawn, device=clip.device))
 
     def _normalise(self, clip: CameraClip) -> Tensor:
         """Float images (B, T, N, 3, H, W) that share no memory with the clip."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from bev.errors import InputError
 from bev.geometry.can_bus import CAN_BUS_SIZE
 
-OPTIONAL = ("global_T_bev", "can_bus")
+OPTIONAL = ("global_T_bev", "can_bus", "mirrored")
 
 
 @dataclass(eq=False)
@@ -40,6 +40,9 @@ class CameraClip:
             it is not known.
         can_bus: (B, T, 18) float64, the vehicle's state as BEVFormer v1 takes it (see `bev.geometry.can_bus`); None
             where no model asks for it.
+        mirrored: (B,) bool, samples whose images are mirrored left to right on their way through the backbone, padding
+            included, while projections are those of the images as they were: their features are mirrored back. None
+            where there are none.
     """
 
     images: Tensor
@@ -51,6 +54,7 @@ class CameraClip:
     bev_augmentation: Tensor
     global_T_bev: Tensor | None = None
     can_bus: Tensor | None = None
+    mirrored: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that all tensors agree on B, T and N."""
@@ -63,6 +67,7 @@ class CameraClip:
             "bev_augmentation": (*frames[:-1], 4, 4),
             "global_T_bev": (*frames, 4, 4),
             "can_bus": (*frames, CAN_BUS_SIZE),
+            "mirrored": tuple(frames[:-1]),
         }
         for name, shape in expected.items():
             value = getattr(self, name)

@@ -13,7 +13,7 @@ A dataset creates it and `PackClip` ends it:
     bev_augmentation: (4, 4) float64, `aug_T_bev` that is left to the model
     aug_T_bev: (4, 4) float64, all that augmentations did to the bev frame; missing where they did nothing
     gt_boxes: LiDARInstance3DBoxes (M boxes, 9 numbers), gt_labels: (M,) int64, in the augmented bev frame
-    gt_fields: name to (M,) array, what else is known about these boxes: attributes, speeds, num_points
+    gt_fields: name to (M,) array, what else is known about these boxes: attributes, speeds, num_points, in_range (bool)
     occupancy_path: file of the occupancy labels, or None; gt_occupancy: OccupancyLabels, once loaded
     gt_lanes: LaneLabels, lanes in the augmented bev frame, traffic elements in the current front image as it is now
     frames: list of {time: seconds relative to the current frame, valid: bool, token, cameras: {name: camera},

@@ -103,21 +103,26 @@ def _transform_scaled(boxes: LiDARInstance3DBoxes, aug_T_bev: np.ndarray) -> LiD
 class BoxRangeFilter:
     """Drops ground truth whose centre lies outside a box or a circle on the ground; put it after BEV transforms.
 
+    Images show objects beyond the BEV, too. With `drop=False` they stay, and `gt_fields` has `in_range`, by which BEV
+    heads choose what they learn; perspective heads learn all.
+
     Args:
         bounds: (x_min, y_min, x_max, y_max), or six numbers as in `BEVGrid.bounds`, whose z is not looked at; metres.
         radius: Largest distance of the centre from the origin, metres. Exactly one of the two is given.
+        drop: Whether what lies outside is dropped, or only marked.
     """
 
-    def __init__(self, bounds: Sequence[float] | None = None, radius: float | None = None) -> None:
+    def __init__(self, bounds: Sequence[float] | None = None, radius: float | None = None, drop: bool = True) -> None:
         if (bounds is None) == (radius is None):
             raise InputError("BoxRangeFilter needs either bounds or radius")
         if bounds is not None and len(bounds) not in (4, 6):
             raise InputError(f"bounds must be 4 or 6 numbers, not {bounds}")
         self.bounds = None if bounds is None else (*bounds[:2], *bounds[len(bounds) // 2 :][:2])
         self.radius = radius
+        self.drop = drop
 
     def __call__(self, clip: Clip) -> Clip:
-        """Reduce `gt_boxes`, `gt_labels` and `gt_fields`."""
+        """Reduce `gt_boxes`, `gt_labels` and `gt_fields`, or add the field `in_range`."""
         if clip.get("gt_boxes") is None:
             return clip
         xy = clip["gt_boxes"].tensor[:, :2]
@@ -126,6 +131,9 @@ class BoxRangeFilter:
         else:
             low, high = xy.new_tensor(self.bounds).split(2)
             inside = ((xy >= low) & (xy <= high)).all(dim=1)
+        if not self.drop:
+            clip["gt_fields"] = {**clip.get("gt_fields", {}), "in_range": inside.numpy()}
+            return clip
         clip["gt_boxes"] = clip["gt_boxes"][inside]
         clip["gt_labels"] = clip["gt_labels"][inside.numpy()]
         clip["gt_fields"] = {name: values[inside.numpy()] for name, values in clip.get("gt_fields", {}).items()}

@@ -29,7 +29,7 @@ class _Draw:
 
 @TRANSFORMS.register_module()
 class ResizeCropFlipImages:
-    """Crops, resizes and flips all images of a clip in the same way (BEVFormer v2: crop, height 512..768, flip).
+    """Crops, resizes and flips all images of a clip in the same way (BEVFormer v2: crop, height 512..768).
 
     The crop is resized to one of `heights` (aspect kept) or to `size` (aspect free), times a factor from `scales`.
     With both `size` and `scales`, a window of `size` is then cut from the result at a random place, or the result is
@@ -40,7 +40,8 @@ class ResizeCropFlipImages:
         heights: Heights in pixels to choose from.
         size: (height, width) in pixels; excludes `heights`.
         scales: Lowest and highest additional factor.
-        flip: Probability of a horizontal flip.
+        flip: Probability of a horizontal flip, which projections follow (BEVFormer v2 flips images for the backbone
+            alone: `ClipPreprocessor(mirror)`).
         training: If False, nothing is random: the median of `heights`, factor 1, no flip.
         interpolation: 'bilinear', 'area' (use it to shrink by more than 2) or 'bicubic'.
         cameras: Names of the cameras whose images it changes; None for all.

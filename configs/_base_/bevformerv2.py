@@ -8,8 +8,10 @@ _base_ = ["default_runtime.py", "nuscenes.py", "schedule_24_epochs.py", "detecti
 grid = dict(bounds=_base_.bev_bounds, shape=(200, 200))  # cells of 0.512 m
 
 model = dict(
+    data_preprocessor=dict(mirror=0.5),
     neck=dict(num_outs=5),
-    encoder=dict(grid=grid, num_layers=6, num_cameras=6),
+    # The published level and camera embeddings start as xavier's rule makes them: uniform, with this deviation.
+    encoder=dict(grid=grid, num_layers=6, num_cameras=6, view_std=0.087),
     temporal=dict(type="TemporalFusion", num_frames=len(_base_.frame_offsets), embed_dims=_base_.dims),
     heads=dict(
         detection=dict(

@@ -33,6 +33,7 @@ model = dict(
         num_levels=2,
         num_points_spatial=8,
         query_init="polar",
+        position_init="uniform",
         initial_step=0.25,
         height_focus=3.0,
         **attention,

@@ -16,9 +16,9 @@ bev_bounds = (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0)
 train_pipeline = [
     dict(type="LoadMultiCameraImages", num_threads=2, min_decode_scale=1.2),
     dict(type="PhotometricDistortion"),
-    dict(type="ResizeCropFlipImages", crop=crop, heights=[512, 544, 576, 608, 640, 672, 704, 736, 768], flip=0.5),
+    dict(type="ResizeCropFlipImages", crop=crop, heights=[512, 544, 576, 608, 640, 672, 704, 736, 768]),
     dict(type="RandomBEVTransform", rotation_degrees=22.5, scale=(0.95, 1.05), flip_x=0.5, flip_y=0.5),
-    dict(type="BoxRangeFilter", bounds=bev_bounds),
+    dict(type="BoxRangeFilter", bounds=bev_bounds, drop=False),  # perspective heads see what lies beyond
     dict(type="PackClip"),
 ]
 test_pipeline = [

@@ -24,7 +24,7 @@ model = dict(
     ),
 )
 
-heights = [720]  # images at 0.8
+heights = None  # images as they are
 train_pipeline = [
     dict(type="LoadMultiCameraImages", num_threads=2),
     dict(type="LoadOccupancy"),

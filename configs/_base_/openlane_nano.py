@@ -17,6 +17,7 @@ lane_encoder = dict(
     num_points_spatial=4,
     initial_step=0.125,
     embedding_std=0.1,
+    position_init="uniform",
 )
 lane_attention = dict(embed_dims=lane_dims, num_heads=4, feedforward_channels=2 * lane_dims, dropout=0.0)
 lane_code = dict(kind="bezier", num_control=5, num_points=11)

@@ -1,4 +1,7 @@
-"""BEVFormer's schedule: 24 epochs, cosine, backbone at a tenth; 2e-4 at 8 samples per step, scaled linearly."""
+"""BEVFormer's schedule: 24 epochs, cosine from epoch to epoch, backbone at a tenth.
+
+2e-4 at 8 samples per step, scaled linearly.
+"""
 
 max_epochs = 24
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=max_epochs)
@@ -10,13 +13,6 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=1 / 3, by_epoch=False, begin=0, end=500),
-    dict(
-        type="CosineAnnealingLR",
-        by_epoch=True,
-        begin=0,
-        T_max=max_epochs,
-        eta_min_ratio=1e-3,
-        convert_to_iter_based=True,
-    ),
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=0, T_max=max_epochs, eta_min_ratio=1e-3),
 ]
 auto_scale_lr = dict(enable=True, base_batch_size=8)

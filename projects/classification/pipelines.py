@@ -19,7 +19,9 @@ def train_pipeline(size: int, erase: bool = True) -> Pipeline:
         erase: Whether one image of four has an area filled with noise about the mean colour.
     """
     mean, std = MEAN[::-1], STD[::-1]  # images are BGR until they are normalised
-    erasing = dict(type="RandomErasing", erase_prob=0.25, mode="rand", fill_color=mean, fill_std=std)
+    erasing = dict(
+        type="RandomErasing", erase_prob=0.25, max_area_ratio=1 / 3, mode="rand", fill_color=mean, fill_std=std
+    )
     return [
         dict(type="LoadImageFromFile"),
         dict(type="RandomResizedCrop", scale=size, backend="pillow", interpolation="bicubic"),

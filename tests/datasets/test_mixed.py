@@ -34,7 +34,7 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
             ann_file="nuscenes_infos_mini_val.pkl",
             data_root=str(root),
             bev_frame="ego",
-            min_lidar_points=0,
+            min_points=0,
             class_mapping=dict(car="vehicle", bicycle="cyclist"),
             **shared,
         ),

@@ -124,7 +124,7 @@ def test_norms_and_biases_have_no_weight_decay() -> None:
     model = Detector(nano())
     for name, (weight_decay, _) in settings_by_name(model, build(model)).items():
         flat = dict(model.named_parameters())[name].ndim == 1
-        assert weight_decay == (0.0 if flat else 0.05), name
+        assert weight_decay == (0.0 if flat or name.startswith("sampling_offsets") else 0.05), name
 
 
 def test_factors_multiply() -> None:
@@ -142,6 +142,14 @@ def test_factors_multiply() -> None:
     assert own["backbone.levels.3.blocks.1.mlp.fc1.weight"][1] == pytest.approx(LR * 0.5 * 0.9)
     assert own["backbone.levels.3.blocks.1.dcn.offset.weight"][1] == pytest.approx(LR * 0.5 * 0.9 * 0.1 * 7)
     assert own["sampling_offsets.weight"] == pytest.approx((0.0, LR * 0.1))
+
+
+def test_what_is_like_the_stem_has_its_learning_rate() -> None:
+    model = Detector(nano())
+    own = settings_by_name(model, build(model, layer_decay_rate=0.9, like_stem=("sampling_", "no_such_name")))
+    assert own["sampling_offsets.weight"] == pytest.approx((0.0, LR * 0.9**9))
+    assert own["sampling_offsets.weight"][1] == own["backbone.patch_embed.conv1.weight"][1]
+    assert own["neck.weight"] == (0.05, LR)
 
 
 def test_other_backbones_have_a_multiplier_but_no_layers() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from bev.engine.start import choose_start, start_from
 
@@ -74,3 +75,23 @@ def test_first_weights_need_no_hook_in_a_config() -> None:
     config = Config(dict(custom_hooks=[dict(type="RandomStateHook")]))
     start_from(config, "first.pth")
     assert config.custom_hooks[1:] == [dict(type="InitialWeightsHook", checkpoint="first.pth")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, True),
+        ({"load_from": "weights.pth"}, False),
+        ({"custom_hooks": [dict(type="InitialWeightsHook", checkpoint=None)]}, True),
+        ({"custom_hooks": [dict(type="InitialWeightsHook", checkpoint="weights.pth")]}, False),
+        ({"model": dict(backbone=dict(frozen_stages=1, init_cfg=dict(type="SafePretrained")))}, False),
+        ({"model": dict(backbone=dict(frozen_stages=-1))}, False),
+        ({"model": dict(backbone=dict(type="InternImage"))}, False),
+    ],
+)
+def test_frozen_random_weights_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, settings: dict, warned: bool
+) -> None:
+    MMLogger.get_instance("test_start").addHandler(caplog.handler)
+    choose_start(experiment(tmp_path, **{"model": dict(backbone=dict(frozen_stages=1)), **settings}))
+    assert ("first stages are frozen" in caplog.text) == warned

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmdet3d.structures import Det3DDataSample
 from mmengine.config import Config
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS
 
@@ -61,6 +62,16 @@ def checkpoint_of(config: Config, folder: Path) -> Path:
 
 def offline(config: Config, checkpoint: Path, count: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Gravity boxes (M, 9) in the bev frame and scores of every sample, as evaluation finds them."""
+    found = []
+    for sample in offline_samples(config, checkpoint, count):
+        objects = sample.pred_instances_3d
+        boxes = torch.cat([objects.bboxes_3d.gravity_center, objects.bboxes_3d.tensor[:, 3:]], 1)
+        found.append((boxes.double().numpy(), objects.scores_3d.double().numpy()))
+    return found
+
+
+def offline_samples(config: Config, checkpoint: Path, count: int | None = None) -> list[Det3DDataSample]:
+    """What evaluation predicts of every sample."""
     model = MODELS.build(config.model)
     model.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
     model.eval()
@@ -69,7 +80,5 @@ def offline(config: Config, checkpoint: Path, count: int | None = None) -> list[
     with torch.no_grad():
         for number in range(len(dataset) if count is None else count):
             batch = FUNCTIONS.get("collate_clips")([dataset[number]])
-            sample = model(**model.data_preprocessor(batch, False), mode="predict")[0].pred_instances_3d
-            boxes = torch.cat([sample.bboxes_3d.gravity_center, sample.bboxes_3d.tensor[:, 3:]], 1)
-            found.append((boxes.double().numpy(), sample.scores_3d.double().numpy()))
+            found += model(**model.data_preprocessor(batch, False), mode="predict")
     return found

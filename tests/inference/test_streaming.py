@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_models import checkpoint_of, offline, small_config
+from small_models import checkpoint_of, offline, offline_samples, small_config
 from tiny_nuscenes import write_pictures, write_tables
 
 import bev
 from bev.datasets.nuscenes.classes import CAMERAS
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.engine.config import load_config
-from bev.engine.data_config import bev_frame, evaluated_dataset
+from bev.engine.data_config import bev_frame, evaluated_dataset, set_data_root
 from bev.errors import InputError
 from bev.geometry import invert_pose
 from bev.inference import GreedyTracker, StreamingPerceptor
@@ -105,6 +105,26 @@ def test_a_stream_of_real_frames_gives_the_boxes_of_offline_evaluation(shared_da
             found = perceptor.step(**moment.arguments())
             np.testing.assert_allclose(found.scores, scores, atol=1e-4)
             np.testing.assert_allclose(found.boxes_bev, boxes, atol=1e-4)
+
+
+def test_what_every_head_predicts_is_reported(root: Path, tmp_path: Path) -> None:
+    """Occupancy, lanes, and traffic elements in pixels of the images as given, as in offline evaluation."""
+    config = load_config(CONFIGS / "multitask_lanes_internimage_nano_synthetic.py")
+    dataset = config.test_dataloader.dataset
+    dataset.update(ann_file=str(root / INDEX), classes=config.classes, occupancy=False, lanes=None)
+    dataset.pipeline = [step for step in dataset.pipeline if step["type"] != "LoadOccupancy"]
+    set_data_root(config, root)
+    checkpoint = checkpoint_of(config, tmp_path)
+    expected = offline_samples(config, checkpoint, count=1)[0]
+    moment = next(iter(IndexReplay(root / INDEX, root, bev_frame="ego")))
+    perceptor = StreamingPerceptor(config, checkpoint, cameras=SLOTS, score_threshold=0.5)
+    found = perceptor.step(**{**moment.arguments(), "ego_T_bev": None})
+    assert found.sample is not None and len(found) < len(found.sample.pred_instances_3d)
+    assert (found.sample.pred_occupancy == expected.pred_occupancy).float().mean() > 0.999
+    lanes = found.sample.pred_lanes
+    for key in ("lanes", "lane_scores", "traffic_boxes", "traffic_scores", "topology_lclc", "topology_lcte"):
+        torch.testing.assert_close(getattr(lanes, key), getattr(expected.pred_lanes, key), atol=1e-3, rtol=1e-3)
+    assert lanes.traffic_boxes.numel()
 
 
 def test_every_image_goes_through_the_backbone_once(root: Path, tmp_path: Path) -> None:

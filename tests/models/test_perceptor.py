@@ -162,6 +162,47 @@ def test_image_features_are_zero_for_absent_cameras():
 
 
 @torch.no_grad()
+def test_mirrored_images_have_the_features_of_mirrored_pictures_mirrored_back():
+    """In history, too; of the samples chosen only, and with a camera missing."""
+    perceptor, clip = small_perceptor(num_frames=2), small_clip(num_frames=2)
+    clip.camera_mask[0, 1, 2] = False
+    images = clip.images.clone()
+    images[1] = images[1].flip(-1)
+    chosen = replace(clip, images=images, mirrored=torch.tensor([False, True]))
+    for t in range(2):
+        found = perceptor.extract_images(chosen.frame(t))
+        for level, plain, flipped in zip(
+            found,
+            perceptor.extract_images(clip.frame(t)),
+            perceptor.extract_images(replace(clip, images=clip.images.flip(-1)).frame(t)),
+            strict=True,
+        ):
+            torch.testing.assert_close(level[0], plain[0])
+            torch.testing.assert_close(level[1], flipped[1].flip(-1))
+    pyramids = [perceptor.extract_images(chosen.frame(t)) for t in range(2)]
+    expected = perceptor.extract_features(clip, pyramids).bev.map
+    torch.testing.assert_close(perceptor.extract_features(chosen).bev.map, expected)
+
+
+def test_bev_heads_leave_what_is_out_of_range_to_perspective_heads():
+    clip, samples = small_clip(), small_samples()
+    perceptor = small_perceptor(heads={"detection": small_detection(), "perspective": PERSPECTIVE})
+    near = {name: value.item() for name, value in perceptor.loss(clip, samples).items()}
+    far = torch.tensor([[14.0, 1.0, -1.0, 4.0, 2.0, 1.5, 0.3, 1.0, 0.0]])
+    for sample in samples:
+        objects = sample.gt_instances_3d
+        both = torch.cat([objects.bboxes_3d.tensor, far])
+        sample.gt_instances_3d = InstanceData(
+            bboxes_3d=LiDARInstance3DBoxes(both, box_dim=9),
+            labels_3d=torch.cat([objects.labels_3d, torch.tensor([2])]),
+            in_range=torch.tensor([True, False]),
+        )
+    marked = {name: value.item() for name, value in perceptor.loss(clip, samples).items()}
+    assert {name for name in near if near[name] != marked[name]} >= {"perspective.loss_cls"}
+    assert [name for name in near if near[name] != marked[name] and name.startswith("detection.")] == []
+
+
+@torch.no_grad()
 def test_a_missing_history_frame_is_a_copy_of_the_current_one():
     perceptor, clip = small_perceptor(num_frames=2), small_clip(num_frames=2)
     maps = []

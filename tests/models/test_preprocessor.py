@@ -109,3 +109,20 @@ def test_nothing_enters_checkpoints():
 def test_bad_arguments(arguments):
     with pytest.raises(ValueError, match=list(arguments)[-1]):
         ClipPreprocessor(**arguments)
+
+
+def test_mirrored_samples_are_marked_and_only_in_training():
+    random.seed(0)
+    samples = [make_sample() for _ in range(8)]
+    plain, mirrored = prepare(samples, training=True), prepare(samples, training=True, mirror=0.5)
+    assert plain.mirrored is None and prepare(samples, mirror=1.0).mirrored is None
+    assert 0 < mirrored.mirrored.sum() < 8
+    for b, chosen in enumerate(mirrored.mirrored):
+        assert torch.equal(mirrored.images[b], plain.images[b].flip(-1) if chosen else plain.images[b])
+    assert torch.equal(mirrored.pix_T_bev, plain.pix_T_bev)
+    assert mirrored.select_samples([3]).mirrored.shape == (1,)
+
+
+def test_a_probability_to_mirror_is_one():
+    with pytest.raises(ValueError, match=r"mirror is a probability, not 1\.5"):
+        ClipPreprocessor(mirror=1.5)

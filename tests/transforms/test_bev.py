@@ -120,6 +120,17 @@ def test_range_filter(make_clip, arguments, kept):
     assert len(clip["gt_boxes"]) == len(kept)
 
 
+def test_what_is_out_of_range_can_be_marked_instead(make_clip):
+    clip = make_clip()
+    clip["gt_fields"] = {"speeds": np.array([1.0, 2.0])}
+    BoxRangeFilter(radius=9.0, drop=False)(clip)
+    assert clip["gt_labels"].tolist() == [3, 6]
+    assert {name: values.tolist() for name, values in clip["gt_fields"].items()} == {
+        "speeds": [1.0, 2.0],
+        "in_range": [True, False],
+    }
+
+
 @pytest.mark.parametrize("arguments", [{}, {"bounds": (0, 1, 2)}, {"bounds": (0, 0, 1, 1), "radius": 1.0}])
 def test_range_filter_bad_arguments(arguments):
     with pytest.raises(ValueError, match="bounds"):

@@ -26,7 +26,8 @@ class NuScenesClipDataset(SampleClipDataset):
     Args:
         ann_file: Index written by `tools/create_data.py`, relative to `data_root`.
         data_root: Folder that the paths in the index start from.
-        min_lidar_points: Boxes with fewer LiDAR points are no ground truth.
+        min_points: Boxes with fewer LiDAR and radar points are no ground truth. The published models train on all that
+            have one, and the official evaluation counts just these.
         min_visibility: Lowest nuScenes visibility level (1 to 4) of ground truth; None for no limit.
         classes: Names whose positions are the labels.
         class_mapping: What the model calls nuScenes' classes, such as {"truck": "vehicle", "bicycle": "cyclist"};
@@ -47,7 +48,7 @@ class NuScenesClipDataset(SampleClipDataset):
         ann_file: str,
         data_root: str = "",
         *,
-        min_lidar_points: int = 1,
+        min_points: int = 1,
         min_visibility: int | None = None,
         classes: Sequence[str] = CLASSES,
         class_mapping: Mapping[str, str] | None = None,
@@ -58,7 +59,7 @@ class NuScenesClipDataset(SampleClipDataset):
         for name, wanted in (("occupancy labels", occupancy), ("lanes", lanes)):
             if wanted and kwargs.get("bev_frame") != "ego":
                 raise InputError(f"{name} are in the ego frame: set bev_frame='ego'")
-        self.min_lidar_points = min_lidar_points
+        self.min_points = min_points
         self.min_visibility = min_visibility
         self.classes, self.class_mapping = tuple(classes), class_mapping
         self.occupancy = occupancy
@@ -74,7 +75,7 @@ class NuScenesClipDataset(SampleClipDataset):
         if unknown:
             raise InputError(f"{self.ann_file}: the index has no class {', '.join(sorted(unknown))}")
         mapping = label_mapping(metainfo, self.classes, self.class_mapping)
-        return BoxFilter(mapping, self.min_lidar_points, self.min_visibility, ATTRIBUTE_STATES)
+        return BoxFilter(mapping, self.min_points, self.min_visibility, ATTRIBUTE_STATES)
 
     def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:
         return [*(name for name in CAMERAS if name in present), *sorted(present - set(CAMERAS))]

@@ -76,9 +76,12 @@ class BEVFormerEncoder(nn.Module):
         num_points_temporal: Points per head and map in temporal self-attention.
         feedforward_channels: Hidden channels of the feed-forward blocks.
         dropout: Dropout of attention outputs and feed-forward blocks.
-        embedding_std: Initial standard deviation of the BEV queries and of the level and camera embeddings: 1 in the
-            published models, whose backbones come pretrained. Smaller ones let images count sooner in training from
+        embedding_std: Initial standard deviation of the BEV queries and of the level and camera embeddings: 1 in
+            BEVFormer v1, whose backbones come pretrained. Smaller ones let images count sooner in training from
             scratch.
+        view_std: Another one for the level and camera embeddings; None for the same.
+        position_init: How the embeddings of rows and columns start: "normal", with standard deviation 1 as published,
+            or "uniform", from 0 to 1.
         query_init: "normal", an independent random query per cell as in the published models, or "polar": queries that
             encode the cell's distance and direction (see `polar_codes`), so that what one cell learns about depth
             serves its neighbours from the first step.
@@ -107,6 +110,8 @@ class BEVFormerEncoder(nn.Module):
         feedforward_channels: int = 512,
         dropout: float = 0.1,
         embedding_std: float = 1.0,
+        view_std: float | None = None,
+        position_init: str = "normal",
         query_init: str = "normal",
         initial_step: float = 1.0,
         height_focus: float = 0.0,
@@ -118,10 +123,10 @@ class BEVFormerEncoder(nn.Module):
         self.with_cp = with_cp
         self.grid = grid if isinstance(grid, BEVGrid) else BEVGrid(**grid)
         self.queries = nn.Embedding(self.grid.height * self.grid.width, embed_dims)
-        self.positional_encoding = LearnedPositionalEncoding(self.grid.shape, embed_dims)
+        self.positional_encoding = LearnedPositionalEncoding(self.grid.shape, embed_dims, position_init)
         self.level_embeds = nn.Parameter(torch.empty(num_levels, embed_dims))
         self.camera_embeds = nn.Parameter(torch.empty(num_cameras, embed_dims))
-        self._init_embeddings(embedding_std, query_init)
+        self._init_embeddings(embedding_std, embedding_std if view_std is None else view_std, query_init)
         self.layers = nn.ModuleList(
             BEVFormerLayer(
                 TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout, value_projections),
@@ -144,9 +149,10 @@ class BEVFormerEncoder(nn.Module):
         self.register_buffer("pillar_points", pillars, persistent=False)
         self.register_buffer("cell_centres", self.grid.normalise(pillars[0])[:, None, :2][None], persistent=False)
 
-    def _init_embeddings(self, std: float, query_init: str) -> None:
-        for embeddings in (self.queries.weight, self.level_embeds, self.camera_embeds):
-            nn.init.normal_(embeddings, std=std)
+    def _init_embeddings(self, std: float, view_std: float, query_init: str) -> None:
+        nn.init.normal_(self.queries.weight, std=std)
+        for embeddings in (self.level_embeds, self.camera_embeds):
+            nn.init.normal_(embeddings, std=view_std)
         if query_init not in ("normal", "polar"):
             raise InputError(f"query_init is 'normal' or 'polar', not {query_init!r}")
         if query_init == "polar":
@@ -225,11 +231,9 @@ def _queue(previous: PreviousBEV, query: Tensor) -> TemporalQueue:
 
 def _can_bus_mlp(can_bus_dims: int, embed_dims: int) -> nn.Sequential:
     """Official layout, with its names: two linear layers, each with ReLU, and a layer norm called `norm`."""
-    network = nn.Sequential(
-        nn.Linear(can_bus_dims, embed_dims // 2),
-        nn.ReLU(inplace=True),
-        nn.Linear(embed_dims // 2, embed_dims),
-        nn.ReLU(inplace=True),
-    )
+    layers = nn.Linear(can_bus_dims, embed_dims // 2), nn.Linear(embed_dims // 2, embed_dims)
+    for layer in layers:
+        nn.init.xavier_uniform_(layer.weight)
+    network = nn.Sequential(layers[0], nn.ReLU(inplace=True), layers[1], nn.ReLU(inplace=True))
     network.add_module("norm", nn.LayerNorm(embed_dims))
     return network

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from bev.errors import InputError
 from bev.geometry.grid import BEVGrid
 
 
@@ -19,15 +20,22 @@ class LearnedPositionalEncoding(nn.Module):
     Args:
         grid_shape: (H, W).
         embed_dims: C, even.
+        init: "normal", with standard deviation 1, or "uniform", from 0 to 1.
+
+    Raises:
+        InputError: If `init` is unknown.
     """
 
-    def __init__(self, grid_shape: tuple[int, int], embed_dims: int = 256) -> None:
+    def __init__(self, grid_shape: tuple[int, int], embed_dims: int = 256, init: str = "normal") -> None:
         super().__init__()
+        if init not in ("normal", "uniform"):
+            raise InputError(f"positional encodings start 'normal' or 'uniform', not {init!r}")
         height, width = grid_shape
         self.row_embed = nn.Embedding(height, embed_dims // 2)
         self.col_embed = nn.Embedding(width, embed_dims // 2)
-        nn.init.uniform_(self.row_embed.weight)
-        nn.init.uniform_(self.col_embed.weight)
+        draw = nn.init.normal_ if init == "normal" else nn.init.uniform_
+        draw(self.row_embed.weight)
+        draw(self.col_embed.weight)
 
     def forward(self) -> Tensor:
         """Return (Q, C), row by row: channels of the column, then of the row."""

@@ -16,12 +16,17 @@ from bev.structures.boxes import gravity_boxes
 def detection_targets(samples: Sequence[Det3DDataSample], num_classes: int, device: torch.device) -> list[SetTarget]:
     """Reads `gt_instances_3d` of each sample: `bboxes_3d` (bottom centre, 9 numbers) and `labels_3d`.
 
+    Objects whose field `in_range` is False are left out, where there is one (see `BoxRangeFilter`).
+
     Raises:
         InputError: A label is not one of the head's classes, or the boxes carry no velocity.
     """
     targets = []
     for sample in samples:
-        boxes, labels = sample.gt_instances_3d.bboxes_3d, sample.gt_instances_3d.labels_3d.to(device)
+        objects = sample.gt_instances_3d
+        if "in_range" in objects:
+            objects = objects[objects.in_range]
+        boxes, labels = objects.bboxes_3d, objects.labels_3d.to(device)
         if boxes.tensor.shape[-1] != 9:
             raise InputError(
                 f"{_name(sample)}: boxes have {boxes.tensor.shape[-1]} numbers; 9, with velocity, are needed"

@@ -196,13 +196,19 @@ def test_box_filters(build, records):
         for i, (points, visibility) in enumerate([(0, 4), (1, 1), (3, 2), (9, None)])
     ]
     for arguments, kept in [
-        ({"min_lidar_points": 0}, [0, 1, 2, 3]),
+        ({"min_points": 0}, [0, 1, 2, 3]),
         ({}, [1, 2, 3]),
-        ({"min_lidar_points": 3}, [2, 3]),
+        ({"min_points": 3}, [2, 3]),
         ({"min_visibility": 2}, [2, 3]),
         ({"min_visibility": 3}, [3]),
     ]:
         assert build(records, **arguments)[0]["gt_boxes"].tensor[:, 0].tolist() == kept
+
+
+def test_a_box_that_only_radar_has_hit_is_ground_truth(build, records):
+    records[0]["instances"] = [make_instance("car", points=0, x=1.0), make_instance("car", points=0, x=2.0)]
+    records[0]["instances"][1]["num_radar_pts"] = 2
+    assert build(records)[0]["gt_boxes"].tensor[:, 0].tolist() == [2.0]
 
 
 def test_boxes_are_mmdet3ds_and_unknown_velocities_are_zero(build, records):
@@ -350,7 +356,7 @@ def test_real_projections_agree_with_the_devkit(shared_data, tmp_path):
     root = shared_data / "nuscenes-mini-val"
     build_indexes(root, "v1.0-mini", out=tmp_path)
     dataset = NuScenesClipDataset(
-        ann_file=str(tmp_path / "nuscenes_infos_mini_val.pkl"), data_root=str(root), min_lidar_points=0
+        ann_file=str(tmp_path / "nuscenes_infos_mini_val.pkl"), data_root=str(root), min_points=0
     )
     devkit = NuScenes("v1.0-mini", str(root), verbose=False)
     clip = dataset[20]

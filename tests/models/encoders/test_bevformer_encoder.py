@@ -157,6 +157,18 @@ def test_embeddings_start_as_large_as_asked():
         assert 0.015 < embeddings.std() < 0.025
 
 
+def test_embeddings_of_views_and_positions_may_start_otherwise():
+    encoder = small_encoder(view_std=0.02, embed_dims=256)
+    assert 0.9 < encoder.queries.weight.std() < 1.1
+    assert encoder.positional_encoding.row_embed.weight.min() < -1
+    for embeddings in (encoder.level_embeds, encoder.camera_embeds):
+        assert 0.015 < embeddings.std() < 0.025
+    uniform = small_encoder(position_init="uniform", embed_dims=256).positional_encoding.row_embed.weight
+    assert 0 <= uniform.min() < 0.1 < 0.9 < uniform.max() <= 1
+    with pytest.raises(InputError, match="start 'normal' or 'uniform', not 'zero'"):
+        small_encoder(position_init="zero")
+
+
 def test_refuses_more_cameras_than_it_knows():
     with pytest.raises(ValueError, match="clip has 3 cameras, but the BEV encoder was built for at most 2"):
         small_encoder(num_cameras=2)(**small_frame())

@@ -63,4 +63,5 @@ model = dict(
         ),
     ),
 )
-optim_wrapper = dict(optimizer=dict(lr=2e-5), paramwise_cfg=dict(layer_decay_rate=0.95))
+like_stem = [f"decode_head.{part}" for part in ("mask_embed", "cls_embed", "level_embed", "query_embed", "query_feat")]
+optim_wrapper = dict(optimizer=dict(lr=2e-5), paramwise_cfg=dict(layer_decay_rate=0.95, like_stem=like_stem))
