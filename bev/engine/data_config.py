@@ -9,8 +9,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from bev.errors import InputError
+
 DATA_KEYS = [f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")]
 """Entries of a config that name folders of data."""
+OBJECT_HEADS = ("BEVDetectionHead", "DD3DHead", "ImagePlaneHead")
+"""Heads that learn the objects of the data sets' classes."""
 
 
 def set_data_root(config: Config, root: str | Path) -> None:
@@ -52,6 +56,44 @@ def evaluated_dataset(config: Config) -> Any:
 def bev_frame(dataset: Mapping[str, Any]) -> str:
     """'lidar' or 'ego', the frame that a data set's config trains a model in."""
     return dataset.get("bev_frame") or ("lidar" if dataset["type"] == "NuScenesClipDataset" else "ego")
+
+
+def check_class_counts(config: Config) -> None:
+    """Check that all that detects objects was built for the classes of the data sets.
+
+    Raises:
+        InputError: If a head or its queries have another number; names the entry.
+    """
+    nodes = [(f"model.heads.{name}", head) for name, head in (config.get("model") or {}).get("heads", {}).items()]
+    counts = [found for where, head in nodes if head.get("type") in OBJECT_HEADS for found in _counts(head, where)]
+    for key in DATA_KEYS:
+        for dataset in _with_classes((config.get(key) or {}).get("dataset")):
+            for where, count in counts:
+                if count != len(dataset["classes"]):
+                    raise InputError(
+                        f"{where} is {count}, but the {len(dataset['classes'])} classes of {key} are "
+                        f"{', '.join(dataset['classes'])}: let both be the same"
+                    )
+
+
+def _counts(node: Any, where: str) -> Iterator[tuple[str, int]]:
+    """Where below a part of a model a number of classes stands, and the number."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key == "num_classes":
+                yield f"{where}.{key}", value
+            else:
+                yield from _counts(value, f"{where}.{key}")
+
+
+def _with_classes(node: Any) -> Iterator[Mapping[str, Any]]:
+    """All data sets at or below a node that name their classes."""
+    if isinstance(node, Mapping):
+        if node.get("classes"):
+            yield node
+        yield from (found for value in node.values() for found in _with_classes(value))
+    elif isinstance(node, (list, tuple)):
+        yield from (found for value in node for found in _with_classes(value))
 
 
 def _data_roots(node: Any) -> list[str]:

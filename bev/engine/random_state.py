@@ -55,7 +55,8 @@ class RandomStateHook(Hook):
     """Gives each rank its own random numbers, keeps their state in checkpoints, and restores it on resume.
 
     The first rank has those of the seed. A run resumed on another number of processes starts with fresh random numbers:
-    there is no state to continue.
+    there is no state to continue. A validation leaves the numbers of the training as they were, so that a run resumed
+    after it draws the same.
     """
 
     priority = "VERY_HIGH"
@@ -63,6 +64,7 @@ class RandomStateHook(Hook):
     def __init__(self) -> None:
         self._gathered: list[dict] | None = None
         self._restore: dict | None = None
+        self._training: dict | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Part the ranks, once the model is the same on all of them."""
@@ -78,6 +80,15 @@ class RandomStateHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Gather the states while all ranks are here: checkpoints are written on the first one alone."""
         self._gathered = all_gather_object(random_state())
+
+    def before_val(self, runner: Runner) -> None:
+        """Set the random numbers of the training aside."""
+        self._training = random_state()
+
+    def after_val(self, runner: Runner) -> None:
+        """Go on with them."""
+        if self._training is not None:
+            restore_random_state(self._training)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the states of all ranks into the checkpoint."""

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from bev.engine.checkpoint import register_safe_checkpoint_loader
+from bev.engine.data_config import check_class_counts
 from bev.engine.experiment_runner import ExperimentRunner
 from bev.engine.sharding import FullyShardedModel, ShardedRunner
 from bev.errors import InputError
@@ -30,6 +31,7 @@ def build_runner(config: Config, launcher: str = "none") -> Runner:
         InputError: If the config asks for what this machine or launcher doesn't have.
     """
     register_safe_checkpoint_loader()
+    check_class_counts(config)
     config.launcher = launcher
     fit_schedule(config)
     if not torch.cuda.is_available():

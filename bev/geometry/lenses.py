@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 RemapTables = tuple[np.ndarray, np.ndarray]
+OUTSIDE = -2**15  # a place that is in no image: `cv2.remap` leaves it black
 
 
 class Lens(NamedTuple):
@@ -39,7 +40,21 @@ class Lens(NamedTuple):
         """
         matrix, distortion = self._matrix(scale), np.array(self.distortion)
         tables = cv2.initUndistortRectifyMap(matrix, distortion, np.eye(3), matrix, size[::-1], cv2.CV_16SC2)
-        return tables[0], tables[1]
+        places, fractions = tables
+        columns = (np.arange(size[1]) - matrix[0, 2]) / matrix[0, 0]
+        rows = (np.arange(size[0])[:, None] - matrix[1, 2]) / matrix[1, 1]
+        places[np.hypot(columns, rows) > self._reach()] = OUTSIDE
+        return places, fractions
+
+    def _reach(self) -> float:
+        """Largest distance from the axis, in focal lengths, up to which what is further out is shown further out.
+
+        Beyond it the polynomial folds back, and would show the border of the image once more.
+        """
+        k1, k2, _, _, k3 = self.distortion
+        squares = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])  # of the derivative of r (1 + k1 r^2 + k2 r^4 + k3 r^6)
+        turning = squares.real[(np.abs(squares.imag) < 1e-9) & (squares.real > 0)]
+        return float(np.sqrt(turning.min(initial=np.inf)))
 
     def _matrix(self, scale: float) -> np.ndarray:
         """Intrinsic matrix in OpenCV's pixels, in which the first one's centre is (0, 0)."""

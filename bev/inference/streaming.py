@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from mmengine.registry import MODELS
 import bev
 from bev.engine.checkpoint import load_weights
 from bev.engine.config import load_config
-from bev.engine.data_config import bev_frame, evaluated_dataset
+from bev.engine.data_config import bev_frame, check_class_counts, evaluated_dataset
 from bev.errors import InputError
 from bev.geometry import check_pose, invert_pose
 from bev.geometry.can_bus import can_bus_state
@@ -30,6 +31,7 @@ from bev.structures import BEVMemory, CameraClip, ClipFeatures
 
 # Where nuScenes' LiDAR sits on the vehicle, the frame that its models see the world from: x right, y forward.
 NUSCENES_EGO_T_LIDAR = np.array([[0.0, 1, 0, 0.94], [-1, 0, 0, 0], [0, 0, 1, 1.84], [0, 0, 0, 1]])
+MANY_PAUSES = 3  # in a row: more likely milliseconds or microseconds than pauses
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -61,7 +63,7 @@ class StreamingPerceptor:
             vehicle's frame, and for models of nuScenes' LiDAR frame where that LiDAR sits on average.
         interval: Seconds between the frames of a clip in training; nuScenes' key frames are half a second apart.
         tolerance: How far from the wanted time a past frame may be, seconds.
-        max_gap: A pause of more seconds, or time that runs backwards, begins a new scene.
+        max_gap: A pause of more seconds, or time that runs backwards by more than `tolerance`, begins a new scene.
         colour: Channel order of the images, "rgb" or "bgr".
         precision: "float32", "bfloat16" or "float16" (autocast).
         score_threshold: Detections below it are left out.
@@ -96,6 +98,7 @@ class StreamingPerceptor:
     ) -> None:
         bev.register_all()
         config = config if isinstance(config, Config) else load_config(config)
+        check_class_counts(config)
         if precision not in PRECISIONS:
             raise InputError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
         self.device, self.dtype = torch.device(device), PRECISIONS[precision]
@@ -116,6 +119,7 @@ class StreamingPerceptor:
         check_pose(self.ego_T_bev, "ego_T_bev")
         self.max_gap, self.score_threshold, self.keep_features = max_gap, score_threshold, keep_features
         self.tracker = tracker
+        self._pauses = 0
 
     def reset(self) -> None:
         """Begin a new scene: forget all frames, identities, and cameras that were not named in the constructor."""
@@ -154,7 +158,8 @@ class StreamingPerceptor:
             leaves no trace in the memory.
 
         Raises:
-            InputError, CalibrationError: If an argument makes no sense; the memory is as before then.
+            InputError, CalibrationError: If an argument makes no sense, or the step is late or repeated: not after the
+                last one, and at most `tolerance` before it. The memory is as before then.
         """
         now = self._enter(images, intrinsics, cam_T_ego, ego_T_global, timestamp, ego_T_bev, motion)
         if now is None:
@@ -163,6 +168,8 @@ class StreamingPerceptor:
             features = self._look_back(now.frame)
             sample = self.model.predict_from_features(features, [now.sample])[0]
         now.frame.memory = features.memory
+        if self.model.recurrent:  # the map is all that later steps read
+            now.frame.clip, now.frame.pyramid = without_pixels(now.frame.clip), None
         self._history.add(now.frame)
         found = Detections.from_sample(sample, self.classes, now.global_T_bev, now.global_T_ego, now.frame.time)
         found = found.above(self.score_threshold)
@@ -247,9 +254,30 @@ class StreamingPerceptor:
         return None if found is None else found.memory
 
     def _begins_scene(self, timestamp: float) -> bool:
-        """Whether the frames so far are no past of this moment."""
+        """Whether the frames so far are no past of this moment.
+
+        Raises:
+            InputError: If it is no time, or hardly before the last one.
+        """
+        if not np.isfinite(timestamp):
+            raise InputError(f"timestamp is {timestamp}; seconds are needed")
         last = self._history.last
-        return last is not None and not 0 < timestamp - last.time <= self.max_gap
+        if last is None:
+            return False
+        passed = timestamp - last.time
+        if -self._history.tolerance <= passed <= 0:
+            raise InputError(
+                f"the step at {timestamp} s is not after the last one, at {last.time} s: leave out images that come "
+                "late or twice, or begin a new scene with reset()"
+            )
+        self._pauses = self._pauses + 1 if passed > self.max_gap else 0
+        if self._pauses == MANY_PAUSES:
+            warnings.warn(
+                f"{MANY_PAUSES} steps in a row came over {self.max_gap:g} s after the one before, so that each began a "
+                "new scene: are timestamps in seconds?",
+                stacklevel=2,
+            )
+        return not 0 < passed <= self.max_gap
 
     def _autocast(self) -> Any:
         if self.dtype is None:

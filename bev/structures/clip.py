@@ -48,7 +48,14 @@ def cameras_of(clip: Clip) -> Iterator[Camera]:
             yield from frame["cameras"].values()
 
 
-def replace_image(clip: Clip, index: int, name: str, image: np.ndarray, new_T_pix: np.ndarray) -> None:
+def replace_image(
+    clip: Clip,
+    index: int,
+    name: str,
+    image: np.ndarray,
+    new_T_pix: np.ndarray,
+    size: tuple[int, int] | None = None,
+) -> None:
     """Give a camera another image, and move its projection and what is annotated in its pixels along.
 
     Args:
@@ -57,9 +64,10 @@ def replace_image(clip: Clip, index: int, name: str, image: np.ndarray, new_T_pi
         name: The camera.
         image: (h, w, 3).
         new_T_pix: (4, 4), from the pixels of the image before to those of this one, as `image_affine` gives it.
+        size: Height and width without padding; None where there is none.
     """
     camera, labels = clip["frames"][index]["cameras"][name], clip.get("gt_lanes")
-    height, width = image.shape[:2]
+    height, width = image.shape[:2] if size is None else size
     camera.update(image=image, height=height, width=width, pix_T_bev=new_T_pix @ camera["pix_T_bev"])
     if labels is not None and index == clip["current"] and name == labels.camera:
         clip["gt_lanes"] = labels.in_image(new_T_pix, (height, width))

@@ -33,9 +33,7 @@ class GridMask:
     def __call__(self, clip: Clip) -> Clip:
         """Blank squares of every image."""
         cameras = list(cameras_of(clip))
-        height = max(camera["height"] for camera in cameras)
-        width = max(camera["width"] for camera in cameras)
-        drawn = self.draw(height, width)
+        drawn = self.draw(*np.max([camera["image"].shape[:2] for camera in cameras], axis=0).tolist())
         if drawn is None:
             return clip
         rows, columns = drawn

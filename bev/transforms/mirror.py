@@ -54,8 +54,10 @@ class MirrorScene:
             return clip
         for index, frame in enumerate(clip["frames"]):
             for name, camera in frame["cameras"].items() if frame["valid"] else ():
-                flipped = cv2.flip(camera["image"], 1)
-                replace_image(clip, index, name, flipped, image_affine(flip_width=flipped.shape[1]))
+                height, width = camera["height"], camera["width"]
+                flipped = camera["image"].copy()  # padding stays where it is
+                flipped[:height, :width] = cv2.flip(flipped[:height, :width], 1)
+                replace_image(clip, index, name, flipped, image_affine(flip_width=width), (height, width))
         transform_bev(clip, self.aug_T_bev, mode="cameras")
         places = set(clip["camera_names"])
         for frame in clip["frames"]:

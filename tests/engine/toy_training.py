@@ -39,7 +39,9 @@ class Line(BaseModel):
         nn.init.constant_(self.layer.weight, 0.5)
         nn.init.zeros_(self.layer.bias)
 
-    def forward(self, inputs: Tensor, mode: str = "tensor") -> dict[str, Tensor]:
+    def forward(self, inputs: Tensor, mode: str = "tensor") -> dict[str, Tensor] | list[Tensor]:
+        if mode == "predict":
+            return list(self.layer(inputs / SAMPLES))
         return {"loss": (self.layer(inputs / SAMPLES) - torch.rand(())).square().mean()}
 
 

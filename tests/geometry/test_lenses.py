@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
+import pytest
 
 from bev.geometry import Lens
 
@@ -18,3 +20,14 @@ def test_distortion_by_hand() -> None:
     ]
     pixel = np.array([[x, y]]) * lens.focal + lens.centre
     np.testing.assert_allclose(lens.distort(pixel)[0], np.array(seen) * lens.focal + lens.centre, atol=1e-9)
+
+
+def test_a_lens_that_folds_back_shows_nothing_twice() -> None:
+    lens = Lens((800.0, 800.0), (960.0, 540.0), (-0.3, 0.0, 0.0, 0.0, 0.0))
+    picture = np.zeros((1080, 1920), np.uint8)
+    picture[:, 1500:1515] = 255
+    shown = cv2.remap(picture, *lens.maps((1080, 1920), 1.0), cv2.INTER_LINEAR)[540] > 0
+    assert (np.diff(np.flatnonzero(shown)) == 1).all() and shown.any()
+    assert lens._reach() == pytest.approx(1 / np.sqrt(0.9))  # where 1 - 0.9 r^2 = 0
+    assert Lens((1.0, 1.0), (0.0, 0.0), (0.1, 0.0, 0.0, 0.0, 0.0))._reach() == np.inf
+    assert Lens((1.0, 1.0), (0.0, 0.0), (0.0,) * 5)._reach() == np.inf

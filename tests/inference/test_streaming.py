@@ -172,6 +172,44 @@ def test_scenes_end_by_reset_by_a_pause_and_when_time_runs_backwards(root: Path,
     assert np.abs(perceptor.step(**second.arguments()).boxes_bev - alone).max() > 1e-4
 
 
+def test_late_repeated_and_timeless_steps_are_refused(root: Path, tmp_path: Path) -> None:
+    perceptor, undisturbed = live(root, tmp_path, "t2"), live(root, tmp_path, "t2")
+    first, second = moments(root)[:2]
+    for each in (perceptor, undisturbed):
+        each.step(**first.arguments())
+    for late in (0.0, 0.01, 0.3):
+        with pytest.raises(InputError, match="is not after the last one"):
+            perceptor.step(**replace(first, timestamp=first.timestamp - late).arguments())
+    with pytest.raises(InputError, match="timestamp is nan; seconds are needed"):
+        perceptor.step(**replace(first, timestamp=float("nan")).arguments())
+    expected = undisturbed.step(**second.arguments())
+    np.testing.assert_array_equal(perceptor.step(**second.arguments()).boxes_bev, expected.boxes_bev)
+
+
+def test_times_that_are_no_seconds_are_warned_of(root: Path, tmp_path: Path) -> None:
+    perceptor = live(root, tmp_path, "t2")
+    first = moments(root)[0]
+    with pytest.warns(UserWarning, match="are timestamps in seconds"):
+        for tick in range(4):
+            perceptor.remember(**replace(first, timestamp=1000.0 * tick).arguments())
+
+
+def test_a_recurrent_model_keeps_maps_alone(root: Path, tmp_path: Path) -> None:
+    perceptor = live(root, tmp_path, "v1")
+    for moment in moments(root)[:2]:
+        perceptor.step(**moment.arguments())
+    for frame in perceptor._history._frames:
+        assert frame.pyramid is None and frame.memory is not None
+        assert frame.clip.images.untyped_storage().nbytes() <= 4
+
+
+def test_a_model_of_other_classes_than_the_data_sets_is_refused(root: Path, tmp_path: Path) -> None:
+    config = small_config(root, root / INDEX, "t1")
+    config.test_dataloader.dataset.classes = ("car", "truck", "bus")
+    with pytest.raises(InputError, match=r"heads\.detection\.num_classes is 10, but the 3 classes of test_dataloader"):
+        StreamingPerceptor(config)
+
+
 def test_missing_cameras_and_dropped_frames(root: Path, tmp_path: Path) -> None:
     perceptor = live(root, tmp_path, "t2")
     first, second = moments(root)[:2]

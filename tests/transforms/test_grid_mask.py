@@ -5,7 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from bev.transforms import GridMask, LoadMultiCameraImages
+from bev.structures.clip import cameras_of
+from bev.transforms import GridMask, LoadMultiCameraImages, PadImages
 
 
 def test_squares_repeat_with_the_period_and_have_the_right_side():
@@ -58,3 +59,10 @@ def test_probability_zero_leaves_images(make_clip):
 def test_bad_ratio():
     with pytest.raises(ValueError, match="ratio"):
         GridMask(ratio=1.0)
+
+
+def test_padding_is_covered_too(make_clip):
+    clip = PadImages(divisor=128)(LoadMultiCameraImages()(make_clip()))
+    random.seed(1)
+    GridMask(ratio=0.5, probability=1.0)(clip)
+    assert all(camera["image"].shape[0] % 128 == 0 for camera in cameras_of(clip))

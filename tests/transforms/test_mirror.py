@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bev.geometry import project
-from bev.structures.clip import Clip
-from bev.transforms import LoadMultiCameraImages, MirrorScene
+from bev.structures.clip import Clip, cameras_of
+from bev.transforms import LoadMultiCameraImages, MirrorScene, PadImages
 
 RENAMED = {"CAM_FRONT": "CAM_FRONT", "CAM_BACK": "CAM_FRONT_LEFT", "CAM_SIDE": "CAM_FRONT_RIGHT"}
 
@@ -78,3 +78,14 @@ def test_a_clip_that_is_not_mirrored_loses_its_can_bus_values_alone(clip: Clip) 
 def test_options_that_make_no_sense(options: dict) -> None:
     with pytest.raises(ValueError, match=r"axis is|probability must"):
         MirrorScene(**options)
+
+
+def test_padding_stays_at_the_right_and_is_no_image(make_clip) -> None:
+    plain = MirrorScene(1.0)(LoadMultiCameraImages()(make_clip()))
+    padded = MirrorScene(1.0)(PadImages(divisor=128)(LoadMultiCameraImages()(make_clip())))
+    for before, after in zip(cameras_of(plain), cameras_of(padded), strict=True):
+        height, width = before["height"], before["width"]
+        assert (after["height"], after["width"]) == (height, width)
+        np.testing.assert_array_equal(after["image"][:height, :width], before["image"])
+        assert not after["image"][height:].any() and not after["image"][:, width:].any()
+        np.testing.assert_allclose(after["pix_T_bev"], before["pix_T_bev"])

@@ -115,7 +115,7 @@ class HybridQueries(nn.Module):
     def _code_prior(self, proposals: Proposals, own: Queries, groups: int) -> Tensor | None:
         if not self.box_prior and own.code_prior is None:
             return None
-        prior = proposals.codes * (proposals.valid[..., None] & self.box_prior)
+        prior = torch.where(proposals.valid[..., None] & self.box_prior, proposals.codes, 0.0)
         prior[..., CODE_CENTRE] = 0
         first = own.code_prior
         if first is None:

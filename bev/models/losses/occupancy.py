@@ -1,5 +1,8 @@
 """Losses of voxels' classes. Each takes the voxels that count and returns a scalar.
 
+The cross-entropy is that of all processes' voxels together; the others, which are no sums over voxels, are those of
+each process's own.
+
 Shapes: N voxels that count, K classes, free space last.
 """
 
@@ -14,6 +17,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bev.errors import InputError
+from bev.models.losses.normaliser import mean_over_ranks
 
 MASKS = ("camera", "lidar")
 _EPSILON = 1e-5
@@ -62,7 +66,7 @@ class VoxelCrossEntropy(VoxelLoss):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of logits (N, K) with labels (N,) int64."""
         total = F.cross_entropy(logits, labels, self.class_weights, reduction="sum")
-        return self.weight * total / max(len(labels), 1)
+        return self.weight * total / mean_over_ranks(len(labels), logits.device)
 
 
 @MODELS.register_module()

@@ -111,14 +111,15 @@ class OccupancyHead(nn.Module):
             `loss_cross_entropy`, `loss_lovasz`, `loss_affinity_geometric`, `loss_affinity_semantic`, as configured;
             those of further scales begin with `s1.`, `s2.`, ...
         """
-        targets = occupancy_targets(samples, self.grid.shape, outputs.logits[0].device)
+        num_classes = outputs.logits[0].shape[-1]
+        targets = occupancy_targets(samples, self.grid.shape, num_classes, outputs.logits[0].device)
         if outputs.columns is not None:
             targets = targets.of_columns(outputs.columns)
         functions = [cast(VoxelLoss, loss) for loss in self.losses]
         losses = {}
         for scale, logits in enumerate(outputs.logits):
             if scale:
-                targets = coarser(targets)
+                targets = coarser(targets, free=num_classes - 1)
             prefix, factor = (f"s{scale}.", self.coarse_weight**scale) if scale else ("", 1.0)
             voxels = {mask: _counted(logits, targets, mask) for mask in {loss.mask for loss in functions}}
             for loss in functions:

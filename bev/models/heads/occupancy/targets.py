@@ -12,7 +12,7 @@ import torch
 from mmdet3d.structures import Det3DDataSample
 from torch import Tensor
 
-from bev.datasets.occ3d.classes import FREE, UNKNOWN
+from bev.datasets.occ3d.classes import UNKNOWN
 from bev.errors import InputError
 
 
@@ -43,12 +43,18 @@ class VoxelTargets:
 
 
 def occupancy_targets(
-    samples: Sequence[Det3DDataSample], shape: tuple[int, int, int], device: torch.device
+    samples: Sequence[Det3DDataSample], shape: tuple[int, int, int], num_classes: int, device: torch.device
 ) -> VoxelTargets:
     """Targets of samples with `gt_occupancy`.
 
+    Args:
+        samples: B samples.
+        shape: (X, Y, Z).
+        num_classes: Classes of the head, free space last.
+        device: Where the targets go.
+
     Raises:
-        InputError: If a sample has no labels, or labels of another shape.
+        InputError: If a sample has no labels, labels of another shape, or of classes that the head doesn't have.
     """
     for number, sample in enumerate(samples):
         token = sample.metainfo.get("sample_token", f"number {number}")
@@ -57,6 +63,10 @@ def occupancy_targets(
         found = tuple(sample.gt_occupancy.semantics.shape)
         if found != tuple(shape):
             raise InputError(f"sample {token}: occupancy labels of shape {found}, but the head's voxels are {shape}")
+        semantics = sample.gt_occupancy.semantics
+        largest = int(torch.where(semantics == UNKNOWN, 0, semantics).max())
+        if largest >= num_classes:
+            raise InputError(f"sample {token}: occupancy label {largest} does not fit a head of {num_classes} classes")
     semantics, camera, lidar = (
         torch.stack([sample.gt_occupancy.get(name) for sample in samples]).to(device)
         for name in ("semantics", "mask_camera", "mask_lidar")
@@ -64,12 +74,12 @@ def occupancy_targets(
     return VoxelTargets(semantics.long(), camera, lidar)
 
 
-def coarser(targets: VoxelTargets) -> VoxelTargets:
-    """Targets of voxels of twice the size: the most frequent occupied label inside, else free, else unknown."""
+def coarser(targets: VoxelTargets, free: int) -> VoxelTargets:
+    """Targets of voxels of twice the size: the most frequent occupied label inside, else `free`, else unknown."""
     _, x, y, z = targets.semantics.shape
     children = _children(targets.semantics[:, : x // 2 * 2, : y // 2 * 2, : z // 2 * 2])
     votes = torch.stack([(children == child[..., None]).sum(-1) for child in children.unbind(-1)], dim=-1)
-    votes = votes * (children < FREE) * 16 + (children == FREE)
+    votes = votes * (children < free) * 16 + (children == free)
     semantics = children.gather(-1, votes.argmax(-1, keepdim=True))[..., 0]
     masks = (_children(mask[:, : x // 2 * 2, : y // 2 * 2, : z // 2 * 2]) for mask in (targets.camera, targets.lidar))
     camera, lidar = (mask.any(-1) for mask in masks)

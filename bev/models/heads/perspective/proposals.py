@@ -20,6 +20,7 @@ from bev.models.heads.perspective.dd3d_outputs import DD3DOutputs
 from bev.models.heads.perspective.objects import image_intrinsics
 from bev.structures import CameraClip, Proposals
 
+MIN_SIZE = 0.01  # metres: a decoder may round sizes down to 0, which has no logarithm
 
 @dataclass(frozen=True)
 class ProposalOptions:
@@ -142,7 +143,8 @@ def to_bev(boxes: CameraBoxes, speeds: Tensor, bev_T_cam: Tensor) -> Tensor:
     heading = boxes.rotations[:, :, 0] @ linear.T
     yaw = torch.atan2(heading[:, 1], heading[:, 0])
     velocity = speeds[:, None] * scale * torch.stack([yaw.cos(), yaw.sin()], dim=1)
-    return torch.cat([centres, boxes.sizes[:, [1, 0, 2]] * scale, yaw[:, None], velocity], dim=1)
+    sizes = (boxes.sizes[:, [1, 0, 2]] * scale).clamp(min=MIN_SIZE)
+    return torch.cat([centres, sizes, yaw[:, None], velocity], dim=1)
 
 
 def _merge(images: list[_Candidates], options: ProposalOptions) -> _Candidates:

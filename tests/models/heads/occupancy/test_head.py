@@ -126,11 +126,25 @@ def test_coarser_labels() -> None:
     labels[0, 2:] = 255
     labels[0, 2, 0, 0] = 17
     mask = labels == 4
-    coarse = coarser(VoxelTargets(labels, mask, mask))
+    coarse = coarser(VoxelTargets(labels, mask, mask), free=17)
     assert coarse.semantics.flatten().tolist() == [4, 17]
     assert coarse.camera.flatten().tolist() == [True, False]
     unknown = torch.full((1, 2, 2, 2), 255)
-    assert coarser(VoxelTargets(unknown, mask[:, :2], mask[:, :2])).semantics.item() == 255
+    assert coarser(VoxelTargets(unknown, mask[:, :2], mask[:, :2]), free=17).semantics.item() == 255
+
+
+def test_free_space_is_the_last_class_of_other_classes_too() -> None:
+    labels = torch.full((1, 2, 2, 2), 4)
+    labels[0, 0, 0, 0] = 2
+    mask = labels == 2
+    assert coarser(VoxelTargets(labels, mask, mask), free=4).semantics.item() == 2
+
+
+def test_labels_beyond_the_classes_name_the_sample() -> None:
+    wrong = samples()
+    wrong[1].gt_occupancy.semantics[0, 0, 0] = 18
+    with pytest.raises(InputError, match="number 1: occupancy label 18 does not fit a head of 18 classes"):
+        head("fine").loss(head("fine")(features()), wrong)
 
 
 def test_losses_of_right_answers_are_small() -> None:
