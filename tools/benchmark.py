@@ -1,6 +1,6 @@
 """Size and time of whole models, metrics and pictures, each time beside a plain way to do the same.
 
-`python tools/benchmark.py model CONFIG`: parameters and multiply-adds; a table for a folder of image models
+`python tools/benchmark.py model CONFIG`: parameters and multiply-adds
 `python tools/benchmark.py backbone --variant t --size 128 352 --cameras 6 --threads 2`: inference of InternImage
 `python tools/benchmark.py streaming CONFIG --size 640 1600 --threads 2`: live steps against recomputing every clip
 `python tools/benchmark.py training CONFIG [--against OTHER] [--amp bfloat16]`: training steps of one config or two
@@ -55,7 +55,7 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
         commands, "streaming", run_streaming, "a live step with image features kept, beside computing all anew"
     )
     streaming.add_argument("config")
-    _add_inference_arguments(streaming, size=(640, 1600), rounds=3)
+    _add_inference_arguments(streaming, size=None, rounds=3)
     streaming.add_argument(
         "--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value"
     )
@@ -124,8 +124,9 @@ def _add_command(
     return command
 
 
-def _add_inference_arguments(command: argparse.ArgumentParser, size: tuple[int, int], rounds: int) -> None:
-    command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"))
+def _add_inference_arguments(command: argparse.ArgumentParser, size: tuple[int, int] | None, rounds: int) -> None:
+    purpose = "of the images; " + (f"{size[0]} {size[1]}" if size else "what the config's are") + " without it"
+    command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"), help=purpose)
     command.add_argument("--cameras", type=int, default=6)
     command.add_argument("--threads", type=int, help="torch's default without it")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -182,13 +183,15 @@ def run_streaming(args: argparse.Namespace) -> BenchmarkRecord:
     bev.register_all()
     from bev.engine.backbone_benchmark import threads
     from bev.engine.config import load_config
+    from bev.engine.model_size import evaluated_size
     from bev.inference.benchmark import measure_streaming
 
     with threads(args.threads):
         config = load_config(args.config, args.cfg_options)
-        record = measure_streaming(config, tuple(args.size), args.cameras, args.rounds, args.device, args.dtype)
+        size = tuple(args.size) if args.size else evaluated_size(config)
+        record = measure_streaming(config, size, args.cameras, args.rounds, args.device, args.dtype)
     print(
-        f"{Path(args.config).stem}, {args.cameras} x {args.size[0]} x {args.size[1]}, {args.device}, {args.dtype}, "
+        f"{Path(args.config).stem}, {args.cameras} x {size[0]} x {size[1]}, {args.device}, {args.dtype}, "
         f"{args.threads} threads, "
         f"{record.frames} frames: {record.seconds:.3f} s a step, {record.reference_seconds:.3f} s recomputed, "
         f"x{record.ratio:.2f}; boxes differ by at most {record.largest_difference:.1e}" + _peak(record.peak_bytes)

@@ -46,7 +46,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     index = sources.add_parser("index", parents=[shared], help="samples of a nuScenes index")
     index.add_argument("--root", required=True, help="data root")
     index.add_argument("--index", required=True, help="index file")
-    for name, help_text in (("images", "an image folder"), ("videos", "one video per camera")):
+    for name, help_text in (
+        ("images", "pictures of each moment, which a calibration file names"),
+        ("videos", "one video per camera, likewise"),
+    ):
         source = sources.add_parser(name, parents=[shared], help=help_text)
         source.add_argument("calibration", type=Path, help="calibration file (JSON)")
         if name == "videos":

@@ -25,24 +25,26 @@ MAY_LACK = (".gamma1", ".gamma2")  # the classifier T has no layer scales; those
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="an image, or a folder of images")
+    parser.add_argument("source", type=Path, nargs="?", help="an image, or a folder of images")
     parser.add_argument(
         "--out",
         type=Path,
-        required=True,
         help="folder for the features; a killed run goes on in it, and images that have changed are done again",
     )
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--variant", choices=INTERNIMAGE, help="a published model")
     model.add_argument("--config", help="config whose model has an InternImage as backbone")
     parser.add_argument("--checkpoint", help="weights, in any layout; random ones without it")
-    parser.add_argument("--layers", nargs="+", default=["stage3"], help="see --list; the last stage without it")
-    parser.add_argument("--list", action="store_true", help="list the layers and stop")
+    parser.add_argument("--layers", nargs="+", help="see --list; the last stage without it")
+    parser.add_argument("--list", action="store_true", help="list the layers and stop; needs no source")
     parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="resize images to this")
     parser.add_argument("--format", choices=("npz", "safetensors"), default="npz")
     parser.add_argument("--half", action="store_true", help="keep float16")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if not args.list and (args.source is None or args.out is None):
+        parser.error("the following arguments are required: source, --out (or --list)")
+    return args
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     images = find_images(args.source)
     size = tuple(args.size) if args.size else None
-    settings = FeatureSettings(tuple(args.layers), size, args.format, args.half, fingerprint(model))
+    layers = tuple(args.layers or [f"stage{len(model.depths) - 1}"])
+    settings = FeatureSettings(layers, size, args.format, args.half, fingerprint(model))
     root = args.source if args.source.is_dir() else args.source.parent
     for _ in tqdm(extract_files(model, images, root, args.out, settings), total=len(images), unit="image"):
         pass

@@ -141,17 +141,17 @@ def submit_waymo(options: argparse.Namespace) -> None:
     """Packs a Waymo submission, reads it back and prints one line."""
     from bev.datasets.text_files import read_text
     from bev.datasets.waymo.objects import read_objects
-    from bev.datasets.waymo.submission import read_metadata, validate_archive, write_submission
+    from bev.datasets.waymo.submission import MIN_SCORE, read_metadata, validate_archive, write_submission
 
     metadata = read_metadata(options.metadata)
     segments = read_text(options.segments).split() if options.segments else None
     objects = (entry for path in options.results for entry in read_objects(path).objects)
-    write_submission(objects, metadata, options.out, options.shards, segments)
+    weak = write_submission(objects, metadata, options.out, options.shards, segments)
     packed = validate_archive(options.out, segments)
     megabytes = Path(options.out).stat().st_size / 1e6
     print(
         f"{options.out}: valid: {packed.objects} boxes in {packed.frames} frames, {packed.shards} shards, "
-        f"{megabytes:.1f} MB"
+        f"{megabytes:.1f} MB" + (f"; {weak} boxes that score less than {MIN_SCORE} left out" if weak else "")
     )
 
 

@@ -114,10 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def draw_boxes(args: argparse.Namespace) -> None:
     """Draw boxes and, if asked for, training curves."""
-    from bev.visualization.curves import draw_training_curves, newest_scalars
+    from bev.visualization.curves import draw_training_curves, find_scalars
     from bev.visualization.nuscenes import NuScenesPainter
 
-    scalars = newest_scalars(args.scalars) if args.scalars else None
+    scalars = find_scalars(args.scalars) if args.scalars else None
     painter = NuScenesPainter(args.index, args.root, args.results, args.score, args.extent)
     draw_samples(args, painter, args.camera_width, min(args.camera_width, BOX_VIDEO_CAMERA_WIDTH))
     if scalars:

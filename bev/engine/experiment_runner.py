@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -18,8 +20,22 @@ from bev.errors import InputError
 EPOCH_LOOPS = ("EpochBasedTrainLoop", "mmengine.EpochBasedTrainLoop", EpochBasedTrainLoop)
 
 
+class _OwnUse(logging.Filter):
+    """Holds back mmengine's warnings of names that its own checkpoint hook uses, which no config can change."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log the record."""
+        return not record.getMessage().startswith(('"FileClient" will be', '"HardDiskBackend" is'))
+
+
 class ExperimentRunner(Runner):
     """mmengine's runner; it also tells whose annotations can't be read, and scales by accumulated gradients, too."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """As mmengine's, without warnings that nobody here can heed."""
+        logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(_OwnUse())
+        return logger
 
     @staticmethod
     def build_dataloader(

@@ -222,6 +222,8 @@ class _Follower:
 
 def _read_calibration(calibration: str | Path) -> tuple[Path, dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
     path = Path(calibration)
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder: give the file that names the images (docs/own_cameras.md)")
     try:
         content = read_json(path, advice="see docs/own_cameras.md", refused=SourceError)
     except FileNotFoundError:

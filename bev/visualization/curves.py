@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.figure
@@ -11,6 +12,23 @@ from matplotlib.axes import Axes
 
 from bev.datasets.text_files import TextFileError, one_line, read_text
 from bev.errors import InputError
+
+
+def read_training(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict]]:
+    """Training and evaluation rows of a training's starts: where one resumes, its rows replace those from there on.
+
+    Args:
+        paths: `vis_data/scalars.json` of each start, in order.
+
+    Raises:
+        TextFileError: As for `read_scalars`.
+    """
+    joined: tuple[list[dict], list[dict]] = ([], [])
+    for path in paths:
+        for rows, further in zip(joined, read_scalars(path), strict=True):
+            begin = min((row["step"] for row in further), default=np.inf)
+            rows[:] = [row for row in rows if row["step"] < begin] + further
+    return joined
 
 
 def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
@@ -29,23 +47,26 @@ def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
     return [row for row in rows if "loss" in row], [row for row in rows if "loss" not in row]
 
 
-def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[str, ...] = ("mAP", "NDS")) -> Path:
+def draw_training_curves(
+    scalars: Sequence[str | Path], path: str | Path, metrics: tuple[str, ...] = ("mAP", "NDS")
+) -> Path:
     """Draw total loss, smoothed, and evaluation metrics over iterations as a PNG.
 
     Args:
-        scalars: mmengine's `vis_data/scalars.json`.
+        scalars: mmengine's `vis_data/scalars.json` of each start of the training, in order.
         metrics: Endings of the metric names to draw, where evaluation during training recorded any.
 
     Raises:
         TextFileError: If the file holds something else, or no loss.
     """
-    training, evaluations = read_scalars(scalars)
+    training, evaluations = read_training(scalars)
     figure = matplotlib.figure.Figure(figsize=(7.5, 3.6), dpi=150, layout="constrained")
     axes = figure.subplots()
     steps = np.array([row["step"] for row in training])
     losses = np.array([row["loss"] for row in training], dtype=float)
+    marker = "o" if len(steps) == 1 else None  # a line of one point would not be seen
     axes.plot(steps, losses, color="#9ecbff", linewidth=0.8)
-    axes.plot(steps, _smooth(losses), color="#1f6feb", linewidth=1.8, label="training loss")
+    axes.plot(steps, _smooth(losses), color="#1f6feb", linewidth=1.8, marker=marker, label="training loss")
     axes.set(xlabel="iteration", ylabel="loss")
     finite = losses[np.isfinite(losses)]
     if len(finite):
@@ -59,8 +80,8 @@ def draw_training_curves(scalars: str | Path, path: str | Path, metrics: tuple[s
     return path
 
 
-def newest_scalars(work_dir: str | Path) -> Path:
-    """The `vis_data/scalars.json` of the latest start of a training.
+def find_scalars(work_dir: str | Path) -> list[Path]:
+    """The `vis_data/scalars.json` of each start of a training, in order.
 
     Raises:
         InputError: If there is none.
@@ -68,7 +89,7 @@ def newest_scalars(work_dir: str | Path) -> Path:
     found = sorted(Path(work_dir).glob("*/vis_data/scalars.json"))
     if not found:
         raise InputError(f"{work_dir}: no */vis_data/scalars.json; give the work dir of a training")
-    return found[-1]
+    return found
 
 
 def _iterations_per_step(training: list[dict]) -> float:

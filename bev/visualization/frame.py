@@ -82,7 +82,7 @@ def draw_frame(
     body = join([mosaic, panel], axis=1)
     present = set(shown.names) if shown is not None else set()
     entries = {name: colour for name, colour in CLASS_COLOURS.items() if name in present}
-    return even(np.concatenate([title_strip(body.shape[1], title, entries), body], axis=0))
+    return even(np.concatenate([title_strip(body.shape[1], title, entries, CLASS_COLOURS), body], axis=0))
 
 
 def image_sizes(images: Mapping[str, np.ndarray], cameras: Cameras = ()) -> dict[str, tuple[int, int]]:

@@ -18,6 +18,9 @@ GAP = 6
 STRIP = 34
 """Height of a line of text."""
 
+NARROW = 1000
+"""Width below which a title and the names of ten classes don't fit side by side."""
+
 BORDER = 10
 SWATCH = 12
 ENTRY_FONT, ENTRY_GAP = 13, 16
@@ -74,8 +77,25 @@ def row_sizes(aspects: Sequence[float], width: int) -> list[tuple[int, int]]:
     return [(round(height), int(end - start)) for start, end in itertools.pairwise(ends)]
 
 
-def title_strip(width: int, title: str, entries: Mapping[str, Colour]) -> np.ndarray:
-    """A line with a title at the left and the colours of names at the right."""
+def title_strip(
+    width: int, title: str, entries: Mapping[str, Colour], possible: Mapping[str, Colour] | None = None
+) -> np.ndarray:
+    """A line with a title at the left and the colours of names at the right.
+
+    In narrow pictures the names have lines of their own below.
+
+    Args:
+        width: Pixels.
+        title: The text.
+        entries: Name to colour.
+        possible: All names that further pictures of the same video may have, for which narrow ones keep room; None for
+            no others.
+    """
+    if width < NARROW and entries | (possible or {}):
+        names = legend(width, entries)
+        room = np.full(legend(width, possible or entries).shape, BACKGROUND, np.uint8)
+        room[: len(names)] = names[: len(room)]
+        return np.concatenate([title_strip(width, title, {}), room])
     image = Image.new("RGB", (width, STRIP), BACKGROUND)
     draw = ImageDraw.Draw(image)
     draw.text((BORDER, STRIP // 2), title, TEXT, font(15), anchor="lm")

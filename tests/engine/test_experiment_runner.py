@@ -35,3 +35,12 @@ def test_loops_by_epochs_can_start_within_one(tmp_path, kind: dict) -> None:
     runner, _ = build(tmp_path, train_cfg=dict(kind, max_epochs=2, val_interval=3))
     assert isinstance(runner.train_loop, ContinuableEpochLoop)
     assert (runner.train_loop.max_epochs, runner.train_loop.val_interval) == (2, 3)
+
+
+def test_what_no_config_can_change_is_not_warned_of(tmp_path, capsys) -> None:
+    runner, _ = build(tmp_path, epochs=1)
+    runner.train()
+    runner.logger.warning("something else")
+    shown = capsys.readouterr()
+    assert "something else" in shown.out + shown.err
+    assert "FileClient" not in shown.out + shown.err

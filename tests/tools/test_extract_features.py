@@ -51,11 +51,24 @@ def test_weights_of_another_model_are_refused(tmp_path) -> None:
 
 def test_layers_are_listed_and_random_weights_are_said_to_be(tmp_path, capsys) -> None:
     config = ROOT / "projects" / "classification" / "configs" / "internimage_nano_tar.py"
-    run_tool("extract_features", tmp_path, "--config", config, "--list", "--out", tmp_path / "out")
+    run_tool("extract_features", "--config", config, "--list")
     said, *layers = capsys.readouterr().out.splitlines()
     assert said == "no checkpoint given: the features are those of random weights"
     assert {"stage0", "stage3"} < set(layers)
-    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_name_the_last_stage_is_taken(tmp_path) -> None:
+    """Of a backbone of three stages, too."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 64, 3), np.uint8))
+    config = ROOT / "configs" / "bevformerv2_internimage_nano_synthetic.py"
+    run_tool("extract_features", tmp_path / "a.png", "--config", config, "--out", tmp_path / "out")
+    assert np.load(tmp_path / "out" / "a.png.npz").files == ["stage2"]
+
+
+def test_a_source_is_needed_unless_layers_are_listed(capsys) -> None:
+    with pytest.raises(SystemExit):
+        run_tool("extract_features", "--variant", "t")
+    assert "required: source, --out (or --list)" in capsys.readouterr().err
 
 
 def test_a_backbone_of_another_kind_is_refused(tmp_path) -> None:

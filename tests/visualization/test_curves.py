@@ -11,7 +11,7 @@ from PIL import Image
 
 from bev.errors import InputError
 from bev.visualization import draw_training_curves
-from bev.visualization.curves import newest_scalars, read_scalars
+from bev.visualization.curves import find_scalars, read_scalars, read_training
 
 
 def test_draws_loss_and_metrics(tmp_path):
@@ -25,7 +25,7 @@ def test_draws_loss_and_metrics(tmp_path):
     training, evaluations = read_scalars(scalars)
     assert len(training) == 99
     assert len(evaluations) == 2
-    path = draw_training_curves(scalars, tmp_path / "figures" / "training.png")
+    path = draw_training_curves([scalars], tmp_path / "figures" / "training.png")
     assert Image.open(path).size[0] > 800
 
 
@@ -38,7 +38,7 @@ def axes_of(rows: list[dict], folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         matplotlib.figure.Figure, "savefig", lambda figure, path: (figures.append(figure), save(figure, path))
     )
-    draw_training_curves(scalars, folder / "training.png")
+    draw_training_curves([scalars], folder / "training.png")
     return figures[0].axes
 
 
@@ -71,12 +71,28 @@ def test_no_finite_loss_at_all_is_drawn_as_nothing(tmp_path, monkeypatch) -> Non
 def test_short_trainings_are_drawn(count, tmp_path, monkeypatch) -> None:
     (axes,) = axes_of([{"loss": 4.0, "step": step} for step in range(1, count + 1)], tmp_path, monkeypatch)
     assert axes.lines[1].get_ydata() == pytest.approx(np.full(count, 4.0))
+    blue = (np.asarray(Image.open(tmp_path / "training.png").convert("RGB")).astype(int) - (31, 111, 235)).any(-1)
+    assert (~blue[70:]).sum() > 50  # below the legend
 
 
-def test_the_newest_start_of_a_training_is_found(tmp_path) -> None:
+def test_a_resumed_training_is_one_curve(tmp_path) -> None:
+    """The second start resumes from iteration 20: what the first one did after that is not part of the training."""
+    starts = {"a": ([10, 20, 30], [1]), "b": ([25, 30, 35, 40], [2]), "c": ([45], [])}
+    for name, (steps, epochs) in starts.items():
+        rows = [{"loss": float(step), "start": name, "step": step} for step in steps]
+        rows += [{"nuscenes/mAP": 0.1, "step": epoch} for epoch in epochs]
+        (tmp_path / name).write_text("\n".join(json.dumps(row) for row in rows))
+    training, evaluations = read_training([tmp_path / name for name in starts])
+    assert [(row["start"], row["step"]) for row in training] == [
+        ("a", 10), ("a", 20), ("b", 25), ("b", 30), ("b", 35), ("b", 40), ("c", 45),
+    ]  # fmt: skip
+    assert [row["step"] for row in evaluations] == [1, 2]
+
+
+def test_the_starts_of_a_training_are_found_in_order(tmp_path) -> None:
     with pytest.raises(InputError, match=r"no \*/vis_data/scalars\.json; give the work dir of a training"):
-        newest_scalars(tmp_path)
-    for name in ("20240101_000000", "20240102_000000"):
+        find_scalars(tmp_path)
+    for name in ("20240102_000000", "20240101_000000"):
         (tmp_path / name / "vis_data").mkdir(parents=True)
         (tmp_path / name / "vis_data" / "scalars.json").touch()
-    assert newest_scalars(tmp_path).parts[-3] == "20240102_000000"
+    assert [path.parts[-3] for path in find_scalars(tmp_path)] == ["20240101_000000", "20240102_000000"]

@@ -5,6 +5,7 @@ import pytest
 
 from bev.visualization import BoxSet, draw_bev, draw_frame
 from bev.visualization.frame import camera_rows
+from bev.visualization.layout import title_strip
 from bev.visualization.palette import BACKGROUND, CLASS_COLOURS, PANEL, TRUTH
 
 CAMERAS = ("CAM_FRONT", "CAM_FRONT_LEFT", "CAM_BACK", "SIDE")
@@ -39,6 +40,10 @@ def test_truth_is_outlined_in_white():
     assert (np.abs(panel[140:160, 40:60].astype(int) - TRUTH).max(axis=2) < 40).any()
 
 
+def below_the_title(picture: np.ndarray) -> np.ndarray:
+    return picture[len(title_strip(picture.shape[1], "", {}, CLASS_COLOURS)) :]
+
+
 def test_frame_of_any_set_of_cameras():
     images = {name: np.full((90, 160, 3), 90, np.uint8) for name in CAMERAS}
     projections = {name: np.eye(4) for name in CAMERAS}
@@ -57,7 +62,7 @@ def test_a_whole_row_of_fewer_cameras_is_as_wide_as_the_others():
     heights = {"FRONT": 60, "FRONT_LEFT": 60, "FRONT_RIGHT": 60, "SIDE_LEFT": 40, "SIDE_RIGHT": 40}
     images = {name: np.full((height, 90, 3), 90, np.uint8) for name, height in heights.items()}
     picture = draw_frame(images, dict.fromkeys(images, np.eye(4)), None, camera_width=180)
-    grey = (np.abs(picture.astype(int) - 90).max(axis=2) < 3)[34:]
+    grey = np.abs(below_the_title(picture).astype(int) - 90).max(axis=2) < 3
     assert grey[120 - 2].nonzero()[0].max() == 3 * 180 + 2 * 6 - 1
     lower = grey[120 + 6 + 119].nonzero()[0]  # 273 pixels wide, 121 high
     assert (lower.min(), lower.max(), len(lower)) == (0, 3 * 180 + 2 * 6 - 1, 3 * 180 + 6)
@@ -76,10 +81,11 @@ def test_a_missing_camera_is_a_dark_cell_and_the_size_stays(missing: tuple[str, 
     expected = draw_frame(whole, dict.fromkeys(whole, np.eye(4)), None, camera_width=180)
     picture = draw_frame(images, projections, None, camera_width=180, cameras=WAYMO_SIZES)
     assert picture.shape == expected.shape
-    places = {"FRONT_LEFT": (94, 90), "SIDE_LEFT": (230, 140), "SIDE_RIGHT": (230, 420)}  # rows and columns of middles
+    cells = below_the_title(picture)
+    places = {"FRONT_LEFT": (60, 90), "SIDE_LEFT": (196, 140), "SIDE_RIGHT": (196, 420)}  # rows and columns of middles
     for name, place in places.items():
-        assert tuple(picture[place]) == (PANEL if name in missing else (90, 90, 90))
-    assert (picture[40:60, 8:100] > 200).any()  # the caption
+        assert tuple(cells[place]) == (PANEL if name in missing else (90, 90, 90))
+    assert (cells[6:26, 8:100] > 200).any()  # the caption
 
 
 def test_names_alone_give_a_missing_camera_the_size_of_another() -> None:
@@ -95,7 +101,7 @@ def test_an_image_of_other_proportions_is_fitted_into_its_cell() -> None:
     """Twice as high as its cell of 90 x 160, so half as wide: 80 columns."""
     tall = {"SIDE": np.full((180, 160, 3), 90, np.uint8)}
     picture = draw_frame(tall, {"SIDE": np.eye(4)}, None, camera_width=160, cameras={"SIDE": (90, 160)})
-    cell = picture[34 : 34 + 90, :160]
+    cell = below_the_title(picture)[:90, :160]
     assert (cell[40:, :80] == 90).all() and (cell[40:, 80:] == BACKGROUND).all()
     usual = {"SIDE": np.full((90, 160, 3), 90, np.uint8)}
     assert picture.shape == draw_frame(usual, {"SIDE": np.eye(4)}, None, camera_width=160).shape

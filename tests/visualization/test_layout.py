@@ -35,9 +35,20 @@ def test_a_legend_takes_the_lines_that_it_needs() -> None:
 
 
 def test_a_title_strip_has_its_entries_at_the_right() -> None:
-    strip = title_strip(500, "title", {"a": RED, "b": BLUE})
-    assert columns_of(strip, RED).min() > 380
+    strip = title_strip(1000, "title", {"a": RED, "b": BLUE})
+    assert columns_of(strip, RED).min() > 880
     assert columns_of(strip, RED).max() < columns_of(strip, BLUE).min()
+
+
+def test_names_stand_below_the_title_of_a_narrow_picture() -> None:
+    """With one height for all pictures of a video, whatever names each has."""
+    possible = {f"class_number_{i}": BLUE for i in range(5)} | {"a": RED}
+    some, none = title_strip(300, "A title of some length", {"a": RED}, possible), title_strip(300, "A", {}, possible)
+    assert some.shape == none.shape == (STRIP + legend(300, possible).shape[0], 300, 3)
+    assert not columns_of(some[:STRIP], RED).size
+    assert columns_of(some[STRIP:], RED).size
+    assert title_strip(300, "A", {}).shape == (STRIP, 300, 3)
+    assert title_strip(1200, "A", {"a": RED}, possible).shape == (STRIP, 1200, 3)
 
 
 def test_even_sides() -> None:

@@ -101,7 +101,7 @@ def write_submission(
     archive: str | os.PathLike,
     shards: int = 4,
     segments: Collection[str] | None = None,
-) -> None:
+) -> int:
     """Packs predictions, atomically. Scores below 0.03 are left out, as the official packer does.
 
     Args:
@@ -111,18 +111,22 @@ def write_submission(
         shards: Messages that the objects are dealt to in turn.
         segments: Names of the split's segments; without them, names aren't checked.
 
+    Returns:
+        How many objects were left out.
+
     Raises:
-        SubmissionError: An object is none that the server takes, or segments are missing or unknown; the message lists
-            the first few.
+        SubmissionError: An object is none that the server takes, none scores enough, or segments are missing or
+            unknown; the message lists the first few.
         OSError: It could not be written; the old file, if any, is untouched.
     """
     if shards < 1:
         raise SubmissionError(f"{shards} shards; at least one is needed")
     parts = [_header(metadata) for _ in range(shards)]
-    allowed, problems, kept = set(parts[0].object_types), [], 0
+    allowed, problems, kept, weak = set(parts[0].object_types), [], 0, 0
     found: set[str] = set()
     for entry in objects:
         if entry.score < MIN_SCORE:
+            weak += 1
             continue
         problem = _object_problem(entry, allowed)
         if problem:
@@ -134,6 +138,8 @@ def write_submission(
         box = added.object.box
         box.length, box.width, box.height = (max(size, MIN_SIZE) for size in (box.length, box.width, box.height))
         kept += 1
+    if weak and not kept and not problems:
+        problems.append(f"none of {weak} objects scores at least {MIN_SCORE}, which the server asks for")
     refuse([*problems, *_segment_problems(found, segments)], "the predictions: not a valid Waymo submission")
     with (
         atomic_write(archive) as file,
@@ -145,6 +151,7 @@ def write_submission(
             member = tarfile.TarInfo(f"submission-{number:05d}-of-{shards:05d}")
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
+    return weak
 
 
 def validate_archive(archive: str | os.PathLike, segments: Collection[str] | None = None) -> SubmissionSummary:

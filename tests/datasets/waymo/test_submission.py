@@ -42,7 +42,7 @@ def test_objects_are_dealt_to_shards_that_repeat_the_header(tmp_path: Path) -> N
     objects[0].score = 0.01
     objects[1].object.box.length = 0.0
     out = tmp_path / "s.tar.gz"
-    write_submission(objects, metadata(tmp_path), out, shards=3)
+    assert write_submission(objects, metadata(tmp_path), out, shards=3) == 1
     assert validate_archive(out, ["segment"]) == SubmissionSummary(shards=3, objects=6, frames=4)
     with tarfile.open(out) as tar:
         parts = [parse("Submission", tar.extractfile(member).read()) for member in tar]
@@ -51,6 +51,13 @@ def test_objects_are_dealt_to_shards_that_repeat_the_header(tmp_path: Path) -> N
         assert (part.task, part.sensor_type, list(part.object_types)) == (6, 3, [1, 2, 4])
         assert (list(part.authors), part.number_past_frames_exclude_current) == (["A", "B"], 3)
     assert parts[0].inference_results.objects[0].object.box.length == 1e-6
+
+
+def test_an_archive_without_any_object_is_not_written(tmp_path: Path) -> None:
+    out = tmp_path / "s.tar.gz"
+    with pytest.raises(SubmissionError, match=r"none of 7 objects scores at least 0\.03"):
+        write_submission(predictions(score=0.02), metadata(tmp_path), out)
+    assert not out.exists()
 
 
 def test_the_same_objects_give_the_same_bytes(tmp_path: Path) -> None:
