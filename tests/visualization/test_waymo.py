@@ -9,6 +9,7 @@ from tiny_waymo import OBJECTS, START, write_release
 from bev.datasets.waymo.ground_truth import ground_truth_objects
 from bev.datasets.waymo.index_build import build_indexes, read_segments
 from bev.visualization.boxes import true_boxes
+from bev.visualization.layout import title_strip
 from bev.visualization.palette import CLASS_COLOURS
 from bev.visualization.waymo import WaymoPainter
 
@@ -49,7 +50,8 @@ def test_predictions_are_coloured_and_the_truth_is_white(root: Path, results: Pa
     """Seen from above, the car is 20 m ahead: above the middle of the panel at the right, 40 m in each direction."""
 
     def panel_of(painter: WaymoPainter) -> np.ndarray:
-        picture = painter.draw(0, 200)[34:].astype(int)
+        picture = painter.draw(0, 200).astype(int)
+        picture = picture[len(title_strip(picture.shape[1], "", {}, CLASS_COLOURS)) :]
         panel = picture[:, -len(picture) :]
         middle = len(panel) // 2
         return panel[middle // 4 : middle, middle - 20 : middle + 20]
