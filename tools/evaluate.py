@@ -12,9 +12,8 @@ tools/evaluate.py openlane_v2 --predictions lanes.pkl --index data/openlane_v2/o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -121,17 +120,17 @@ def evaluate_nuscenes(options: argparse.Namespace) -> None:
 
 def evaluate_waymo(options: argparse.Namespace) -> None:
     """Prints a line of metrics per breakdown, shard and level."""
-    from bev.datasets.waymo.objects import FrameCodes, challenge_ground_truths, lidar_ground_truths, prediction_arrays
+    from bev.datasets.waymo.objects import FrameCodes, ground_truth_arrays, prediction_arrays, read_objects
     from bev.evaluation.waymo_let import MetricConfig, detection_metrics
 
-    official = {"let": MetricConfig.challenge, "3d": MetricConfig.plain}[options.metric]
-    config = official(options.levels) if options.levels else official()
+    config = MetricConfig.official(options.metric, options.levels)
     if options.config:
         config = MetricConfig.from_file(options.config)
     frames = FrameCodes()
-    truths_of = challenge_ground_truths if options.metric == "let" else lidar_ground_truths
-    predictions = _arrays(options.predictions, frames, prediction_arrays)
-    truths = _arrays(options.ground_truth, frames, truths_of)
+    parts = [prediction_arrays(read_objects(path).objects, frames, path) for path in options.predictions]
+    predictions = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    sources = [(path, read_objects(path).objects) for path in options.ground_truth]
+    truths = ground_truth_arrays(sources, frames, options.metric)
     summary = detection_metrics(predictions, truths, config, options.workers).summary()
     kinds = ("APL", "AP", "APH") if config.let else ("AP", "APH")
     prefix = "LET-3D-" if config.let else ""
@@ -229,14 +228,6 @@ def evaluate_lanes(options: argparse.Namespace) -> None:
 def _write(path: str | None, values: dict) -> None:
     if path:
         write_json(path, values, indent=2)
-
-
-def _arrays(paths: Sequence[str], frames: Any, arrays_of: Callable) -> dict[str, np.ndarray]:
-    """Objects of all files, one after the other."""
-    from bev.datasets.waymo.objects import read_objects
-
-    parts = [arrays_of(read_objects(path).objects, frames, path) for path in paths]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

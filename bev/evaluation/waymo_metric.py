@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.text_files import write_json
 from bev.datasets.waymo.classes import CLASSES, TYPES
 from bev.datasets.waymo.ground_truth import ground_truth_objects
 from bev.datasets.waymo.index_build import read_segments
 from bev.datasets.waymo.objects import (
     FrameCodes,
-    challenge_ground_truths,
-    lidar_ground_truths,
+    ground_truth_arrays,
     objects_from_arrays,
     prediction_arrays,
 )
@@ -84,8 +83,7 @@ class WaymoMetric(SampleMetric):
         if unknown:
             raise InputError(f"classes: Waymo has no class {', '.join(sorted(unknown))}; it has {', '.join(TYPES)}")
         self.ann_file = ann_file if "://" in data_root else str(Path(data_root, ann_file))
-        official = MetricConfig.challenge if metric == "let" else MetricConfig.plain
-        self.config = official(levels) if levels else official()
+        self.config = MetricConfig.official(metric, levels)
         self.metric, self.interval = metric, interval
         self.classes = dict(classes) if classes else dict(zip(TYPES, TYPES, strict=True))
         self.only_predicted, self.workers = only_predicted, workers
@@ -112,7 +110,8 @@ class WaymoMetric(SampleMetric):
         """Writes the files and evaluates.
 
         Raises:
-            PredictionsError: Frames of the index were not predicted, or it has nothing to evaluate against.
+            PredictionsError: Frames of the index were not predicted, or it has no objects.
+            ObjectsFileError: None of its objects counts.
         """
         predictions = _objects(by_token)
         self._write(PREDICTIONS, predictions.SerializeToString(deterministic=True))
@@ -134,16 +133,10 @@ class WaymoMetric(SampleMetric):
     def _evaluate(self, predictions: Any, truths: Any) -> dict[str, float]:
         codes = FrameCodes()
         found = prediction_arrays(predictions.objects, codes)
-        truths_of = challenge_ground_truths if self.metric == "let" else lidar_ground_truths
-        truth = truths_of(truths.objects, codes)
-        if truths.objects and not len(truth["type"]):
-            raise PredictionsError(
-                f"{self.ann_file}: none of its {len(truths.objects)} objects has points of the LiDAR"
-                + (" and a most visible camera, which releases before 1.3.2 lack" if self.metric == "let" else "")
-                + "; there is nothing to evaluate against"
-            )
+        truth = ground_truth_arrays([(self.ann_file, truths.objects)], codes, self.metric)
         metrics = detection_metrics(found, truth, self.config, self.workers)
-        self._write(METRICS_FILE, json.dumps(metrics.summary(), indent=2).encode())
+        if self.output_dir is not None:
+            write_json(self.output_dir / METRICS_FILE, metrics.summary(), indent=2)
         return self._numbers(metrics)
 
     def _numbers(self, metrics: DetectionMetrics) -> dict[str, float]:

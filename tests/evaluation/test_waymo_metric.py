@@ -20,7 +20,7 @@ from mmengine.structures import InstanceData
 from bev.datasets.waymo.classes import CLASSES
 from bev.datasets.waymo.ground_truth import ground_truth_objects
 from bev.datasets.waymo.index_build import build_indexes, read_segments
-from bev.datasets.waymo.objects import read_objects
+from bev.datasets.waymo.objects import ObjectsFileError, read_objects
 from bev.evaluation.waymo_metric import PredictionsError, WaymoMetric
 
 TOOL = Path(__file__).parents[2] / "tools" / "evaluate.py"
@@ -148,7 +148,7 @@ def test_labels_without_cameras(tmp_path: Path) -> None:
 
     root = write_release(tmp_path, {"validation": ("c",)}, frames=1, edit=forget)
     build_indexes(root)
-    with pytest.raises(PredictionsError, match=r"releases before 1\.3\.2 lack"):
+    with pytest.raises(ObjectsFileError, match=r"infos_validation\.pkl: .* releases before 1\.3\.2 lack"):
         evaluate(WaymoMetric(INDEX, str(root)), predict(root))
 
 

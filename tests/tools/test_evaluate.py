@@ -18,7 +18,7 @@ from bev.datasets.occ3d.submission import write_prediction
 from bev.datasets.openlane_v2.devkit_format import annotation_of
 from bev.datasets.openlane_v2.index_build import build_indexes
 from bev.datasets.submission_errors import SubmissionError
-from bev.datasets.waymo.objects import ObjectsFileError, objects_from_arrays
+from bev.datasets.waymo.objects import ObjectsFileError, objects_from_arrays, read_objects
 from bev.evaluation.waymo_let import MetricConfigError
 from bev.evaluation.waymo_let.benchmark import synthetic_objects
 
@@ -85,6 +85,22 @@ def test_plain_metrics_and_a_perfect_prediction(files: dict, capsys: pytest.Capt
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].endswith("40 ground truths")
     assert printed[1].split() == ["ALL_NS_LEVEL_1", "AP", "1.0000", "APH", "1.0000"]
+
+
+def test_ground_truths_of_which_none_counts(files: dict, tmp_path: Path) -> None:
+    message = read_objects(files["g"])
+    for entry in message.objects:
+        entry.object.ClearField("most_visible_camera_name")
+    (tmp_path / "old.bin").write_bytes(message.SerializeToString())
+    given = ("--predictions", files["p0"], "--ground-truth", str(tmp_path / "old.bin"))
+    with pytest.raises(ObjectsFileError, match=r"old\.bin: none of 40 objects .* releases before 1\.3\.2 lack"):
+        evaluate(*given)
+    evaluate(*given, "--metric", "3d")
+    for entry in message.objects:
+        entry.object.num_lidar_points_in_box = 0
+    (tmp_path / "old.bin").write_bytes(message.SerializeToString())
+    with pytest.raises(ObjectsFileError, match="objects has points of the LiDAR; there is nothing to evaluate against"):
+        evaluate(*given, "--metric", "3d")
 
 
 def test_a_config_of_ones_own(files: dict, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

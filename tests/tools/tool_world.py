@@ -86,6 +86,10 @@ def _write_waymo(root: Path) -> None:
     build_waymo_indexes(write_release(root / "waymo", frames=2))
     arrays = {"box": np.ones((3, 7)), "type": np.ones(3), "score": np.ones(3)}
     message = objects_from_arrays(arrays, ["a", "a", "b"], [1, 2, 1])
+    for entry in message.objects:  # what makes ground truths count
+        entry.object.num_lidar_points_in_box = entry.object.num_top_lidar_points_in_box = 9
+        entry.object.most_visible_camera_name = "FRONT"
+        entry.object.camera_synced_box.CopyFrom(entry.object.box)
     (root / "boxes.bin").write_bytes(message.SerializeToString())
     fields = ("account_name", "unique_method_name", "affiliation", "description", "method_link")
     (root / "method.yaml").write_text("".join(f"{name}: x\n" for name in fields) + "authors: [x]\n")

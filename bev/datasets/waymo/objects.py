@@ -155,6 +155,32 @@ def lidar_ground_truths(
     }
 
 
+def ground_truth_arrays(
+    sources: Sequence[tuple[str, Sequence[Any]]], frames: FrameCodes, metric: str
+) -> dict[str, np.ndarray]:
+    """What a metric compares predictions with, of all sources one after the other.
+
+    Args:
+        sources: What an error calls each of them, such as its file, and its `Object` messages.
+        frames: Numbers of the frames met so far; new ones are added.
+        metric: 'let' for `challenge_ground_truths`, '3d' for `lidar_ground_truths`.
+
+    Raises:
+        ObjectsFileError: See those two; or there are objects of which none counts.
+    """
+    arrays_of = {"let": challenge_ground_truths, "3d": lidar_ground_truths}[metric]
+    parts = [arrays_of(objects, frames, name) for name, objects in sources]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    number = sum(len(objects) for _, objects in sources)
+    if number and not len(arrays["type"]):
+        raise ObjectsFileError(
+            f"{', '.join(name for name, _ in sources)}: none of {number} objects has points of the LiDAR"
+            + (" and a most visible camera, which releases before 1.3.2 lack" if metric == "let" else "")
+            + "; there is nothing to evaluate against"
+        )
+    return arrays
+
+
 def objects_from_arrays(arrays: Mapping[str, np.ndarray], contexts: Sequence[str], timestamps: Sequence[int]) -> Any:
     """An `Objects` message of predictions.
 

@@ -129,6 +129,12 @@ class MetricConfig:
         return cls(breakdowns, iou_thresholds=(0.0, 0.7, 0.5, 0.5, 0.5), let=None)
 
     @classmethod
+    def official(cls, metric: str, levels: Sequence[int] | None = None) -> MetricConfig:
+        """That of a metric, 'let' for `challenge` or '3d' for `plain`, at its official levels if none are given."""
+        config = {"let": cls.challenge, "3d": cls.plain}[metric]
+        return config(levels) if levels else config()
+
+    @classmethod
     def from_file(cls, path: str | os.PathLike) -> MetricConfig:
         """Reads an official `Config` from a file in protobuf's text format.
 
