@@ -115,8 +115,7 @@ def submit_lanes(options: argparse.Namespace) -> None:
     )
 
     identifiers = split_identifiers(options.frames, options.split) if options.frames else None
-    content = read_submission(options.results)
-    submission = build_submission(lane_metadata(options), content.get("results", content), options.dtype)
+    submission = build_submission(lane_metadata(options), read_submission(options.results), options.dtype)
     size = write_submission(options.out, submission, identifiers)
     against = f"all of {options.split}" if options.frames else "completeness not checked, give --frames for that"
     print(f"{options.out}: valid, {len(submission['results'])} frames ({against}), {size / 1e6:.1f} MB")

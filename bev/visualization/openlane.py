@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
 from bev.datasets.openlane_v2.labels import LaneLabels
-from bev.datasets.openlane_v2.submission import identifier_of, read_submission
+from bev.datasets.openlane_v2.submission import identifier_of, predictions_by_frame, read_submission
 from bev.datasets.submission_errors import SubmissionError
 from bev.errors import InputError
 from bev.visualization.lanes import LaneView, draw_lanes
@@ -39,11 +38,7 @@ class OpenLanePainter(SamplePainter):
     ) -> None:
         super().__init__(index, root)
         self._score, self._relation = score, relation
-        self._results: dict[tuple[str, str, str], Any] | None = None
-        if results is not None:
-            content = read_submission(results)
-            frames = content.get("results", content)
-            self._results = {identifier_of(token): frame for token, frame in frames.items()}
+        self._results = None if results is None else predictions_by_frame(read_submission(results))
 
     def draw(self, number: int, width: int = 1600) -> np.ndarray:
         """Draw one frame at this width: RGB (H, W, 3) uint8.
@@ -65,10 +60,9 @@ class OpenLanePainter(SamplePainter):
         return draw_lanes(images[front], projections[front], views, title=clip["sample_token"], width=width)
 
     def _predicted(self, token: str) -> LaneView:
-        frame = (self._results or {}).get(identifier_of(token))
-        if frame is None:
+        found = (self._results or {}).get(identifier_of(token))
+        if found is None:
             raise SubmissionError(f"frame {token}: there is no prediction of it")
-        found = frame.get("predictions", frame)
         lanes, elements = found["lane_centerline"], found["traffic_element"]
         kept = np.array([lane["confidence"] >= self._score for lane in lanes], dtype=bool)
         shown = np.array([element["confidence"] >= self._score for element in elements], dtype=bool)

@@ -207,6 +207,10 @@ def test_lanes_that_cannot_be_evaluated(lanes: tuple[str, str], occupancy: Path)
     with pytest.raises(IndexFormatError, match=r"1 frames have no annotation to judge by, such as train/00000/"):
         main(["openlane_v2", "--index", str(Path(index).with_name("bare.pkl")), "--predictions", file])
     predictions = pickle.loads(Path(file).read_bytes())
+    first = content["data_list"][0]["token"]
+    Path(file).write_bytes(pickle.dumps({**predictions, first: [predictions[first]]}))
+    with pytest.raises(SubmissionError, match=r"frame train/00000/\d+: expected a dictionary, found \[\{"):
+        main(["openlane_v2", "--index", index, "--predictions", file])
     del predictions[content["data_list"][2]["token"]]
     Path(file).write_bytes(pickle.dumps(predictions))
     with pytest.raises(SubmissionError, match=r"no prediction for 1 of 5 frames of .* such as train/00000/"):

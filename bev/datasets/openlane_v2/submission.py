@@ -22,6 +22,7 @@ from bev.datasets.atomic import atomic_write
 from bev.datasets.index_io import IndexFormatError, read_plain_pickle
 from bev.datasets.openlane_v2.submission_check import Layout, frame_problems, layout_of, metadata_problems
 from bev.datasets.submission_errors import SubmissionError, refuse
+from bev.datasets.text_files import shorten
 
 MAX_MEGABYTES = 500
 """What the servers take."""
@@ -42,6 +43,28 @@ def identifier_of(token: Any) -> Identifier:
     if isinstance(parts, (tuple, list)) and len(parts) == 3 and all(isinstance(part, str) for part in parts):
         return parts[0], parts[1], parts[2]
     raise SubmissionError(f"frame {token!r}: expected (split, segment, timestamp), or the three joined by '/'")
+
+
+def inner(frame: Any, key: str = "predictions") -> Any:
+    """What a frame holds under a key among its other data; the frame itself where it is bare."""
+    return frame[key] if isinstance(frame, Mapping) and key in frame else frame
+
+
+def predictions_by_frame(content: Mapping[Any, Any]) -> dict[Identifier, dict[str, Any]]:
+    """The predictions of a file, bare.
+
+    Args:
+        content: Predictions by token, each bare or as `{"predictions": ...}`, or a submission, which has them under
+            `results`.
+
+    Raises:
+        SubmissionError: A token is none, or the predictions of a frame are no dictionary.
+    """
+    found = {identifier_of(token): inner(frame) for token, frame in content.get("results", content).items()}
+    for identifier, frame in found.items():
+        if not isinstance(frame, dict):
+            raise SubmissionError(f"frame {'/'.join(identifier)}: expected a dictionary, found {shorten(frame)}")
+    return found
 
 
 def split_identifiers(path: str | os.PathLike, split: str) -> list[Identifier]:
@@ -65,7 +88,7 @@ def split_identifiers(path: str | os.PathLike, split: str) -> list[Identifier]:
     return listed[split]
 
 
-def build_submission(metadata: Mapping[str, Any], results: Mapping[Any, Mapping], dtype: str = "float32") -> dict:
+def build_submission(metadata: Mapping[str, Any], content: Mapping[Any, Any], dtype: str = "float32") -> dict:
     """The submission, with arrays of one precision and nothing but what the server reads.
 
     Half precision halves the file. It moves points 50 m away by up to 16 mm, and edges less than 0.00024 above the
@@ -74,7 +97,7 @@ def build_submission(metadata: Mapping[str, Any], results: Mapping[Any, Mapping]
 
     Args:
         metadata: `method`, `authors` and so on, under the official names.
-        results: Predictions by token, each bare or as `{"predictions": ...}`: lists of instances, adjacency matrices.
+        content: See `predictions_by_frame`; lists of instances and adjacency matrices of each frame.
         dtype: "float32" or "float16".
 
     Raises:
@@ -83,9 +106,7 @@ def build_submission(metadata: Mapping[str, Any], results: Mapping[Any, Mapping]
     if dtype not in DTYPES:
         raise SubmissionError(f"dtype must be one of {', '.join(DTYPES)}, found {dtype!r}")
     frames = {}
-    for token, frame in results.items():
-        identifier = identifier_of(token)
-        predictions = frame["predictions"] if isinstance(frame, Mapping) and "predictions" in frame else frame
+    for identifier, predictions in predictions_by_frame(content).items():
         try:
             frames[identifier] = {"predictions": _converted(predictions, layout_of(predictions), np.dtype(dtype))}
         except (KeyError, TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bev.datasets.index_io import IndexFormatError, read_index
 from bev.datasets.openlane_v2.devkit_format import annotation_of
-from bev.datasets.openlane_v2.submission import identifier_of, read_submission
+from bev.datasets.openlane_v2.submission import identifier_of, predictions_by_frame, read_submission
 from bev.datasets.submission_errors import SubmissionError
 
 Frames = dict[str, dict[str, Any]]
@@ -33,13 +33,11 @@ def read_frames(index: str | Path, predictions: str | Path) -> tuple[Frames, Fra
     bare = [record["token"] for record in records if record["lane_topology"] is None]
     if bare:
         raise IndexFormatError(f"{index}: {len(bare)} frames have no annotation to judge by, such as {bare[0]}")
-    submission = read_submission(predictions)
-    found = {identifier_of(token): frame for token, frame in submission.get("results", submission).items()}
+    found = predictions_by_frame(read_submission(predictions))
     missing = [record["token"] for record in records if identifier_of(record["token"]) not in found]
     if missing:
         raise SubmissionError(
             f"{predictions}: no prediction for {len(missing)} of {len(records)} frames of {index}, such as {missing[0]}"
         )
     truths = {record["token"]: annotation_of(record["lane_topology"]) for record in records}
-    inner = {token: found[identifier_of(token)] for token in truths}
-    return truths, {token: frame.get("predictions", frame) for token, frame in inner.items()}
+    return truths, {token: found[identifier_of(token)] for token in truths}

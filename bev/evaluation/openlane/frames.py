@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.openlane_v2.submission import inner
 from bev.errors import InputError
 
 
@@ -56,11 +57,7 @@ def each_frame(
         if predictions is not None and token not in predictions:
             raise OpenLaneFormatError(f"frame {token}: there is no prediction; predict every annotated frame")
         prediction = None if predictions is None else predictions[token]
-        yield token, _inner(frame, "annotation"), _inner(prediction, "predictions")
-
-
-def _inner(frame: Any, key: str) -> Any:
-    return frame[key] if isinstance(frame, Mapping) and key in frame else frame
+        yield token, inner(frame, "annotation"), inner(prediction)
 
 
 class FrameReader:

@@ -16,6 +16,7 @@ from bev.datasets.openlane_v2 import submission as module
 from bev.datasets.openlane_v2.submission import (
     build_submission,
     identifier_of,
+    predictions_by_frame,
     read_submission,
     split_identifiers,
     validate_submission,
@@ -179,6 +180,17 @@ def test_what_cannot_be_converted_is_named(predictions: dict[str, Any]) -> None:
         build_submission(METADATA, {"a": {}})
     with pytest.raises(SubmissionError, match="dtype must be one of"):
         build_submission(METADATA, {}, "float8")
+
+
+def test_predictions_are_the_same_bare_nested_and_submitted() -> None:
+    expected = {("val", "1", "2"): {"lane_centerline": []}}
+    bare = {"val/1/2": {"lane_centerline": []}}
+    nested = {token: {"predictions": frame} for token, frame in bare.items()}
+    for content in (bare, nested, {"method": "Lanes", "results": nested}):
+        assert predictions_by_frame(content) == expected
+    for wrong in ({"val/1/2": [1]}, {"results": {"val/1/2": {"predictions": [1]}}}):
+        with pytest.raises(SubmissionError, match=r"frame val/1/2: expected a dictionary, found \[1\]"):
+            predictions_by_frame(wrong)
 
 
 def test_too_large_a_file_is_told(
