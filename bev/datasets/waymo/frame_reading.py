@@ -56,7 +56,6 @@ def read_frame(data: bytes, offset: int, where: str) -> tuple[Any, FrameEntry]:
         objects=_columns(labels, global_T_vehicle, where),
         track_ids=[label.id for label in labels],
         zones=[np.array([zone.x, zone.y], dtype=np.float64).T for zone in message.no_label_zones],
-        record=(offset, len(data)),
     )
     return message.context, frame
 

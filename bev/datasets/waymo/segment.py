@@ -38,7 +38,6 @@ class Segment:
         readout: (C,) uint8, direction in which the shutter rolls (`RollingShutterReadOutDirection`).
         timestamps: (T,) int64, microseconds, increasing.
         global_T_vehicle: (T, 4, 4) float64.
-        record_offsets, record_lengths: (T,) int64, bytes, as `RecordFile.read_at` takes them; -1, 0 for Parquet files.
         image_offsets: (T, C) int64, place of each JPEG in the file; -1 where it isn't there as it is, or not at all.
         image_lengths: (T, C) int64, bytes; 0 where a frame lacks the camera.
         image_rows: (T, C, 2) int32, row group of a Parquet file and row in it; -1 elsewhere.
@@ -76,8 +75,6 @@ class Segment:
     readout: np.ndarray
     timestamps: np.ndarray
     global_T_vehicle: np.ndarray
-    record_offsets: np.ndarray
-    record_lengths: np.ndarray
     image_offsets: np.ndarray
     image_lengths: np.ndarray
     image_crcs: np.ndarray
@@ -135,7 +132,7 @@ class Segment:
 
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> Segment:
-        """The inverse of `to_entry`.
+        """The inverse of `to_entry`; what else an older index holds is left out.
 
         Raises:
             IndexFormatError: The entry is damaged, or of an earlier version.
@@ -148,13 +145,14 @@ class Segment:
                 f"segment {values.get('name')}: damaged arrays in the index ({error}); "
                 "build it again with tools/create_data.py waymo"
             ) from error
-        missing = {field.name for field in fields(cls)} - set(values)
+        known = {field.name for field in fields(cls)}
+        missing = known - set(values)
         if missing:
             raise IndexFormatError(
                 f"segment {values.get('name')}: the index lacks {', '.join(sorted(missing))}; "
                 "build it again with tools/create_data.py waymo"
             )
-        return cls(**values)
+        return cls(**{name: values[name] for name in known})
 
 
 def frame_token(segment: str, timestamp: int) -> str:

@@ -82,7 +82,6 @@ class FrameEntry:
         objects: Columns of `Segment` with a row per object, see `OBJECT_COLUMNS`.
         track_ids: Of each object.
         zones: Corners (P, 2) of each no-label zone.
-        record: Offset and length of its record, in a file of records.
     """
 
     timestamp: int
@@ -91,7 +90,6 @@ class FrameEntry:
     objects: dict[str, np.ndarray]
     track_ids: list[str]
     zones: Sequence[np.ndarray] = ()
-    record: tuple[int, int] = (-1, 0)
 
 
 def pose_of(values: Sequence[float] | np.ndarray, where: str) -> np.ndarray:
@@ -155,8 +153,6 @@ def assemble(path: str, name: str, context: Context, frames: Sequence[FrameEntry
         **_calibration(path, cameras),
         timestamps=np.array([frame.timestamp for frame in frames], dtype=np.int64),
         global_T_vehicle=np.stack([frame.global_T_vehicle for frame in frames]),
-        record_offsets=np.array([frame.record[0] for frame in frames], dtype=np.int64),
-        record_lengths=np.array([frame.record[1] for frame in frames], dtype=np.int64),
         **_images(frames, [camera.number for camera in cameras]),
         **_objects(frames),
         **_zones(frames),

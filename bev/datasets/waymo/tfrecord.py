@@ -122,19 +122,12 @@ class RecordFile:
         """The data of a record, checked.
 
         Raises:
-            RecordError: Its checksum is wrong, whether or not damaged records are skipped.
+            RecordError: It is cut off or its checksum is wrong, whether or not damaged records are skipped.
             IndexError: There is no such record.
         """
         if not 0 <= number < len(self):
             raise IndexError(f"{self.path} has {len(self)} records; there is no record {number}")
-        return self.read_at(int(self.index.offsets[number]), int(self.index.lengths[number]))
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """The data of the record of this length at this offset, checked, for those who kept an index of their own.
-
-        Raises:
-            RecordError: Its checksum is wrong or it is cut off.
-        """
+        offset, length = int(self.index.offsets[number]), int(self.index.lengths[number])
         start = offset + HEADER.size
         stored = self._bytes.read(start, start + length + FOOTER.size)
         data = stored[:length]
@@ -149,13 +142,13 @@ class RecordFile:
         for _, data in self.items():
             yield data
 
-    def items(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[int, bytes]]:
-        """Numbers and data of records, all of them without `numbers`; damaged ones are skipped if that was asked for.
+    def items(self) -> Iterator[tuple[int, bytes]]:
+        """Numbers and data of all records; damaged ones are skipped if that was asked for.
 
         Raises:
             RecordError: A record is damaged and those aren't skipped.
         """
-        for number in range(len(self)) if numbers is None else numbers:
+        for number in range(len(self)):
             try:
                 data = self.read(number)
             except RecordError as error:

@@ -27,7 +27,7 @@ from tiny_waymo_parquet import TRANSFORM, write_component, write_parquet_release
 PIPELINE = [dict(type="LoadMultiCameraImages"), dict(type="UndistortImages"), dict(type="PackClip")]
 INDEX = "waymo_infos_training.pkl"
 # Where the data lies differs; the Parquet layout has no no-label zones.
-PLACES = {"path", "record_offsets", "record_lengths", "image_offsets", "image_rows"}
+PLACES = {"path", "image_offsets", "image_rows"}
 ZONES = {"first_zone", "first_corner", "corners"}
 
 
