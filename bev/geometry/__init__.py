@@ -13,7 +13,7 @@ from bev.geometry.cameras import MIN_DEPTH, check_intrinsic, image_affine, pix_T
 from bev.geometry.errors import CalibrationError
 from bev.geometry.grid import BEVGrid
 from bev.geometry.lenses import Lens
-from bev.geometry.poses import check_pose, invert_pose, pose_matrix, rotation_z, yaw_of
+from bev.geometry.poses import check_pose, invert_pose, pose_matrix, rotation_z, transform_points, yaw_of
 
 __all__ = [
     "MIN_DEPTH",
@@ -35,6 +35,7 @@ __all__ = [
     "scale_transform_boxes",
     "split_projection",
     "transform_boxes",
+    "transform_points",
     "wrap_angle",
     "yaw_of",
 ]

@@ -77,6 +77,11 @@ def invert_pose(pose: Array) -> Array:
     return inverse
 
 
+def transform_points(points: Array, dst_T_src: Array) -> Array:
+    """Points (..., 3) of frame src in frame dst, by one affine transform (4, 4); both arrays or both tensors."""
+    return points @ dst_T_src[:3, :3].T + dst_T_src[:3, 3]
+
+
 def yaw_of(matrix: np.ndarray) -> float:
     """Heading of a rotation or pose, (3, 3) or (4, 4): the angle of its x axis seen from above, radians, ccw."""
     return float(np.arctan2(matrix[1, 0], matrix[0, 0]))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyquaternion import Quaternion
 
-from bev.geometry import CalibrationError, check_pose, invert_pose, pose_matrix, rotation_z, yaw_of
+from bev.geometry import CalibrationError, check_pose, invert_pose, pose_matrix, rotation_z, transform_points, yaw_of
 
 coordinate = st.floats(-1e4, 1e4)
 quaternions = st.lists(st.floats(-1, 1), min_size=4, max_size=4).map(np.array).filter(lambda q: np.linalg.norm(q) > 0.1)
@@ -67,3 +67,12 @@ def _with_entry(row: int, column: int, value: float) -> np.ndarray:
 def test_check_pose_says_where_and_why(pose: np.ndarray, reason: str):
     with pytest.raises(CalibrationError, match=f"CAM_FRONT.*{reason}"):
         check_pose(pose, "CAM_FRONT")
+
+
+@given(poses)
+def test_points_of_arrays_and_tensors(pose: np.ndarray):
+    points = np.arange(24.0).reshape(4, 2, 3)
+    expected = np.concatenate([points, np.ones((4, 2, 1))], axis=-1) @ pose.T
+    np.testing.assert_allclose(transform_points(points, pose), expected[..., :3], rtol=1e-12, atol=1e-9)
+    moved = transform_points(torch.from_numpy(points), torch.from_numpy(pose))
+    np.testing.assert_allclose(moved.numpy(), expected[..., :3], rtol=1e-12, atol=1e-9)

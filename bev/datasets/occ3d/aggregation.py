@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from bev.datasets.occ3d.classes import CLASSES, GROUND, UNKNOWN
 from bev.datasets.occ3d.labels import OccupancyLabelError
 from bev.datasets.occ3d.recording import Recording, Sweep
+from bev.geometry import transform_points
 from bev.geometry.compiled import jit
 
 BOX_MARGIN = 0.1
@@ -119,8 +120,7 @@ def _outside_ego(sweep: Sweep) -> tuple[np.ndarray, np.ndarray | None]:
     """Points in the world (n, 3) float32 and their labels, without those on the ego vehicle and not finite ones."""
     low, high = EGO_BOX
     kept = ~((sweep.points > low) & (sweep.points < high)).all(axis=1) & np.isfinite(sweep.points).all(axis=1)
-    pose = sweep.world_T_ego
-    world = (sweep.points[kept] @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
+    world = transform_points(sweep.points[kept], sweep.world_T_ego).astype(np.float32)
     return world, None if sweep.labels is None else sweep.labels[kept]
 
 

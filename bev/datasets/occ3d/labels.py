@@ -15,6 +15,7 @@ import numpy as np
 from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
 from bev.datasets.occ3d.classes import CLASSES, GRID, UNKNOWN
 from bev.errors import InputError
+from bev.geometry import transform_points
 from bev.geometry.voxels import VoxelGrid
 
 FOLDER = "gts"
@@ -53,8 +54,7 @@ class OccupancyLabels:
         Args:
             aug_T_bev: (4, 4).
         """
-        bev_T_aug = np.linalg.inv(aug_T_bev)
-        before = self.grid.centres() @ bev_T_aug[:3, :3].T + bev_T_aug[:3, 3]
+        before = transform_points(self.grid.centres(), np.linalg.inv(aug_T_bev))
         # A centre that lands on a boundary by rounding alone belongs to the voxel that it would have without rounding.
         index, inside = self.grid.indices(np.round(before, 9))
         i, j, k = np.moveaxis(index, -1, 0)

@@ -21,6 +21,7 @@ from bev.datasets.nuscenes.lidar_files import read_points
 from bev.datasets.occ3d.classes import UNKNOWN, label_of_category
 from bev.datasets.occ3d.labels import OccupancyLabelError
 from bev.datasets.occ3d.visibility import PinholeView
+from bev.geometry import transform_points
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
@@ -156,7 +157,7 @@ class Recording:
             raw = read_points(Path(self._nusc.dataroot) / record["filename"])
             world_T_ego = self._world_T_ego(record)
             ego_T_lidar = sensor_pose(self._nusc, record)
-            points = raw[:, :3] @ ego_T_lidar[:3, :3].T + ego_T_lidar[:3, 3]
+            points = transform_points(raw[:, :3], ego_T_lidar)
             yield Sweep(
                 record["timestamp"] / _MICROSECONDS,
                 points.astype(np.float32),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.geometry import transform_points
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
 
@@ -72,5 +73,5 @@ def sensor_mask(occupied: np.ndarray, bev_T_sensor: np.ndarray, ends: np.ndarray
     origin = bev_T_sensor[:3, 3]
     if not grid.indices(origin)[1]:
         return np.zeros(grid.shape, dtype=bool)
-    targets = ends @ bev_T_sensor[:3, :3].T + origin
+    targets = transform_points(ends, bev_T_sensor)
     return passed_voxels(occupied, grid.to_voxels(origin), grid.to_voxels(targets), blocked=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from bev.geometry import transform_points
+
 METRIC_POINTS = 11
 
 
@@ -48,7 +50,7 @@ def prediction_of(found: Mapping[str, Any], frame_T_bev: np.ndarray | None = Non
     arrays = {key: found[key].detach().cpu().numpy() for key in _PREDICTED}
     lanes = arrays["lanes"].astype(np.float64)
     if frame_T_bev is not None:
-        lanes = lanes @ frame_T_bev[:3, :3].T + frame_T_bev[:3, 3]
+        lanes = transform_points(lanes, frame_T_bev)
     lanes, boxes = lanes.astype(np.float32), arrays["traffic_boxes"].astype(np.float32)
     return {
         "lane_centerline": [

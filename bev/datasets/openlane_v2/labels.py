@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import MIRRORED
+from bev.geometry import transform_points
 
 MIN_SIDE = 1.0
 """Boxes that a crop leaves narrower or lower than this are gone, pixels."""
@@ -45,7 +46,7 @@ class LaneLabels:
         Args:
             aug_T_bev: (4, 4).
         """
-        lanes = self.lanes.astype(np.float64) @ aug_T_bev[:3, :3].T + aug_T_bev[:3, 3]
+        lanes = transform_points(self.lanes.astype(np.float64), aug_T_bev)
         return replace(self, lanes=lanes.astype(np.float32))
 
     def in_image(self, new_T_pix: np.ndarray, size: tuple[int, int]) -> LaneLabels:

@@ -12,7 +12,7 @@ from bev.datasets.index_io import IndexFormatError, read_index
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS
 from bev.datasets.openlane_v2.lane_table import LaneTable
 from bev.errors import InputError
-from bev.geometry import invert_pose
+from bev.geometry import invert_pose, transform_points
 
 _SHOWN = 3
 _MICROSECONDS = 1e6
@@ -66,5 +66,5 @@ def _moved(frame: Mapping[str, Any], global_T_ego: np.ndarray) -> Mapping[str, A
     if topology is None:
         return frame
     sample_T_frame = invert_pose(np.asarray(global_T_ego)) @ frame["ego2global"]
-    lanes = topology["lanes"].astype(np.float64) @ sample_T_frame[:3, :3].T + sample_T_frame[:3, 3]
+    lanes = transform_points(topology["lanes"].astype(np.float64), sample_T_frame)
     return {**frame, "lane_topology": {**topology, "lanes": lanes.astype(np.float32)}}

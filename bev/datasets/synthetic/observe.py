@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.geometry import transform_points
+
 from .lidar import Scan, scan
 from .raycast import NOTHING
 from .render import CameraRenderer, CameraView, Moment, moment
@@ -88,7 +90,7 @@ def _categories(scene: Scene, now: Moment, sweep: Scan) -> np.ndarray:
 
 
 def _in_world(sweep: Scan, world_T_lidar: np.ndarray) -> np.ndarray:
-    return sweep.points[:, :3].astype(np.float64) @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3]
+    return transform_points(sweep.points[:, :3].astype(np.float64), world_T_lidar)
 
 
 def points_in_boxes(scene: Scene, frame: int, sweep: Scan, world_T_lidar: np.ndarray) -> np.ndarray:

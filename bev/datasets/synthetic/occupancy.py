@@ -21,7 +21,7 @@ from bev.datasets.occ3d.labels import FOLDER, OccupancyLabels, label_path, write
 from bev.datasets.occ3d.visibility import PinholeView, camera_mask
 from bev.datasets.parallel import run_forked
 from bev.datasets.text_files import TextFileError, read_json, write_json
-from bev.geometry import rotation_z
+from bev.geometry import rotation_z, transform_points
 from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
@@ -108,7 +108,7 @@ def _fill_part(voxels: np.ndarray, parts: Parts, p: int, world_T_ego: np.ndarray
 
 def _ground_labels(scene: Scene, world_T_ego: np.ndarray, grid: VoxelGrid) -> np.ndarray:
     """Labels (X, Y) of the ground below the voxels' centres."""
-    places = grid.centres()[:, :, 0] @ world_T_ego[:3, :3].T + world_T_ego[:3, 3]
+    places = transform_points(grid.centres()[:, :, 0], world_T_ego)
     return _LABELS[ground_categories(scene.network, places[..., :2])]
 
 
@@ -139,7 +139,7 @@ def lidar_beams(scene: Scene) -> list[Beams]:
         beams.append(
             Beams(
                 world_T_lidar[:3, 3],
-                ends @ world_T_lidar[:3, :3].T + world_T_lidar[:3, 3],
+                transform_points(ends, world_T_lidar),
                 owner_map(hits, now.parts).reshape(-1),
                 (hits.depth < MAX_RANGE).reshape(-1),
             )
@@ -160,17 +160,14 @@ def _lidar_mask(scene: Scene, frame: int, beams: list[Beams], occupied: np.ndarr
     passed, hit = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
     ego_T_world = np.linalg.inv(scene.world_T_ego(frame))
 
-    def to_ego(points: np.ndarray) -> np.ndarray:
-        return points @ ego_T_world[:3, :3].T + ego_T_world[:3, 3]
-
     for then, turn in enumerate(beams):
-        start, ends = grid.to_voxels(to_ego(turn.origin)), grid.to_voxels(to_ego(turn.ends))
+        start, ends = (grid.to_voxels(transform_points(place, ego_T_world)) for place in (turn.origin, turn.ends))
         passed |= passed_voxels(occupied, start, ends, blocked=False)
         places = turn.ends.copy()
         for owner in np.unique(turn.owners[turn.owners >= 0]):
             actor, own = scene.actors[owner], turn.owners == owner
             places[own] = _carried(places[own], actor, then, frame)
-        voxels, inside = grid.indices(to_ego(places[turn.hit]))
+        voxels, inside = grid.indices(transform_points(places[turn.hit], ego_T_world))
         hit[tuple(voxels[inside].T)] = True
     return hit | (passed & ~occupied)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bev.errors import InputError
 from bev.geometry.cameras import project
+from bev.geometry.poses import transform_points
 from bev.structures import CameraClip, ImageFeatures
 
 
@@ -51,7 +52,7 @@ def supervised_levels(features: ImageFeatures, levels: Sequence[int], head: str)
 
 def without_augmentation(points: Sequence[Tensor], clip: CameraClip) -> list[Tensor]:
     """B times points (M, 3) of ground truth, metres, moved from the augmented bev frame to the one of the cameras."""
-    return [part @ pose[:3, :3].T + pose[:3, 3] for part, pose in zip(points, clip.bev_T_aug, strict=True)]
+    return [transform_points(part, pose) for part, pose in zip(points, clip.bev_T_aug, strict=True)]
 
 
 def project_points(points: Sequence[Tensor], clip: CameraClip, min_depth: float) -> ProjectedPoints:
