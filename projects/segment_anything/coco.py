@@ -5,7 +5,6 @@ Shapes: N boxes of one image, H W height and width of the image as it lies on di
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from bev.datasets.text_files import read_json
 from bev.errors import InputError
 
 
@@ -69,9 +69,9 @@ class CocoImages:
         """Read an annotation file; its annotations may be missing.
 
         Raises:
-            CocoFileError: If it has no images or categories, or an image lacks an entry.
+            CocoFileError: If it is not JSON, has no images or categories, or an image lacks an entry.
         """
-        content = read_json(path)
+        content = read_json(path, refused=CocoFileError)
         if not isinstance(content, dict) or not content.get("images") or not content.get("categories"):
             raise CocoFileError(f"{path} is no COCO annotation file: it needs lists of images and categories")
         for image in content["images"]:
@@ -97,11 +97,12 @@ def read_results(path: Path, coco: CocoImages) -> dict[int, ImageBoxes]:
     """Boxes of a COCO result file by image number; masks in it are not looked at.
 
     Raises:
-        CocoFileError: If an entry is incomplete, or is about an image or category that the annotations don't have.
+        CocoFileError: If it is no list, or an entry is incomplete, or is about an image or category that the
+            annotations don't have.
     """
     known = {image["id"] for image in coco.images}
     rows: dict[int, list[tuple[list[float], float, int]]] = {}
-    for index, entry in enumerate(read_json(path)):
+    for index, entry in enumerate(read_json(path, list, refused=CocoFileError)):
         try:
             image, category = entry["image_id"], entry["category_id"]
             left, top, width, height = map(float, entry["bbox"])
@@ -163,15 +164,3 @@ def mask_ap(annotations: Path, results: Path) -> dict[str, float]:
     evaluation.accumulate()
     evaluation.summarize()
     return {name: 100 * float(evaluation.stats[i]) for i, name in enumerate(("mask_AP", "mask_AP50", "mask_AP75"))}
-
-
-def read_json(path: Path) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        CocoFileError: If it is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CocoFileError(f"{path} is no JSON file: {error}") from error

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import bev
 from bev.datasets.shards import ShardFolder
-from bev.datasets.text_files import write_json
+from bev.datasets.text_files import read_json, write_json
 from bev.engine.cli import run_main
 from bev.engine.config import load_config
 from projects.segment_anything.coco import (
@@ -29,7 +29,6 @@ from projects.segment_anything.coco import (
     CocoImages,
     ImageBoxes,
     mask_ap,
-    read_json,
     read_results,
     results_of,
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
+from bev.datasets.text_files import read_json
 from bev.errors import InputError
 
 FOLDER = "can_bus"  # of the data root, as the expansion unpacks
@@ -33,8 +33,8 @@ class SceneMotion:
         path = Path(root) / FOLDER / f"{scene}_pose.json"
         messages = []
         if path.is_file():
+            messages = read_json(path, list, "unpack it again", CanBusError)
             try:
-                messages = json.loads(path.read_text())
                 self._times = np.array([message["utime"] for message in messages], dtype=np.int64)
                 rows = [[number for key in MEASURED for number in message[key]] for message in messages]
                 self._values = np.array(rows, dtype=np.float64).reshape(len(messages), 9)

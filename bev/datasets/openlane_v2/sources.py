@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 from bev.datasets.index_io import IndexFormatError, read_plain_pickle
 from bev.datasets.openlane_v2.annotations import AnnotationError, Fields
+from bev.datasets.text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,6 @@ class FramePickles(FrameSource):
 
 def _load_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, advice="download it again", refused=AnnotationError)
     except FileNotFoundError:
         raise AnnotationError(f"{path}: no such file; it comes with OpenLane-V2's annotations") from None
-    except (ValueError, OSError) as error:
-        raise AnnotationError(f"{path}: not readable as JSON ({error}); download it again") from error

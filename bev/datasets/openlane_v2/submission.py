@@ -7,7 +7,6 @@ the two it is shows in the predictions.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pickle
@@ -20,6 +19,7 @@ from mmengine.logging import print_log
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.index_io import IndexFormatError, read_plain_pickle
+from bev.datasets.openlane_v2.sources import list_segments
 from bev.datasets.openlane_v2.submission_check import Layout, frame_problems, layout_of, metadata_problems
 from bev.datasets.submission_errors import SubmissionError, refuse
 from bev.datasets.text_files import shorten
@@ -68,24 +68,16 @@ def predictions_by_frame(content: Mapping[Any, Any]) -> dict[Identifier, dict[st
 
 
 def split_identifiers(path: str | os.PathLike, split: str) -> list[Identifier]:
-    """Frames of a split in the devkit's list `data_dict_subset_*.json`: {split: {segment: ["TIMESTAMP.json", ...]}}.
+    """Frames of a split in the devkit's list `data_dict_subset_*.json`, see `list_segments`.
 
     Raises:
-        SubmissionError: The file is missing or something else, or has no such split.
+        AnnotationError: The file is missing or something else.
+        SubmissionError: It has no such split.
     """
-    try:
-        splits = json.loads(Path(path).read_text(encoding="utf-8"))
-        listed = {
-            name: [(name, segment, Path(file).stem) for segment, files in segments.items() for file in files]
-            for name, segments in splits.items()
-        }
-    except FileNotFoundError:
-        raise SubmissionError(f"{path}: no such file; it comes with the OpenLane-V2 devkit") from None
-    except (AttributeError, TypeError, ValueError) as error:
-        raise SubmissionError(f"{path}: not a list of frames by split and segment ({error})") from error
+    listed = list_segments(path)
     if split not in listed:
         raise SubmissionError(f"{path}: no split {split!r}, only {', '.join(listed)}")
-    return listed[split]
+    return [(split, segment.name_in_split, time) for segment in listed[split] for time in segment.timestamps]
 
 
 def build_submission(metadata: Mapping[str, Any], content: Mapping[Any, Any], dtype: str = "float32") -> dict:

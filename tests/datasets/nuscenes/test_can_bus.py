@@ -40,6 +40,10 @@ def test_scenes_without_recording_have_none(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    write(tmp_path, [1]).write_text('[{"utime": 1}]')
+    path = write(tmp_path, [1])
+    path.write_text('[{"utime": 1}]')
     with pytest.raises(CanBusError, match=r"scene-0001_pose.json: not a pose file of the CAN bus expansion"):
+        SceneMotion(tmp_path, "scene-0001")
+    path.write_text("[{")
+    with pytest.raises(CanBusError, match=r"scene-0001_pose.json: not valid JSON .*; unpack it again"):
         SceneMotion(tmp_path, "scene-0001")

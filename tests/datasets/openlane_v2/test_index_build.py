@@ -266,7 +266,7 @@ def test_a_mirrored_pose_is_named(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "data_dict_subset_A.json: no such file"),
-        ("{", "data_dict_subset_A.json: not readable as JSON"),
+        ("{", "data_dict_subset_A.json: not valid JSON"),
         ("[]", "expected an object, found list"),
         (json.dumps({"train": {"0": ["x.json"]}}), "train: 0: expected a list of files TIMESTAMP.json"),
         (json.dumps({"train": {"0": ["1.json"]}}), r"train/0/info/1\.json: no such file"),

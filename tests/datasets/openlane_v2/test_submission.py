@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bev.datasets.openlane_v2 import submission as module
+from bev.datasets.openlane_v2.annotations import AnnotationError
 from bev.datasets.openlane_v2.submission import (
     build_submission,
     identifier_of,
@@ -166,9 +167,9 @@ def test_frames_of_the_split_must_be_complete(submission: dict[str, Any], tmp_pa
     with pytest.raises(SubmissionError, match="no split 'test', only train, val"):
         split_identifiers(path, "test")
     path.write_text("[1]")
-    with pytest.raises(SubmissionError, match="not a list of frames"):
+    with pytest.raises(AnnotationError, match=r"data_dict\.json: expected an object, found list"):
         split_identifiers(path, "test")
-    with pytest.raises(SubmissionError, match="no such file"):
+    with pytest.raises(AnnotationError, match="no such file"):
         split_identifiers(tmp_path / "none.json", "test")
 
 

@@ -77,7 +77,7 @@ def test_wrong_annotations_are_named(tmp_path: Path) -> None:
     with pytest.raises(CocoFileError, match="image 7 has no file_name, width"):
         CocoImages.read(write(tmp_path / "b.json", {"images": [{"id": 7, "height": 3}], "categories": CATEGORIES}))
     (tmp_path / "c.json").write_text("{")
-    with pytest.raises(CocoFileError, match=r"c\.json is no JSON file"):
+    with pytest.raises(CocoFileError, match=r"c\.json: not valid JSON"):
         CocoImages.read(tmp_path / "c.json")
 
 
