@@ -5,12 +5,11 @@ All images are RGB (H, W, 3) uint8. Shapes: n lanes of P points, k traffic eleme
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
+from bev.datasets.openlane_v2.labels import LaneLabels
 from bev.errors import InputError
 from bev.geometry.cameras import project
 from bev.visualization.layout import GAP, caption, even, fit, join, title_strip
@@ -27,29 +26,10 @@ _ARROW = 2.0
 _NEAR = 0.5
 
 
-@dataclass(frozen=True)
-class LaneView:
-    """What is drawn of a frame.
-
-    Attributes:
-        lanes: (n, P, 3) metres in the ego frame.
-        boxes: (k, 4) left, top, right, bottom in pixels of the front image.
-        attributes: (k,) positions in `ATTRIBUTES`.
-        lane_lane: (n, n) bool, where the row's lane leads into the column's.
-        lane_traffic: (n, k) bool, where the element governs the lane.
-    """
-
-    lanes: np.ndarray
-    boxes: np.ndarray
-    attributes: np.ndarray
-    lane_lane: np.ndarray
-    lane_traffic: np.ndarray
-
-
 def draw_lanes(
     front: np.ndarray,
     pix_T_ego: np.ndarray,
-    views: dict[str, LaneView],
+    views: dict[str, LaneLabels],
     *,
     title: str = "",
     width: int = 1600,
@@ -59,7 +39,7 @@ def draw_lanes(
     Args:
         front: The front image.
         pix_T_ego: (4, 4) projection from the ego frame into it.
-        views: By what the picture calls them; at least one.
+        views: Lanes in the ego frame and elements in the front image, by what the picture calls them; at least one.
         title: Stands above; no line for it if it is empty.
         width: Of the picture, pixels.
 
@@ -89,7 +69,7 @@ def direction_colours(lanes: np.ndarray) -> list[tuple[int, int, int]]:
     return [tuple(colour) for colour in cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].tolist()] if len(lanes) else []
 
 
-def lane_panel(view: LaneView, width: int) -> np.ndarray:
+def lane_panel(view: LaneLabels, width: int) -> np.ndarray:
     """Lanes from above, the vehicle looking to the right; arrows lead from lanes to their successors."""
     low, high = np.array(BOUNDS[:2]), np.array(BOUNDS[2:])
     scale = _SUPERSAMPLING * width / (high - low)[0]
@@ -106,17 +86,17 @@ def lane_panel(view: LaneView, width: int) -> np.ndarray:
         cv2.polylines(canvas, [line.round().astype(np.int32)], False, colour, 2 * _SUPERSAMPLING, cv2.LINE_AA)
         cv2.circle(canvas, _whole(line[0]), 2 * _SUPERSAMPLING, colour, -1, cv2.LINE_AA)
         _arrow_head(canvas, line[len(line) // 2] - line[len(line) // 2 - 1], line[len(line) // 2], colour, 5)
-    for a, b in zip(*np.nonzero(view.lane_lane), strict=True):
+    for a, b in zip(*np.nonzero(view.topology_lclc), strict=True):
         start, end = pixels(_near_end(view.lanes[a][::-1])), pixels(_near_end(view.lanes[b]))
         cv2.line(canvas, _whole(start), _whole(end), SUCCESSOR, _SUPERSAMPLING, cv2.LINE_AA)
         _arrow_head(canvas, end - start, end, SUCCESSOR, 4)
     nose = pixels(np.array([[4.0, 0.0], [-1.0, 1.0], [-1.0, -1.0]])).round().astype(np.int32)
     cv2.fillConvexPoly(canvas, nose, EGO, cv2.LINE_AA)
     panel = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    return caption(panel, f"{len(view.lanes)} lanes, {int(view.lane_lane.sum())} successions")
+    return caption(panel, f"{len(view.lanes)} lanes, {int(view.topology_lclc.sum())} successions")
 
 
-def _front_panel(front: np.ndarray, pix_T_ego: np.ndarray, view: LaneView, width: int, name: str) -> np.ndarray:
+def _front_panel(front: np.ndarray, pix_T_ego: np.ndarray, view: LaneLabels, width: int, name: str) -> np.ndarray:
     """The front image with lanes, traffic elements, and lines from these to the lanes that they govern."""
     factor = width / front.shape[1]
     image = np.ascontiguousarray(fit(front, (round(front.shape[0] * factor), width)))
@@ -128,17 +108,17 @@ def _front_panel(front: np.ndarray, pix_T_ego: np.ndarray, view: LaneView, width
             shown = np.clip(ahead, -4 * width, 4 * width)
             cv2.polylines(image, [shown.round().astype(np.int32)], False, colour, 2, cv2.LINE_AA)
             middles[i] = shown[len(shown) // 2]
-    for j, (box, attribute) in enumerate(zip(view.boxes * factor, view.attributes, strict=True)):
+    for j, (box, attribute) in enumerate(zip(view.traffic_boxes * factor, view.traffic_attributes, strict=True)):
         label = ATTRIBUTES[int(attribute)]
         colour = ELEMENT_COLOURS.get(label, SIGN_COLOUR)
-        for i in np.flatnonzero(view.lane_traffic[:, j]):
+        for i in np.flatnonzero(view.topology_lcte[:, j]):
             if int(i) in middles:
                 foot = np.array([(box[0] + box[2]) / 2, box[3]])
                 cv2.line(image, _whole(foot), _whole(middles[int(i)]), colour, 1, cv2.LINE_AA)
         cv2.rectangle(image, _whole(box[:2]), _whole(box[2:]), colour, 2, cv2.LINE_AA)
         place = (int(box[0]), max(int(box[1]) - 5, 12))
         cv2.putText(image, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
-    return caption(image, f"{name}, {len(view.boxes)} traffic elements")
+    return caption(image, f"{name}, {len(view.traffic_boxes)} traffic elements")
 
 
 def _near_end(lane: np.ndarray) -> np.ndarray:

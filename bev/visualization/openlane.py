@@ -11,7 +11,7 @@ from bev.datasets.openlane_v2.labels import LaneLabels
 from bev.datasets.openlane_v2.submission import identifier_of, predictions_by_frame, read_submission
 from bev.datasets.submission_errors import SubmissionError
 from bev.errors import InputError
-from bev.visualization.lanes import LaneView, draw_lanes
+from bev.visualization.lanes import draw_lanes
 from bev.visualization.painter import SamplePainter
 
 
@@ -54,12 +54,12 @@ class OpenLanePainter(SamplePainter):
             raise InputError(f"frame {clip['sample_token']}: no annotation; give --results")
         views = {}
         if self._results is not None:
-            views["prediction"] = self._predicted(clip["sample_token"])
+            views["prediction"] = self._predicted(clip["sample_token"], front)
         if labels is not None:
-            views["ground truth"] = _truth(labels)
+            views["ground truth"] = labels
         return draw_lanes(images[front], projections[front], views, title=clip["sample_token"], width=width)
 
-    def _predicted(self, token: str) -> LaneView:
+    def _predicted(self, token: str, camera: str) -> LaneLabels:
         found = (self._results or {}).get(identifier_of(token))
         if found is None:
             raise SubmissionError(f"frame {token}: there is no prediction of it")
@@ -67,16 +67,12 @@ class OpenLanePainter(SamplePainter):
         kept = np.array([lane["confidence"] >= self._score for lane in lanes], dtype=bool)
         shown = np.array([element["confidence"] >= self._score for element in elements], dtype=bool)
         points = np.array([lane["points"] for lane in lanes]).reshape(len(lanes), -1, 3)
-        return LaneView(
+        return LaneLabels(
             lanes=points[kept],
-            boxes=np.array([element["points"] for element in elements]).reshape(-1, 4)[shown],
-            attributes=np.array([element["attribute"] for element in elements], dtype=int)[shown],
-            lane_lane=np.asarray(found["topology_lclc"])[kept][:, kept] > self._relation,
-            lane_traffic=np.asarray(found["topology_lcte"])[kept][:, shown] > self._relation,
+            traffic_boxes=np.array([element["points"] for element in elements]).reshape(-1, 4)[shown],
+            traffic_attributes=np.array([element["attribute"] for element in elements], dtype=int)[shown],
+            topology_lclc=np.asarray(found["topology_lclc"])[kept][:, kept] > self._relation,
+            topology_lcte=np.asarray(found["topology_lcte"])[kept][:, shown] > self._relation,
+            camera=camera,
+            token=token,
         )
-
-
-def _truth(labels: LaneLabels) -> LaneView:
-    return LaneView(
-        labels.lanes, labels.traffic_boxes, labels.traffic_attributes, labels.topology_lclc, labels.topology_lcte
-    )

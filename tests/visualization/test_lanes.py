@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,22 @@ import bev  # noqa: F401  (lets mmdet3d import)
 
 # isort: split
 from bev.datasets.openlane_v2.index_build import build_indexes
+from bev.datasets.openlane_v2.labels import LaneLabels
 from bev.errors import InputError
-from bev.visualization.lanes import BOUNDS, LaneView, direction_colours, draw_lanes, lane_panel
+from bev.visualization.lanes import BOUNDS, direction_colours, draw_lanes, lane_panel
 from bev.visualization.openlane import OpenLanePainter
 from bev.visualization.palette import PANEL
 
 
-def view(lanes: list, relations: list | None = None) -> LaneView:
+def view(lanes: list, relations: list | None = None) -> LaneLabels:
     count = len(lanes)
-    return LaneView(
+    return LaneLabels(
         lanes=np.array(lanes, dtype=float).reshape(count, -1, 3),
-        boxes=np.array([[10.0, 10, 20, 30]]),
-        attributes=np.array([1]),
-        lane_lane=np.zeros((count, count), bool) if relations is None else np.array(relations, bool),
-        lane_traffic=np.ones((count, 1), bool),
+        traffic_boxes=np.array([[10.0, 10, 20, 30]]),
+        traffic_attributes=np.array([1]),
+        topology_lclc=np.zeros((count, count), bool) if relations is None else np.array(relations, bool),
+        topology_lcte=np.ones((count, 1), bool),
+        camera="front",
     )
 
 
@@ -55,7 +58,7 @@ def test_lines_lead_from_elements_to_the_lanes_that_they_govern() -> None:
     front = np.zeros((100, 200, 3), np.uint8)
     pix_T_ego = np.array([[100.0, -100, 0, 0], [50, 0, -100, 150], [1, 0, 0, 0], [0, 0, 0, 1]])
     governed = view([[[4, 0, 0], [8, 0, 0]]])
-    free = LaneView(governed.lanes, governed.boxes, governed.attributes, governed.lane_lane, ~governed.lane_traffic)
+    free = replace(governed, topology_lcte=~governed.topology_lcte)
     one, other = (draw_lanes(front, pix_T_ego, {"truth": v}, width=200) for v in (governed, free))
     assert one.shape == other.shape and (one != other).any()
 
