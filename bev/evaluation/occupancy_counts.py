@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from bev.datasets.occ3d.classes import CLASSES, FREE, GRID, UNKNOWN
+from bev.datasets.occ3d.classes import CLASSES, FREE, GRID, MASKS, UNKNOWN
 from bev.datasets.occ3d.labels import OccupancyLabels
 from bev.evaluation.occupancy import MEAN, confusion, miou_of, occupancy_fscore
 from bev.evaluation.ray_iou import RayCounts, count_rays
 
-MASKS = ("camera", "lidar", None)
+COUNTED = (*MASKS, None)
 """Which voxels count: those that cameras or the LiDAR see, or all."""
 
 
 def _no_counts() -> np.ndarray:
-    return np.zeros((len(MASKS), len(CLASSES), len(CLASSES)), dtype=np.int64)
+    return np.zeros((len(COUNTED), len(CLASSES), len(CLASSES)), dtype=np.int64)
 
 
 @dataclass
@@ -55,7 +55,7 @@ class OccupancyCounts:
             metrics |= {name: value for name, value in self.rays.summary().items() if name.startswith("RayIoU")}
         if self.fscores is not None:
             means = self.fscores / max(self.samples, 1)
-            metrics |= {_suffixed("fscore", mask): float(mean) for mask, mean in zip(MASKS, means, strict=True)}
+            metrics |= {_suffixed("fscore", mask): float(mean) for mask, mean in zip(COUNTED, means, strict=True)}
         camera = miou_of(self.confusion[0])
         return metrics | {f"IoU_camera/{name}": camera[name] for name in CLASSES[:FREE]}
 
@@ -71,7 +71,7 @@ class OccupancyCounts:
         return "\n".join(lines)
 
     def _tables(self) -> Iterable[tuple[str | None, np.ndarray]]:
-        return zip(MASKS, self.confusion, strict=True)
+        return zip(COUNTED, self.confusion, strict=True)
 
 
 def count_sample(

@@ -7,17 +7,21 @@ size along the heading (length), dy across it (width). "gravity" boxes have z at
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from bev.geometry.poses import Array
 
+Angle = TypeVar("Angle", np.ndarray, Tensor, float)
+
 CODE_SIZE = 10  # numbers of `encode_boxes`
 CODE_CENTRE = (0, 1, 4)  # of which these are the centre's x, y, z
 
 
-def wrap_angle(angle: Array) -> Array:
+def wrap_angle(angle: Angle) -> Angle:
     """The same angle, radians, in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
 

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bev.datasets.occ3d.classes import FREE
+from bev.datasets.occ3d.classes import FREE, MASKS
 from bev.datasets.occ3d.labels import OccupancyLabels, read_labels
 from bev.datasets.occ3d.submission import read_prediction
 from bev.errors import InputError
 from bev.visualization.occupancy_frame import draw_occupancy
 from bev.visualization.painter import SamplePainter
-
-MASKS = ("camera", "lidar")
 
 
 class OccupancyPainter(SamplePainter):

@@ -57,6 +57,9 @@ Two categories are no matter in the world and have no class: "noise" and "vehicl
 UNKNOWN = 255
 """Label of voxels about which nothing is known, such as those that an augmentation brings in; never trained on."""
 
+MASKS = ("camera", "lidar")
+"""Who sees a voxel, as far as the labels tell."""
+
 GRID = VoxelGrid(bounds=(-40.0, -40.0, -1.0, 40.0, 40.0, 5.4), shape=(200, 200, 16))
 """In the ego frame; voxels of 0.4 m."""
 

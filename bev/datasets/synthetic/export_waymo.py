@@ -22,9 +22,10 @@ from bev.datasets.parallel import run_forked
 from bev.datasets.text_files import TextFileError, read_json, write_json
 from bev.datasets.waymo.classes import CAMERAS, TYPES
 from bev.datasets.waymo.messages import message_class
+from bev.datasets.waymo.segment_assembly import OPTICAL_T_CAMERA
 from bev.datasets.waymo.tfrecord import write_records
 from bev.errors import InputError
-from bev.geometry import invert_pose, yaw_of
+from bev.geometry import invert_pose, wrap_angle, yaw_of
 
 from .generation import GENERATOR
 from .lidar import scan
@@ -190,16 +191,12 @@ def segment_frames(scene: Scene, rolling: Sequence[RollingCamera], start: int) -
         yield message
 
 
-# Optical axes (x right, y down, z forward) in Waymo's camera frame (x forward, y left, z up).
-CAMERA_T_OPTICAL = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-
-
 def _add_camera(message: Any, scene: Scene, frame: int, number: int, rolling: RollingCamera, view: CameraView) -> None:
     camera = rolling.camera
     calibration = message.context.camera_calibrations.add(name=number, width=camera.width, height=camera.height)
     (f_u, _, c_u), (_, f_v, c_v) = camera.intrinsic[:2].tolist()
     calibration.intrinsic.extend([f_u, f_v, c_u, c_v, 0.0, 0.0, 0.0, 0.0, 0.0])
-    vehicle_T_camera = camera.ego_T_camera @ invert_pose(CAMERA_T_OPTICAL)
+    vehicle_T_camera = camera.ego_T_camera @ OPTICAL_T_CAMERA
     calibration.extrinsic.transform.extend(vehicle_T_camera.ravel().tolist())
     calibration.rolling_shutter_direction = _LEFT_TO_RIGHT
     time = message.timestamp_micros / 1e6 + rolling.delay
@@ -246,7 +243,7 @@ def _add_labels(
 def _fill_box(box: Any, actor: Actor, vehicle_T_world: np.ndarray, centre: np.ndarray, heading: float) -> None:
     box.center_x, box.center_y, box.center_z = (vehicle_T_world[:3, :3] @ centre + vehicle_T_world[:3, 3]).tolist()
     box.length, box.width, box.height = actor.size
-    box.heading = (heading + np.pi) % (2 * np.pi) - np.pi
+    box.heading = wrap_angle(heading)
 
 
 def waymo_class(actor: Actor, frame: int) -> str | None:

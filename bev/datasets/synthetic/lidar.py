@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.geometry import wrap_angle
+
 from .parts import (
     BODYWORK,
     CABIN,
@@ -118,8 +120,7 @@ def _rectangles(parts: Parts, world_T_lidar: np.ndarray) -> tuple[np.ndarray, np
     corners = (parts.bounding_corners() - world_T_lidar[:3, 3]) @ world_T_lidar[:3, :3]
     centre = corners.mean(axis=1)
     middle = np.arctan2(centre[:, 1], centre[:, 0])
-    spread = np.arctan2(corners[..., 1], corners[..., 0]) - middle[:, None]
-    spread = (spread + np.pi) % (2 * np.pi) - np.pi
+    spread = wrap_angle(np.arctan2(corners[..., 1], corners[..., 0]) - middle[:, None])
     low, high = spread.min(axis=1), spread.max(axis=1)
     wide = high - low > np.pi * 0.9  # the sensor is over or beside the middle of the part: look everywhere
     low, high = np.where(wide, -np.pi, low), np.where(wide, np.pi, high)

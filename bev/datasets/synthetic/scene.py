@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bev.geometry import wrap_angle
+
 from .actors import LIFT
 from .ground import GroundMap
 from .network import RoadNetwork
@@ -111,8 +113,7 @@ class Scene:
             return (values[frame] + share * (values[frame + 1] - values[frame]))[None]
 
         def angles(values: np.ndarray) -> np.ndarray:
-            turn = (values[frame + 1] - values[frame] + np.pi) % (2 * np.pi) - np.pi
-            return (values[frame] + share * turn)[None]
+            return (values[frame] + share * wrap_angle(values[frame + 1] - values[frame]))[None]
 
         actors = tuple(
             replace(

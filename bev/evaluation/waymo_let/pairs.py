@@ -13,6 +13,7 @@ import numpy as np
 
 from bev.evaluation.waymo_let.config import Alignment, LetConfig, MetricConfig
 from bev.evaluation.waymo_let.frames import FrameObjects
+from bev.geometry.boxes import wrap_angle
 from bev.geometry.overlap import iou_matrix
 
 TINY = 1e-6
@@ -113,7 +114,7 @@ def aligned_centres(boxes: np.ndarray, truth: np.ndarray, let: LetConfig) -> np.
 
 def heading_accuracy(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """1 for equal headings (...), 0 for opposite ones, radians; broadcast, float32."""
-    found, wanted = (((angle + np.pi) % (2 * np.pi) - np.pi).astype(np.float32) for angle in (found, wanted))
+    found, wanted = (wrap_angle(angle).astype(np.float32) for angle in (found, wanted))
     difference = np.abs(found - wanted).astype(np.float64)
     shorter = np.where(difference > np.pi, 2 * np.pi - difference, difference).astype(np.float32)
     return np.clip(1 - shorter.astype(np.float64) / np.pi, 0, 1).astype(np.float32)

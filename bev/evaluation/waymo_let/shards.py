@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from bev.datasets.waymo.classes import CAMERAS
 from bev.evaluation.waymo_let.config import Breakdown, MetricConfig, ObjectType
 
 RANGES = ((0.0, 30.0, "[0, 30)"), (30.0, 50.0, "[30, 50)"), (50.0, np.inf, "[50, +inf)"))
 """Distances of the box centre from the vehicle's origin, metres."""
 
-CAMERAS = ("FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT")
 CAMERA_AXES_DEGREES = np.array([0.0, 45.0, -45.0, 90.0, -90.0])
+"""Of the `CAMERAS`, counter-clockwise from the vehicle's x axis."""
+
 HALF_VIEW_DEGREES = 25.2
 
 

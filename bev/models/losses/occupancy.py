@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bev.datasets.occ3d.classes import MASKS
 from bev.errors import InputError
 from bev.models.losses.normaliser import mean_over_ranks
 
-MASKS = ("camera", "lidar")
 _EPSILON = 1e-5
 
 
