@@ -5,7 +5,7 @@ Shapes: N boxes of all models together, D numbers of a box.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from bev.datasets.nuscenes.submission import (
     validate_submission,
 )
 from bev.datasets.waymo.classes import TYPES
-from bev.datasets.waymo.objects import FrameCodes, objects_from_arrays, prediction_arrays
+from bev.datasets.waymo.objects import FrameCodes, objects_from_arrays, prediction_arrays, rows_by_frame
 from bev.errors import InputError
 from bev.geometry.fusion import BoxFusion, FusedBoxes
 
@@ -134,7 +134,7 @@ def ensemble_waymo(messages: Sequence[Any], options: EnsembleOptions, names: Seq
     arrays = {key: values[arrays["score"] >= options.min_score] for key, values in arrays.items()}
     merged: list[FusedBoxes] = []
     frames: list[int] = []
-    for frame, rows in tqdm(_frames(arrays["frame"], len(codes)), total=len(codes), desc="frames"):
+    for frame, rows in enumerate(tqdm(rows_by_frame(arrays["frame"], len(codes)), desc="frames")):
         own = {key: values[rows] for key, values in arrays.items()}
         # Labels are positions in TYPES, whose numbers begin with 1.
         merged.append(fusion(own["box"], own["score"], own["type"] - 1, own["source"]))
@@ -157,14 +157,6 @@ def _nuscenes_records(fused: FusedBoxes, records: Sequence[Mapping], token: str)
         box_record(box, score, CLASSES[label], records[leader]["attribute_name"], token)
         for box, score, label, leader in list(rows)[:MAX_BOXES_PER_SAMPLE]
     ]
-
-
-def _frames(frames: np.ndarray, number: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Each frame and the rows that belong to it, in their order."""
-    order = np.argsort(frames, kind="stable")
-    ends = np.searchsorted(frames[order], np.arange(number + 1))
-    for frame in range(number):
-        yield frame, order[ends[frame] : ends[frame + 1]]
 
 
 def _joined(parts: Sequence[np.ndarray], empty: tuple[int, ...]) -> np.ndarray:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
 
 from bev.datasets.waymo.classes import TYPES
 from bev.datasets.waymo.dataset import MissingCamerasError, WaymoClipDataset
-from bev.datasets.waymo.objects import FrameCodes, prediction_arrays, read_objects
+from bev.datasets.waymo.objects import FrameCodes, prediction_arrays, read_objects, rows_by_frame
 from bev.datasets.waymo.segment import split_token
 from bev.visualization.boxes import BoxSet, true_boxes
 from bev.visualization.frame import draw_frame
@@ -85,15 +84,9 @@ class _PredictedFrames:
 
     def __init__(self, path: str | Path) -> None:
         codes = FrameCodes()
-        objects = read_objects(path).objects
-        arrays = prediction_arrays(objects, codes, str(path))
-        order = np.argsort(arrays["frame"], kind="stable")
-        borders = np.searchsorted(arrays["frame"][order], np.arange(len(codes) + 1))
-        self._rows = {
-            (objects[order[begin]].context_name, objects[order[begin]].frame_timestamp_micros): order[begin:end]
-            for begin, end in itertools.pairwise(borders)
-        }
-        self._arrays = arrays
+        self._arrays = prediction_arrays(read_objects(path).objects, codes, str(path))
+        rows = rows_by_frame(self._arrays["frame"], len(codes))
+        self._rows = {(segment, time): own for (segment, _, time), own in zip(codes.keys, rows, strict=True)}
 
     def of(self, token: str) -> BoxSet:
         """The predictions of a frame."""

@@ -7,6 +7,7 @@ Shapes: N objects.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,13 @@ class FrameCodes:
         keys = ((entry.context_name, entry.camera_name, entry.frame_timestamp_micros) for entry in objects)
         codes = self._codes
         return np.fromiter((codes.setdefault(key, len(codes)) for key in keys), np.int64, len(objects))
+
+
+def rows_by_frame(frames: np.ndarray, count: int) -> list[np.ndarray]:
+    """The rows that belong to each of so many frames, in their order, by the number (N,) of each row's frame."""
+    order = np.argsort(frames, kind="stable")
+    borders = np.searchsorted(frames[order], np.arange(count + 1))
+    return [order[begin:end] for begin, end in itertools.pairwise(borders)]
 
 
 def prediction_arrays(objects: Sequence[Any], frames: FrameCodes, source: str = "predictions") -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.datasets.waymo.objects import rows_by_frame
 from bev.errors import InputError
 from bev.evaluation.waymo_let.config import ObjectType
 
@@ -63,21 +64,13 @@ def split_frames(
     keys = [keys for keys in (found_keys, truth_keys) if len(keys)]
     if not keys:
         return
-    frames = np.unique(np.concatenate(keys))
-    found_rows, truth_rows = (_rows_of(frames, side) for side in (found_keys, truth_keys))
-    for rows, truth_row in zip(found_rows, truth_rows, strict=True):
+    frames, numbers = np.unique(np.concatenate(keys), return_inverse=True)
+    sides = np.split(numbers, [len(found_keys)])
+    for rows, truth_rows in zip(*(rows_by_frame(side, len(frames)) for side in sides), strict=True):
         yield FrameObjects(
             **{name: array[rows] for name, array in found.items()},
-            **{name: array[truth_row] for name, array in truth.items()},
+            **{name: array[truth_rows] for name, array in truth.items()},
         )
-
-
-def _rows_of(frames: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
-    """Rows of every frame, in the order in which they come."""
-    if not len(keys):
-        return [np.zeros(0, dtype=np.int64)] * len(frames)
-    order = np.argsort(keys, kind="stable")
-    return np.split(order, np.searchsorted(keys[order], frames[1:]))
 
 
 def _predictions(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

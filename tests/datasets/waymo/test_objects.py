@@ -17,6 +17,7 @@ from bev.datasets.waymo.objects import (
     objects_from_arrays,
     prediction_arrays,
     read_objects,
+    rows_by_frame,
 )
 
 
@@ -48,6 +49,12 @@ def test_predictions_go_to_a_file_and_come_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(back[name], arrays[name])
     np.testing.assert_array_equal(back["frame"], [0, 1])
     assert not back["nlz"].any()
+
+
+def test_rows_of_frames_in_their_order() -> None:
+    rows = rows_by_frame(np.array([2, 0, 2, 0]), 4)
+    assert [own.tolist() for own in rows] == [[1, 3], [], [0, 2], []]
+    assert rows_by_frame(np.zeros(0, dtype=np.int64), 0) == []
 
 
 def test_score_without_a_value_is_one_and_width_is_not_length() -> None:
