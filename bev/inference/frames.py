@@ -15,7 +15,7 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.registry import TRANSFORMS
 from torch import Tensor
 
-from bev.datasets.nuscenes.classes import CAMERAS
+from bev.datasets.nuscenes.classes import CAMERAS, camera_order
 from bev.errors import InputError
 from bev.geometry import check_intrinsic, check_pose, pix_T_cam
 from bev.structures import CameraClip
@@ -121,7 +121,7 @@ def camera_slots(*tables: Mapping[str, Any]) -> tuple[str, ...]:
     was trained with even where others are absent. Other cameras follow by name.
     """
     names = set().union(*tables)
-    return (*(CAMERAS if names & set(CAMERAS) else ()), *sorted(names - set(CAMERAS)))
+    return tuple(camera_order(names.union(CAMERAS) if names & set(CAMERAS) else names))
 
 
 def as_bgr(image: Image, colour: str, name: str) -> np.ndarray:

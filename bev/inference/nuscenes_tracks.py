@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bev.datasets.nuscenes.index_tables import chain
 from bev.datasets.nuscenes.submission import boxes_of_records
 from bev.datasets.submission_errors import refuse
 from bev.inference.detections import Detections
@@ -46,9 +47,8 @@ def track_results(
     scenes = {nusc.get("sample", token)["scene_token"] for token in results}
     for scene in sorted(scenes):
         own = tracker()
-        token = nusc.get("scene", scene)["first_sample_token"]
-        while token:
-            sample = nusc.get("sample", token)
+        for sample in chain(nusc, "sample", nusc.get("scene", scene)["first_sample_token"]):
+            token = sample["token"]
             if token in results:
                 kept = [record for record in results[token] if record["detection_name"] in TRACKING_CLASSES]
                 identities = own.update(_detections(kept, sample["timestamp"] / 1e6))
@@ -57,7 +57,6 @@ def track_results(
                     for record, identity in zip(kept, identities, strict=True)
                     if identity >= 0
                 ]
-            token = sample["next"]
     return tracked
 
 

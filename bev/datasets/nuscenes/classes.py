@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -105,6 +105,12 @@ def label_mapping(
         if label >= 0 and called.get(name, name) in classes:
             mapping[label] = classes.index(called.get(name, name))
     return mapping
+
+
+def camera_order(names: Iterable[str]) -> list[str]:
+    """Cameras in the order that camera embeddings rely on: nuScenes' six in their usual one, then others by name."""
+    present = set(names)
+    return [*(name for name in CAMERAS if name in present), *sorted(present - set(CAMERAS))]
 
 
 def default_attribute(class_name: str, speed: float) -> str:

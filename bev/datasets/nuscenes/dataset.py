@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from mmengine.registry import DATASETS
 
 from bev.datasets.frame_table import BoxFilter, Record
-from bev.datasets.nuscenes.classes import ATTRIBUTE_STATES, CAMERAS, CLASSES, label_mapping
+from bev.datasets.nuscenes.classes import ATTRIBUTE_STATES, CLASSES, camera_order, label_mapping
 from bev.datasets.occ3d.labels import find_labels
 from bev.datasets.openlane_v2.lane_table import LaneTable
 from bev.datasets.openlane_v2.pairing import lanes_of_samples
@@ -78,7 +78,7 @@ class NuScenesClipDataset(SampleClipDataset):
         return BoxFilter(mapping, self.min_points, self.min_visibility, ATTRIBUTE_STATES)
 
     def _own_cameras(self, metainfo: Mapping[str, Any], present: set[str]) -> Sequence[str]:
-        return [*(name for name in CAMERAS if name in present), *sorted(present - set(CAMERAS))]
+        return camera_order(present)
 
     def _read_labels(self, metainfo: Mapping[str, Any], records: Sequence[Record]) -> Mapping[str, Any]:
         if self.occupancy:

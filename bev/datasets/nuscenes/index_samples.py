@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bev.datasets.nuscenes.can_bus import SceneMotion
-from bev.datasets.nuscenes.classes import CAMERAS
+from bev.datasets.nuscenes.classes import camera_order
 from bev.datasets.nuscenes.index_annotations import SampleAnnotations, read_annotations
-from bev.datasets.nuscenes.index_tables import TablesError
+from bev.datasets.nuscenes.index_tables import TablesError, chain
 from bev.datasets.nuscenes.lidar_files import FEATURES
 from bev.datasets.nuscenes.projections import project_annotations
 from bev.geometry import check_intrinsic, invert_pose, pose_matrix
@@ -31,11 +31,8 @@ def scene_entries(nusc: NuScenes, scene: dict) -> list[dict]:
     """
     entries = []
     motion = SceneMotion(nusc.dataroot, scene["name"])
-    token = scene["first_sample_token"]
-    while token:
-        sample = nusc.get("sample", token)
+    for sample in chain(nusc, "sample", scene["first_sample_token"]):
         entries.append({**sample_entry(nusc, sample), "can_bus": motion.at(sample["timestamp"])})
-        token = sample["next"]
     return entries
 
 
@@ -46,7 +43,7 @@ def sample_entry(nusc: NuScenes, sample: dict) -> dict:
             f"sample_data.json: sample {sample['token']} has no {LIDAR} row, which defines the bev frame; "
             "the LiDAR file itself may be absent, its row may not"
         )
-    cameras = _camera_channels(sample)
+    cameras = camera_order(channel for channel in sample["data"] if channel.startswith("CAM_"))
     if not cameras:
         raise TablesError(f"sample_data.json: sample {sample['token']} has no camera row")
     lidar = nusc.get("sample_data", sample["data"][LIDAR])
@@ -76,12 +73,6 @@ def sample_entry(nusc: NuScenes, sample: dict) -> dict:
         "instances": _instances(annotations, invert_pose(global_T_lidar)),
         "cam_instances": cam_instances,
     }
-
-
-def _camera_channels(sample: dict) -> list[str]:
-    """The sample's cameras: nuScenes' six in their usual order, which camera embeddings rely on, then any others."""
-    channels = [channel for channel in sample["data"] if channel.startswith("CAM_")]
-    return [name for name in CAMERAS if name in channels] + sorted(set(channels) - set(CAMERAS))
 
 
 def _image_entry(nusc: NuScenes, record: dict, global_T_lidar: np.ndarray) -> dict:

@@ -7,7 +7,7 @@ it), or any file of the same form, `{"split name": ["scene-0001", ...]}`, which 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,14 @@ def open_tables(root: str | os.PathLike, version: str) -> NuScenes:
         raise TablesError(
             f"{folder}: broken tables ({type(error).__name__}: {one_line(error)}); unpack the metadata again"
         ) from error
+
+
+def chain(nusc: NuScenes, table: str, token: str) -> Iterator[dict]:
+    """The row with a token, and those that each names as its `next`."""
+    while token:
+        row = nusc.get(table, token)
+        yield row
+        token = row["next"]
 
 
 def tables_folder(root: str | os.PathLike, version: str) -> Path:

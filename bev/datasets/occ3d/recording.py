@@ -16,7 +16,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from bev.datasets.nuscenes.index_samples import LIDAR, ego_pose, sensor_pose
-from bev.datasets.nuscenes.index_tables import TablesError
+from bev.datasets.nuscenes.index_tables import TablesError, chain
 from bev.datasets.nuscenes.lidar_files import read_points
 from bev.datasets.occ3d.classes import UNKNOWN, label_of_category
 from bev.datasets.occ3d.labels import OccupancyLabelError
@@ -127,7 +127,7 @@ class Recording:
     def __init__(self, nusc: NuScenes, scene: dict) -> None:
         self.name: str = scene["name"]
         self._nusc, self._scene = nusc, scene
-        samples = list(_chain(nusc, "sample", scene["first_sample_token"]))
+        samples = list(chain(nusc, "sample", scene["first_sample_token"]))
         for sample in samples:
             if LIDAR not in sample["data"]:
                 raise TablesError(f"sample_data.json: sample {sample['token']} has no {LIDAR} row to build labels from")
@@ -153,7 +153,7 @@ class Recording:
             LidarFileError: A file does not hold points.
             OccupancyLabelError: A file does not hold as many labels as there are points.
         """
-        for record in _chain(self._nusc, "sample_data", self._first_record):
+        for record in chain(self._nusc, "sample_data", self._first_record):
             raw = read_points(Path(self._nusc.dataroot) / record["filename"])
             world_T_ego = self._world_T_ego(record)
             ego_T_lidar = sensor_pose(self._nusc, record)
@@ -220,10 +220,3 @@ class Recording:
         if len(categories) != count:
             raise OccupancyLabelError(f"{path}: {len(categories)} labels for {count} points; download it again")
         return self._categories[categories]
-
-
-def _chain(nusc: NuScenes, table: str, token: str) -> Iterator[dict]:
-    while token:
-        row = nusc.get(table, token)
-        yield row
-        token = row["next"]

@@ -11,6 +11,7 @@ from bev.datasets.nuscenes.classes import (
     CATEGORY_TO_CLASS,
     CLASSES,
     INDEX_CLASSES,
+    camera_order,
     default_attribute,
     label_mapping,
 )
@@ -23,6 +24,11 @@ def test_names_are_the_devkits():
     assert nus_attributes == (*ATTRIBUTES, "None")
     assert {name: category_to_detection_name(name) for name in CATEGORY_TO_CLASS} == CATEGORY_TO_CLASS
     assert category_to_detection_name("human.pedestrian.stroller") is None
+
+
+def test_cameras_of_nuscenes_come_first_and_in_their_order():
+    names = ["CAM_TOP", "CAM_BACK", "CAM_FRONT_LEFT", "CAM_FRONT", "CAM_ABOVE"]
+    assert camera_order(names) == ["CAM_FRONT", "CAM_FRONT_LEFT", "CAM_BACK", "CAM_ABOVE", "CAM_TOP"]
 
 
 def test_label_mapping_goes_by_name():

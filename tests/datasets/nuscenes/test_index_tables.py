@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 from tiny_nuscenes import write_tables
 
-from bev.datasets.nuscenes.index_tables import TablesError, available_splits, open_tables, sample_tokens
+from bev.datasets.nuscenes.index_tables import TablesError, available_splits, chain, open_tables, sample_tokens
+
+
+def test_a_chain_of_rows(tmp_path: Path):
+    nusc = open_tables(write_tables(tmp_path), "v1.0-mini")
+    tokens = [sample["token"] for sample in chain(nusc, "sample", "scene-0103-1")]
+    assert tokens == ["scene-0103-1", "scene-0103-2"]
+    assert list(chain(nusc, "sample", "")) == []
 
 
 def _write_splits(path: Path, splits: object) -> Path:
