@@ -27,19 +27,18 @@ class AutocastOptimWrapper(OptimWrapper):
 
     Args:
         dtype: "bfloat16" or "float16".
-        device_type: "cuda" or "cpu"; by default what there is.
         **kwargs: As for `OptimWrapper`.
 
     Raises:
         InputError: If the type is unknown.
     """
 
-    def __init__(self, dtype: str = "bfloat16", device_type: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, dtype: str = "bfloat16", **kwargs: Any) -> None:
         if dtype not in DTYPES:
             raise InputError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
         super().__init__(**kwargs)
         self.dtype = DTYPES[dtype]
-        self.device_type = device_type or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device_type = "cuda" if torch.cuda.is_available() else "cpu"
         self.scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == "float16")
 
     @contextmanager

@@ -5,7 +5,7 @@ Shapes: X, Y, Z voxels; K classes, free space last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import repeat
 
 import numpy as np
@@ -15,6 +15,9 @@ from bev.datasets.occ3d.classes import CLASSES, FREE, GRID
 from bev.errors import InputError
 
 MEAN = "mIoU"
+
+NEAR = 0.6
+"""Metres, the challenge's: neighbours that share a face or an edge are near each other."""
 
 
 def confusion(prediction: np.ndarray, labels: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -91,22 +94,15 @@ def each(arrays: np.ndarray | Iterable[np.ndarray]) -> Iterable[np.ndarray]:
     return [arrays] if isinstance(arrays, np.ndarray) and arrays.ndim == 3 else arrays
 
 
-def occupancy_fscore(
-    prediction: np.ndarray,
-    labels: np.ndarray,
-    mask: np.ndarray | None = None,
-    distance: float = 0.6,
-    voxel_size: Sequence[float] = GRID.voxel_size,
-) -> float:
+def occupancy_fscore(prediction: np.ndarray, labels: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Harmonic mean of two shares: predicted voxels near occupied ones, and occupied voxels near predicted ones.
+
+    Near are voxels whose centres are less than `NEAR` apart.
 
     Args:
         prediction: (X, Y, Z) labels.
         labels: (X, Y, Z).
         mask: Voxels that count; None for all.
-        distance: How far apart the centres of near voxels are at most, exclusive, metres; 0.6 m are the challenge's:
-            neighbours that share a face or an edge.
-        voxel_size: Metres.
 
     Returns:
         In [0, 1]; 0 where nothing is predicted or nothing is occupied.
@@ -115,7 +111,7 @@ def occupancy_fscore(
     predicted, occupied = ((array < FREE) & counted for array in (prediction, labels))
     if not predicted.any() or not occupied.any():
         return 0.0
-    accuracy = (distance_transform_edt(~occupied, sampling=voxel_size)[predicted] < distance).mean()
-    completeness = (distance_transform_edt(~predicted, sampling=voxel_size)[occupied] < distance).mean()
+    accuracy = (distance_transform_edt(~occupied, sampling=GRID.voxel_size)[predicted] < NEAR).mean()
+    completeness = (distance_transform_edt(~predicted, sampling=GRID.voxel_size)[occupied] < NEAR).mean()
     total = accuracy + completeness
     return float(2 * accuracy * completeness / total) if total else 0.0

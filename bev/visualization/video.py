@@ -13,12 +13,12 @@ import numpy as np
 from bev.datasets.atomic import explained
 from bev.errors import InputError
 
+QUALITY = "20"
+"""x264's constant rate factor; lower is better and larger."""
 
-def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, quality: int = 20) -> Path:
+
+def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0) -> Path:
     """Write RGB frames (H, W, 3) uint8 of one size, with even sides, as H.264.
-
-    Args:
-        quality: x264's constant rate factor; lower is better and larger.
 
     Raises:
         InputError: If there are no frames, or one is of another size than the first.
@@ -37,7 +37,7 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0, 
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
             stream.height, stream.width = first.shape[:2]
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": str(quality), "movflags": "+faststart"}
+            stream.options = {"crf": QUALITY, "movflags": "+faststart"}
             for number, frame in enumerate(chain([first], frames)):
                 _check_size(frame, first, f"{path}: frame {number}")
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))

@@ -11,7 +11,7 @@ from bev.datasets.nuscenes.index_tables import open_tables
 from bev.datasets.occ3d.aggregation import aggregate
 from bev.datasets.occ3d.labels import OccupancyLabelError, label_path, write_labels
 from bev.datasets.occ3d.recording import Recording
-from bev.datasets.occ3d.voxelisation import VoxelRules, label_key_frame
+from bev.datasets.occ3d.voxelisation import label_key_frame
 from bev.datasets.parallel import run_forked
 
 
@@ -61,7 +61,6 @@ def generate_labels(
     shard: Shard | None = None,
     workers: int = 1,
     sweep_stride: int = 1,
-    rules: VoxelRules | None = None,
     progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
 ) -> tuple[int, int]:
     """Writes `gts/SCENE/TOKEN/labels.npz` for the samples of all annotated scenes.
@@ -76,7 +75,6 @@ def generate_labels(
         shard: the part of the scenes to do; all of them by default.
         workers: processes; each holds one scene, about a gigabyte with all sweeps of nuScenes.
         sweep_stride: see `aggregate`.
-        rules: how points become labels.
         progress: wraps the iterator over finished scenes, given their total number; a place for a progress bar.
 
     Returns:
@@ -94,21 +92,19 @@ def generate_labels(
     folder = Path(root if out is None else out)
 
     def run(scene: dict) -> tuple[int, int]:
-        return _label_scene(Recording(nusc, scene), folder, sweep_stride, rules)
+        return _label_scene(Recording(nusc, scene), folder, sweep_stride)
 
     done = list(progress(run_forked(run, scenes, workers), len(scenes)))
     return sum(samples for samples, _ in done), sum(written for _, written in done)
 
 
-def _label_scene(
-    recording: Recording, folder: Path, sweep_stride: int, rules: VoxelRules | None
-) -> tuple[int, int]:
+def _label_scene(recording: Recording, folder: Path, sweep_stride: int) -> tuple[int, int]:
     paths = {frame.token: label_path(folder, recording.name, frame.token) for frame in recording.key_frames}
     missing = [frame for frame in recording.key_frames if not paths[frame.token].exists()]
     if missing:
         cloud = aggregate(recording, sweep_stride)
         for frame in missing:
-            write_labels(paths[frame.token], label_key_frame(cloud, frame, recording.tracks, rules))
+            write_labels(paths[frame.token], label_key_frame(cloud, frame, recording.tracks))
     return len(paths), len(missing)
 
 

@@ -5,8 +5,6 @@ Shapes: X, Y, Z voxels; K classes but free space; N points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from bev.datasets.occ3d.aggregation import Cloud
@@ -19,27 +17,15 @@ from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
 
+CARVE_MARGIN = 0.6
+"""Rays make voxels free up to so far before the point that they hit, metres.
 
-@dataclass(frozen=True)
-class VoxelRules:
-    """How points become labels.
-
-    Attributes:
-        min_points: Points that make a voxel occupied.
-        carve_margin: Rays make voxels free up to so far before the point that they hit, metres. A ray that grazes a
-            surface passes voxels that the surface cuts, and must not make them free.
-    """
-
-    min_points: int = 1
-    carve_margin: float = 0.6
+A ray that grazes a surface passes voxels that the surface cuts, and must not make them free.
+"""
 
 
 def label_key_frame(
-    cloud: Cloud,
-    frame: KeyFrame,
-    tracks: tuple[Track, ...],
-    rules: VoxelRules | None = None,
-    grid: VoxelGrid = GRID,
+    cloud: Cloud, frame: KeyFrame, tracks: tuple[Track, ...], grid: VoxelGrid = GRID
 ) -> OccupancyLabels:
     """Voxels around ego at a key frame.
 
@@ -51,10 +37,8 @@ def label_key_frame(
         cloud: Of the scene.
         frame: The key frame.
         tracks: The scene's objects, as many as the cloud has.
-        rules: How points become labels.
         grid: In the ego frame.
     """
-    rules = rules or VoxelRules()
     counts = np.zeros((*grid.shape, FREE), dtype=np.uint16)
     ego_T_world = invert_pose(frame.world_T_ego)
     _count(cloud.points, cloud.labels, *_to_voxels(grid, ego_T_world), counts)
@@ -66,10 +50,10 @@ def label_key_frame(
             ego_T_box = ego_T_world @ poses[0]
             _mark_box(boxes, *_to_voxels(grid, ego_T_box), track.size / 2)
             _count(points, labels, *_to_voxels(grid, ego_T_box), counts)
-    semantics = _decide(counts, rules)
+    semantics = _decide(counts)
     occupied = semantics != FREE
     # Rays of other times tell nothing about places where an object stands now.
-    lidar = occupied | (_carved(cloud, ego_T_world, rules.carve_margin, grid) & ~boxes)
+    lidar = occupied | (_carved(cloud, ego_T_world, grid) & ~boxes)
     return OccupancyLabels(semantics, lidar, camera_mask(occupied, frame.views, grid), grid)
 
 
@@ -104,11 +88,10 @@ def _mark_box(boxes: np.ndarray, matrix: np.ndarray, shift: np.ndarray, half: np
     boxes[first[0] : end[0], first[1] : end[1], first[2] : end[2]] |= (np.abs(local) <= half).all(axis=-1)
 
 
-def _decide(counts: np.ndarray, rules: VoxelRules) -> np.ndarray:
+def _decide(counts: np.ndarray) -> np.ndarray:
     """Labels (X, Y, Z) uint8 from counts (X, Y, Z, K): the most frequent, anything that stands before the ground."""
     semantics = np.full(counts.shape[:3], FREE, dtype=np.uint8)
-    total = counts.sum(axis=-1, dtype=np.int64)
-    occupied = total >= rules.min_points
+    occupied = counts.any(axis=-1)
     found = counts[occupied]
     standing = found.copy()
     standing[:, GROUND] = 0
@@ -116,7 +99,7 @@ def _decide(counts: np.ndarray, rules: VoxelRules) -> np.ndarray:
     return semantics
 
 
-def _carved(cloud: Cloud, ego_T_world: np.ndarray, margin: float, grid: VoxelGrid) -> np.ndarray:
+def _carved(cloud: Cloud, ego_T_world: np.ndarray, grid: VoxelGrid) -> np.ndarray:
     """Voxels that rays of the scene pass."""
     passed = np.zeros(grid.shape, dtype=bool)
     matrix, shift = _to_voxels(grid, ego_T_world)
@@ -124,7 +107,7 @@ def _carved(cloud: Cloud, ego_T_world: np.ndarray, margin: float, grid: VoxelGri
         start = matrix @ origin + shift
         targets = ends @ matrix.T + shift
         length = np.linalg.norm(ends - origin, axis=1)
-        kept = length > margin
-        share = (1 - margin / length[kept])[:, None]
+        kept = length > CARVE_MARGIN
+        share = (1 - CARVE_MARGIN / length[kept])[:, None]
         passed |= passed_voxels(passed, start, start + share * (targets[kept] - start), blocked=False)
     return passed

@@ -126,10 +126,6 @@ class Parts:
         """Parts at an index or mask (P,)."""
         return Parts(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
-    def owned_by(self, owner: int) -> Parts:
-        """The same parts as belongings of another object."""
-        return replace(self, owner=np.full(len(self), owner, dtype=np.int32))
-
     def placed(self, position: Sequence[float], yaw: float) -> Parts:
         """Parts in the world, for an object frame at `position` (x, y, z metres) with heading `yaw` (radians)."""
         rotation = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])

@@ -26,9 +26,9 @@ _STEPS = 6
 class RollingRenderer:
     """Draws what one camera of a scene sees."""
 
-    def __init__(self, scene: Scene, rolling: RollingCamera, strips: int = STRIPS) -> None:
+    def __init__(self, scene: Scene, rolling: RollingCamera) -> None:
         self._scene, self._rolling = scene, rolling
-        edges = np.linspace(0, rolling.camera.width, strips + 1).round().astype(int)
+        edges = np.linspace(0, rolling.camera.width, STRIPS + 1).round().astype(int)
         self._middles = (edges[1:] + edges[:-1]) / 2
         self._strips = [
             CameraRenderer(scene, _strip(rolling.camera, int(left), int(right)))

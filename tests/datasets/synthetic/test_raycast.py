@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -90,7 +92,7 @@ def test_nearest_part_wins_and_hidden_objects_are_counted() -> None:
     near = Parts.build([Part((0, 0, 4.0), (0.5, 0.5, 0.5))], owner=0)
     far = Parts.build([Part((0, 0, 8.0), (0.9, 0.9, 0.5)), Part((0, 0, 8.2), (0.9, 0.9, 0.5))], owner=1)
     hits = shoot(Parts.concatenate([far, near]), rays(41), owners=2)
-    alone = shoot(far.owned_by(0), rays(41))
+    alone = shoot(replace(far, owner=np.zeros(2, np.int32)), rays(41))
     assert (hits.part[20, 20], hits.depth[20, 20]) == (2, pytest.approx(3.5))
     assert hits.covered[1] == alone.covered[0] == np.count_nonzero(alone.part != NOTHING)
     assert np.count_nonzero(np.isin(hits.part, [0, 1])) < hits.covered[1]

@@ -7,7 +7,7 @@ y down. Sizes are width, length, height, metres.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -39,10 +39,6 @@ class CameraBoxes:
 
     def __getitem__(self, index: Tensor) -> CameraBoxes:
         return CameraBoxes(*(value[index] for value in vars(self).values()))
-
-    def replace(self, **parts: Tensor) -> CameraBoxes:
-        """The boxes with some parts exchanged."""
-        return replace(self, **parts)
 
     def positions(self) -> Tensor:
         """(M, 3) centres in the camera frame, metres."""

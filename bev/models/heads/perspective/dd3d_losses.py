@@ -5,7 +5,7 @@ Shapes: D positive places, K classes, R places of the batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -101,7 +101,7 @@ class DD3DLoss:
         losses = {}
         parts = {"quat": "rotations", "proj_ctr": "centres", "depth": "depths", "size": "sizes"}
         for name, part in parts.items():
-            corners = target.replace(**{part: getattr(predicted.boxes, part)}).corners()
+            corners = replace(target, **{part: getattr(predicted.boxes, part)}).corners()
             per_box = self._smooth_l1(corners - target_corners).flatten(1).mean(1)
             losses[f"loss_box3d_{name}"] = self.box_weight * (per_box * weights).sum() / total_weight
         error = (predicted.boxes.corners() - target_corners).detach().abs().flatten(1).mean(1)
