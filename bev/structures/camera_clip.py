@@ -110,6 +110,11 @@ class CameraClip:
         return self.camera_mask.any(dim=-1)
 
     @property
+    def current_mask(self) -> Tensor:
+        """(B, N) bool, True where the current frame has an image."""
+        return self.camera_mask[:, self.current]
+
+    @property
     def bev_T_aug(self) -> Tensor:
         """(B, 4, 4), from the augmented bev frame, which ground truth and predictions are in."""
         return torch.linalg.inv(self.bev_augmentation.double()).to(self.bev_augmentation.dtype)

@@ -58,7 +58,7 @@ class BEVFeatures:
 
 @dataclass(eq=False)
 class ImageFeatures:
-    """Feature pyramids of all cameras and frames of a clip.
+    """Feature pyramids of all cameras of the current frame, which is the clip's only one: T is 1.
 
     Attributes:
         levels: One (B, T, N, C, h_i, w_i) tensor per level, finest first; zeros where `clip.camera_mask` is False.

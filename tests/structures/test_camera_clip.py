@@ -52,7 +52,9 @@ def test_frame_mask_follows_the_cameras():
     sample = make_sample()
     sample.camera_mask[0] = False
     sample.camera_mask[1, 1:] = False
-    assert stack_clips([sample]).frame_mask.tolist() == [[False, True]]
+    batch = stack_clips([sample])
+    assert batch.frame_mask.tolist() == [[False, True]]
+    assert batch.current_mask.tolist() == [[True, False, False]]
 
 
 @pytest.mark.parametrize("indices", [[2, 0], torch.tensor([2, 0]), slice(1, None)])

@@ -110,7 +110,7 @@ class DD3DHead(nn.Module):
                 "set num_outs of the neck, or strides of the head"
             )
         clip = features.clip
-        mask = clip.camera_mask[:, clip.current]
+        mask = clip.current_mask
         levels = [level[:, clip.current][mask] for level in used]
         outputs = [self.forward_level(level, index) for index, level in enumerate(levels)]
         return DD3DOutputs(**{name: [output[name] for output in outputs] for name in outputs[0]}, clip=clip)

@@ -46,7 +46,7 @@ def supervised_levels(features: ImageFeatures, levels: Sequence[int], head: str)
     if len(features.levels) <= max(levels):
         raise InputError(f"{head} supervises the feature levels {tuple(levels)}, but got only {len(features.levels)}")
     clip = features.clip
-    mask = clip.camera_mask[:, clip.current]
+    mask = clip.current_mask
     return [features.levels[level][:, clip.current][mask] for level in levels]
 
 
@@ -63,7 +63,7 @@ def project_points(points: Sequence[Tensor], clip: CameraClip, min_depth: float)
         clip: Projections and image sizes.
         min_depth: Metres; nearer points are left out.
     """
-    camera_mask = clip.camera_mask[:, clip.current]
+    camera_mask = clip.current_mask
     image_index = camera_mask.flatten().cumsum(0).view_as(camera_mask) - 1
     found: list[tuple[Tensor, ...]] = []
     first = 0

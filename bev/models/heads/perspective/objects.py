@@ -73,7 +73,7 @@ def image_intrinsics(clip: CameraClip) -> tuple[Tensor, Tensor]:
 
     The bev frame is the one without augmentation; mirrored images have a rotation of determinant -1.
     """
-    mask = clip.camera_mask[:, clip.current]
+    mask = clip.current_mask
     intrinsics, cam_T_bev = split_projection(clip.pix_T_bev[:, clip.current][mask].double())
     return intrinsics.float(), cam_T_bev.float()
 
@@ -87,7 +87,7 @@ def objects_in_images(samples: Sequence[Det3DDataSample], clip: CameraClip, sigh
         clip: Projections and image sizes.
         sight: What counts as seen.
     """
-    mask = clip.camera_mask[:, clip.current]
+    mask = clip.current_mask
     intrinsics, cam_T_bev = image_intrinsics(clip)
     sizes = clip.image_sizes[:, clip.current][mask]
     bev_T_aug = clip.bev_T_aug.float()

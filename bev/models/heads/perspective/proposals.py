@@ -86,7 +86,7 @@ def propose(
     """
     clip = outputs.clip
     with torch.autocast(clip.device.type, enabled=False):
-        owners = clip.camera_mask[:, clip.current].nonzero()[:, 0].tolist()
+        owners = clip.current_mask.nonzero()[:, 0].tolist()
         per_sample: list[list[_Candidates]] = [[] for _ in range(clip.batch_size)]
         for b, candidates in zip(owners, _of_images(outputs, decoder, strides, owners, options), strict=True):
             per_sample[b].append(candidates)
