@@ -24,6 +24,7 @@ from bev.models.temporal.recurrent import RecurrentBEV
 from bev.models.temporal.resampling import resample_bev
 from bev.models.temporal.video import VideoMemory
 from bev.structures import BEVFeatures, BEVMemory, CameraClip, ClipFeatures, ImageFeatures, PreviousBEV
+from bev.structures.samples import sample_name
 
 Config = Mapping[str, Any]
 Pyramid = list[Tensor]
@@ -143,9 +144,9 @@ class BEVPerceptor(BaseModel):
         if self.nan_guard and not _all_finite(losses):
             bad = [name for name, value in losses.items() if not value.isfinite()]
             place = first_non_finite(self, lambda: self._losses(clip, samples))
-            tokens = ", ".join(str(sample.metainfo.get("sample_token", "(no token)")) for sample in samples)
+            names = ", ".join(map(sample_name, samples))
             raise NotFiniteError(
-                f"loss {', '.join(bad) or 'of a head'} is not finite in samples {tokens}; it began in {place}. Lower "
+                f"loss {', '.join(bad) or 'of a head'} is not finite in samples {names}; it began in {place}. Lower "
                 "the learning rate, train in float32 or bfloat16, or look at these samples; the weights are untouched"
             )
         return losses
@@ -340,10 +341,8 @@ class BEVPerceptor(BaseModel):
             )
         blind = (~clip.frame_mask[:, clip.current]).nonzero().flatten().tolist()
         if blind:
-            tokens = [(samples[b].metainfo.get("sample_token") if samples else None) or f"number {b}" for b in blind]
-            raise InputError(
-                f"no camera image in the current frame of sample {', '.join(tokens)}: leave it out of the batch"
-            )
+            names = ", ".join(sample_name(samples[b] if samples else None, b) for b in blind)
+            raise InputError(f"no camera image in the current frame of sample {names}: leave it out of the batch")
 
     def _synchronises(self) -> bool:
         """Whether an encoded frame makes processes wait for each other."""

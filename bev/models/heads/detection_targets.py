@@ -11,6 +11,7 @@ from bev.errors import InputError
 from bev.geometry.boxes import encode_boxes
 from bev.models.assigners import SetTarget
 from bev.structures.boxes import gravity_boxes
+from bev.structures.samples import sample_name
 
 
 def detection_targets(samples: Sequence[Det3DDataSample], num_classes: int, device: torch.device) -> list[SetTarget]:
@@ -22,23 +23,18 @@ def detection_targets(samples: Sequence[Det3DDataSample], num_classes: int, devi
         InputError: A label is not one of the head's classes, or the boxes carry no velocity.
     """
     targets = []
-    for sample in samples:
+    for number, sample in enumerate(samples):
+        where = f"sample {sample_name(sample, number)}"
         objects = sample.gt_instances_3d
         if "in_range" in objects:
             objects = objects[objects.in_range]
         boxes, labels = objects.bboxes_3d, objects.labels_3d.to(device)
         if boxes.tensor.shape[-1] != 9:
-            raise InputError(
-                f"{_name(sample)}: boxes have {boxes.tensor.shape[-1]} numbers; 9, with velocity, are needed"
-            )
+            raise InputError(f"{where}: boxes have {boxes.tensor.shape[-1]} numbers; 9, with velocity, are needed")
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
             raise InputError(
-                f"{_name(sample)}: labels {sorted(set(labels.tolist()))} do not fit a head of {num_classes} classes"
+                f"{where}: labels {sorted(set(labels.tolist()))} do not fit a head of {num_classes} classes"
             )
         gravity = gravity_boxes(boxes).to(device=device, dtype=torch.float32)
         targets.append(SetTarget(encode_boxes(gravity), labels))
     return targets
-
-
-def _name(sample: Det3DDataSample) -> str:
-    return f"sample {sample.metainfo.get('sample_token', '(no token)')}"

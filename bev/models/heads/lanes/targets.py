@@ -27,6 +27,7 @@ from torchvision.ops import box_convert
 from bev.errors import InputError
 from bev.geometry.curves import CurveCode
 from bev.models.assigners import SetTarget
+from bev.structures.samples import sample_name
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def annotated_lanes(samples: Sequence[Det3DDataSample]) -> list[tuple[str, BaseD
     """
     found = []
     for number, sample in enumerate(samples):
-        where = f"sample {sample.metainfo.get('sample_token', f'number {number}')}"
+        where = f"sample {sample_name(sample, number)}"
         if "gt_lanes" not in sample:
             raise InputError(f"{where} has no gt_lanes: a dataset with lane annotations must supply them")
         found.append((where, sample.gt_lanes))

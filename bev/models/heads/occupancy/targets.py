@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bev.datasets.occ3d.classes import UNKNOWN
 from bev.errors import InputError
+from bev.structures.samples import sample_name
 
 
 @dataclass
@@ -57,16 +58,16 @@ def occupancy_targets(
         InputError: If a sample has no labels, labels of another shape, or of classes that the head doesn't have.
     """
     for number, sample in enumerate(samples):
-        token = sample.metainfo.get("sample_token", f"number {number}")
+        name = sample_name(sample, number)
         if "gt_occupancy" not in sample:
-            raise InputError(f"sample {token} has no gt_occupancy: put LoadOccupancy into the training pipeline")
+            raise InputError(f"sample {name} has no gt_occupancy: put LoadOccupancy into the training pipeline")
         found = tuple(sample.gt_occupancy.semantics.shape)
         if found != tuple(shape):
-            raise InputError(f"sample {token}: occupancy labels of shape {found}, but the head's voxels are {shape}")
+            raise InputError(f"sample {name}: occupancy labels of shape {found}, but the head's voxels are {shape}")
         semantics = sample.gt_occupancy.semantics
         largest = int(torch.where(semantics == UNKNOWN, 0, semantics).max())
         if largest >= num_classes:
-            raise InputError(f"sample {token}: occupancy label {largest} does not fit a head of {num_classes} classes")
+            raise InputError(f"sample {name}: occupancy label {largest} does not fit a head of {num_classes} classes")
     semantics, camera, lidar = (
         torch.stack([sample.gt_occupancy.get(name) for sample in samples]).to(device)
         for name in ("semantics", "mask_camera", "mask_lidar")
