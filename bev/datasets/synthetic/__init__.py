@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from .generation import generate
-from .observe import Observation, observe
-from .scene import Actor, Scene
-from .world import build_scene
+from bev.datasets.synthetic.generation import generate
+from bev.datasets.synthetic.observe import Observation, observe
+from bev.datasets.synthetic.scene import Actor, Scene
+from bev.datasets.synthetic.world import build_scene
 
 __all__ = ["Actor", "Observation", "Scene", "build_scene", "generate", "observe"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bodies import people, street, vehicles
-from .bodies.common import Size
-from .parts import Part, Parts
+from bev.datasets.synthetic.bodies import people, street, vehicles
+from bev.datasets.synthetic.bodies.common import Size
+from bev.datasets.synthetic.parts import Part, Parts
 
 LIFT = 0.03
 """Height of the bottom of annotated boxes above the ground, metres: no point of the ground lies in a box."""

@@ -14,12 +14,17 @@ import numpy as np
 from pyquaternion import Quaternion
 
 from bev.datasets.atomic import atomic_write
+from bev.datasets.synthetic.nuscenes_tables import (
+    attribute_tokens,
+    category_token,
+    sensor_token,
+    token,
+    visibility_token,
+)
+from bev.datasets.synthetic.observe import Observation, observe, sweeps_after
+from bev.datasets.synthetic.rig import LIDAR_NAME, Rig
+from bev.datasets.synthetic.scene import FRAME_INTERVAL, Actor, Scene
 from bev.geometry import yaw_of
-
-from .nuscenes_tables import attribute_tokens, category_token, sensor_token, token, visibility_token
-from .observe import Observation, observe, sweeps_after
-from .rig import LIDAR_NAME, Rig
-from .scene import FRAME_INTERVAL, Actor, Scene
 
 Tables = dict[str, list[dict]]
 

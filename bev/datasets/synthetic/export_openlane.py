@@ -20,17 +20,16 @@ from bev.datasets.nuscenes.index_tables import read_splits
 from bev.datasets.openlane_v2.annotations import evenly_spaced
 from bev.datasets.openlane_v2.classes import ATTRIBUTES
 from bev.datasets.parallel import run_forked
+from bev.datasets.synthetic.film import SUPERSAMPLING
+from bev.datasets.synthetic.lane_graph import Lane, lane_graph
+from bev.datasets.synthetic.raycast import NOTHING
+from bev.datasets.synthetic.render import CameraRenderer, moment
+from bev.datasets.synthetic.rig import Camera
+from bev.datasets.synthetic.scene import Scene
+from bev.datasets.synthetic.shards import finished_shards, read_shard, recipe_digest, scene_of
+from bev.datasets.synthetic.signals import governed
 from bev.datasets.text_files import TextFileError, read_json, write_json
 from bev.errors import InputError
-
-from .film import SUPERSAMPLING
-from .lane_graph import Lane, lane_graph
-from .raycast import NOTHING
-from .render import CameraRenderer, moment
-from .rig import Camera
-from .scene import Scene
-from .shards import finished_shards, read_shard, recipe_digest, scene_of
-from .signals import governed
 
 SUBSET = "B"
 REACH = (50.0, 25.0)

@@ -19,6 +19,15 @@ import numpy as np
 from tqdm import tqdm
 
 from bev.datasets.parallel import run_forked
+from bev.datasets.synthetic.generation import GENERATOR
+from bev.datasets.synthetic.lidar import scan
+from bev.datasets.synthetic.observe import points_in_boxes
+from bev.datasets.synthetic.render import CameraView, moment
+from bev.datasets.synthetic.rolling import RollingRenderer, centre_after, ego_after, exposure_times
+from bev.datasets.synthetic.scene import FRAME_INTERVAL, Actor, Scene
+from bev.datasets.synthetic.shards import check_counts
+from bev.datasets.synthetic.waymo_rig import READOUT, RollingCamera, draw_waymo_rig
+from bev.datasets.synthetic.world import build_scene
 from bev.datasets.text_files import TextFileError, read_json, write_json
 from bev.datasets.waymo.classes import CAMERAS, TYPES
 from bev.datasets.waymo.messages import message_class
@@ -26,16 +35,6 @@ from bev.datasets.waymo.segment_assembly import OPTICAL_T_CAMERA
 from bev.datasets.waymo.tfrecord import write_records
 from bev.errors import InputError
 from bev.geometry import invert_pose, wrap_angle, yaw_of
-
-from .generation import GENERATOR
-from .lidar import scan
-from .observe import points_in_boxes
-from .render import CameraView, moment
-from .rolling import RollingRenderer, centre_after, ego_after, exposure_times
-from .scene import FRAME_INTERVAL, Actor, Scene
-from .shards import check_counts
-from .waymo_rig import READOUT, RollingCamera, draw_waymo_rig
-from .world import build_scene
 
 SPLITS = ("training", "validation")
 MIN_RAYS = 8

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bev.datasets.synthetic.weather import Weather
 from bev.geometry.compiled import jit
-
-from .weather import Weather
 
 SUPERSAMPLING = 2
 """Rays per pixel along each image axis."""

@@ -9,13 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bev.datasets.parallel import run_forked
+from bev.datasets.synthetic.export_nuscenes import Tables, write_scene
+from bev.datasets.synthetic.nuscenes_tables import SCENE_TABLES, fixed_tables
+from bev.datasets.synthetic.shards import SHARDS, check_counts, read_shard
+from bev.datasets.synthetic.world import build_scene
 from bev.datasets.text_files import TextFileError, write_json
 from bev.errors import InputError
-
-from .export_nuscenes import Tables, write_scene
-from .nuscenes_tables import SCENE_TABLES, fixed_tables
-from .shards import SHARDS, check_counts, read_shard
-from .world import build_scene
 
 GENERATOR = "3"
 """Raise it when the same seed gives other data than before; scenes of older generators are then made again."""

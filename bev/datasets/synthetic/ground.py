@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bev.datasets.synthetic.network import CELL, RoadNetwork
+from bev.datasets.synthetic.noise import hash_cell, value_noise
+from bev.datasets.synthetic.raycast import NOTHING, Hits
+from bev.datasets.synthetic.rays import Rays, world_direction
+from bev.datasets.synthetic.shadows import Shade
+from bev.datasets.synthetic.weather import Light
 from bev.geometry.compiled import jit
-
-from .network import CELL, RoadNetwork
-from .noise import hash_cell, value_noise
-from .raycast import NOTHING, Hits
-from .rays import Rays, world_direction
-from .shadows import Shade
-from .weather import Light
 
 KERB_WIDTH = 0.25
 _HALF, _DRIVING, _LANE, _LANES, _SIDEWALK, _TONE = range(6)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .network import Junction, RoadNetwork
-from .road import Path, connect
+from bev.datasets.synthetic.network import Junction, RoadNetwork
+from bev.datasets.synthetic.road import Path, connect
 
 STOP_GAP = 5.3
 """From the kerb of the crossing carriageway to the stop line, where lanes end; metres."""

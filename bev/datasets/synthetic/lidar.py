@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bev.geometry import wrap_angle
-
-from .parts import (
+from bev.datasets.synthetic.parts import (
     BODYWORK,
     CABIN,
     CARGO,
@@ -25,8 +23,9 @@ from .parts import (
     TYRE,
     Parts,
 )
-from .raycast import Hits, Solids, cast, owner_map
-from .render import Moment, ground_depth
+from bev.datasets.synthetic.raycast import Hits, Solids, cast, owner_map
+from bev.datasets.synthetic.render import Moment, ground_depth
+from bev.geometry import wrap_angle
 
 BEAMS = 32
 AZIMUTHS = 640

@@ -9,10 +9,8 @@ import math
 
 import numpy as np
 
-from bev.geometry.compiled import jit
-
-from .noise import hash_cell, value_noise
-from .parts import (
+from bev.datasets.synthetic.noise import hash_cell, value_noise
+from bev.datasets.synthetic.parts import (
     BODYWORK,
     CABIN,
     CARGO,
@@ -27,9 +25,10 @@ from .parts import (
     STRIPES,
     TYRE,
 )
-from .raycast import BACK, BOTTOM, FRONT, LEFT, RIGHT, ROUND, TOP, Hits, Solids
-from .rays import Rays, world_direction
-from .weather import Light
+from bev.datasets.synthetic.raycast import BACK, BOTTOM, FRONT, LEFT, RIGHT, ROUND, TOP, Hits, Solids
+from bev.datasets.synthetic.rays import Rays, world_direction
+from bev.datasets.synthetic.weather import Light
+from bev.geometry.compiled import jit
 
 _GLASS = (0.018, 0.022, 0.026)
 _WHITE_LAMP = (1.3, 1.25, 1.1)

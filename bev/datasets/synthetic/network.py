@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from .road import STEP, Path, Road, connect, integrate
+from bev.datasets.synthetic.road import STEP, Path, Road, connect, integrate
 
 CELL = 2.0
 """Spacing of the grids of road coordinates, metres; interpolated, a bend of 100 m radius is then right to 5 mm."""

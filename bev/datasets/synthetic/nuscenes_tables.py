@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from .rig import CAMERA_NAMES, LIDAR_NAME
-from .semantics import CATEGORIES
+from bev.datasets.synthetic.rig import CAMERA_NAMES, LIDAR_NAME
+from bev.datasets.synthetic.semantics import CATEGORIES
 
 SCENE_TABLES = (
     "calibrated_sensor",

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bev.datasets.synthetic.lidar import Scan, scan
+from bev.datasets.synthetic.raycast import NOTHING
+from bev.datasets.synthetic.render import CameraRenderer, CameraView, Moment, moment
+from bev.datasets.synthetic.scene import Scene
+from bev.datasets.synthetic.semantics import ground_categories, part_categories
 from bev.geometry import transform_points
-
-from .lidar import Scan, scan
-from .raycast import NOTHING
-from .render import CameraRenderer, CameraView, Moment, moment
-from .scene import Scene
-from .semantics import ground_categories, part_categories
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,19 @@ from bev.datasets.occ3d.classes import FREE, GRID, label_of_category
 from bev.datasets.occ3d.labels import FOLDER, OccupancyLabels, label_path, write_labels
 from bev.datasets.occ3d.visibility import PinholeView, camera_mask
 from bev.datasets.parallel import run_forked
+from bev.datasets.synthetic.lidar import MAX_RANGE, beam_directions, cast_beams
+from bev.datasets.synthetic.nuscenes_tables import token
+from bev.datasets.synthetic.parts import CONE, ELLIPSOID, FRUSTUM, Parts
+from bev.datasets.synthetic.raycast import owner_map
+from bev.datasets.synthetic.render import moment
+from bev.datasets.synthetic.scene import Actor, Scene
+from bev.datasets.synthetic.semantics import CATEGORIES, ground_categories, part_categories
+from bev.datasets.synthetic.shards import finished_shards, read_shard, recipe_digest, scene_of
 from bev.datasets.text_files import TextFileError, read_json, write_json
 from bev.geometry import rotation_z, transform_points
 from bev.geometry.compiled import jit
 from bev.geometry.voxel_rays import passed_voxels
 from bev.geometry.voxels import VoxelGrid
-
-from .lidar import MAX_RANGE, beam_directions, cast_beams
-from .nuscenes_tables import token
-from .parts import CONE, ELLIPSOID, FRUSTUM, Parts
-from .raycast import owner_map
-from .render import moment
-from .scene import Actor, Scene
-from .semantics import CATEGORIES, ground_categories, part_categories
-from .shards import finished_shards, read_shard, recipe_digest, scene_of
 
 SUBSAMPLES = 5
 """Points per voxel along each axis, the faces included."""

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .actors import KINDS
-from .network import Junction, RoadNetwork
-from .road import Path, Road
-from .scene import Actor
-from .traffic import SUBSTEPS, Footprints, drive, sample_times
+from bev.datasets.synthetic.actors import KINDS
+from bev.datasets.synthetic.network import Junction, RoadNetwork
+from bev.datasets.synthetic.road import Path, Road
+from bev.datasets.synthetic.scene import Actor
+from bev.datasets.synthetic.traffic import SUBSTEPS, Footprints, drive, sample_times
 
 RANGE = 65.0
 """Objects that never come this close to ego are not made, metres."""

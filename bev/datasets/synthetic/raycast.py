@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bev.datasets.synthetic.parts import BACKGROUND, ELLIPSOID, FRUSTUM, Parts
 from bev.geometry.compiled import jit
-
-from .parts import BACKGROUND, ELLIPSOID, FRUSTUM, Parts
 
 NOTHING = -1
 """Part index of rays that hit no part (they see the ground or the sky)."""

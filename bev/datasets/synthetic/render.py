@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .film import SUPERSAMPLING, develop
-from .ground import paint_background
-from .materials import paint_surfaces
-from .parts import Parts
-from .raycast import Hits, Solids, cast, owner_map
-from .rays import Rays
-from .rig import Camera
-from .scene import Scene
-from .shadows import Shade
+from bev.datasets.synthetic.film import SUPERSAMPLING, develop
+from bev.datasets.synthetic.ground import paint_background
+from bev.datasets.synthetic.materials import paint_surfaces
+from bev.datasets.synthetic.parts import Parts
+from bev.datasets.synthetic.raycast import Hits, Solids, cast, owner_map
+from bev.datasets.synthetic.rays import Rays
+from bev.datasets.synthetic.rig import Camera
+from bev.datasets.synthetic.scene import Scene
+from bev.datasets.synthetic.shadows import Shade
 
 NEAR = 0.2
 """Nothing closer to a camera than this is drawn, metres."""

@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from .render import CameraRenderer, CameraView, Exposure, moment
-from .rig import Camera
-from .scene import FRAME_INTERVAL, Scene
-from .waymo_rig import RollingCamera
+from bev.datasets.synthetic.render import CameraRenderer, CameraView, Exposure, moment
+from bev.datasets.synthetic.rig import Camera
+from bev.datasets.synthetic.scene import FRAME_INTERVAL, Scene
+from bev.datasets.synthetic.waymo_rig import RollingCamera
 
 STRIPS = 4
 """Of a picture; in the time of one, 11 ms, a car that crosses at 10 m/s moves 0.1 m."""

@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bev.datasets.synthetic.actors import LIFT
+from bev.datasets.synthetic.ground import GroundMap
+from bev.datasets.synthetic.network import RoadNetwork
+from bev.datasets.synthetic.parts import Parts
+from bev.datasets.synthetic.rig import Rig
+from bev.datasets.synthetic.shadows import ShadowMap
+from bev.datasets.synthetic.signals import Signal
+from bev.datasets.synthetic.weather import Weather
 from bev.geometry import wrap_angle
-
-from .actors import LIFT
-from .ground import GroundMap
-from .network import RoadNetwork
-from .parts import Parts
-from .rig import Rig
-from .shadows import ShadowMap
-from .signals import Signal
-from .weather import Weather
 
 FRAME_INTERVAL = 0.5
 """Time between key frames, seconds."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bodies import street
-from .lane_graph import Approach
-from .network import RoadNetwork
-from .parts import Parts
-from .road import Road
-from .signals import LIGHT, SIGN, Signal
-from .traffic import Footprints
+from bev.datasets.synthetic.bodies import street
+from bev.datasets.synthetic.lane_graph import Approach
+from bev.datasets.synthetic.network import RoadNetwork
+from bev.datasets.synthetic.parts import Parts
+from bev.datasets.synthetic.road import Road
+from bev.datasets.synthetic.signals import LIGHT, SIGN, Signal
+from bev.datasets.synthetic.traffic import Footprints
 
 _TO_TRAFFIC = np.pi
 """Lamps and signs face the traffic that comes towards them."""

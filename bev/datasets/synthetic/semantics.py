@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from .network import CELL, RoadNetwork
-from .parts import FOLIAGE, Parts
-from .scene import Scene
+from bev.datasets.synthetic.network import CELL, RoadNetwork
+from bev.datasets.synthetic.parts import FOLIAGE, Parts
+from bev.datasets.synthetic.scene import Scene
 
 CATEGORIES = (
     "noise",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .parts import FACADE, Parts
+from bev.datasets.synthetic.parts import FACADE, Parts
 
 CELL = 0.2
 """Cell size of the rasters, metres."""

@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bev.datasets.synthetic.scene import Scene
+from bev.datasets.synthetic.world import build_scene
 from bev.datasets.text_files import TextFileError, read_json, shorten
 from bev.errors import InputError
-
-from .scene import Scene
-from .world import build_scene
 
 SHARDS = "scenes"
 """Folder in that of the tables with a file per finished scene: its recipe and its rows."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lane_graph import Approach, Lane
-from .network import RoadNetwork
-from .parts import Parts
+from bev.datasets.synthetic.lane_graph import Approach, Lane
+from bev.datasets.synthetic.network import RoadNetwork
+from bev.datasets.synthetic.parts import Parts
 
 LIGHT, SIGN = 1, 2
 """Categories of OpenLane-V2."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .road import Path
-from .scene import FRAME_INTERVAL
+from bev.datasets.synthetic.road import Path
+from bev.datasets.synthetic.scene import FRAME_INTERVAL
 
 SUBSTEPS = 2
 """Time samples per key frame interval."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rig import Camera, Rig, draw_camera, rotation
+from bev.datasets.synthetic.rig import Camera, Rig, draw_camera, rotation
 
 NATIVE_WIDTH = 1920
 READOUT = 0.0444

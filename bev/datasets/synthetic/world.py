@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from bev.datasets.synthetic.ground import ground_map
+from bev.datasets.synthetic.network import REACH, Junction, RoadNetwork, build_network
+from bev.datasets.synthetic.population import Population, populate
+from bev.datasets.synthetic.rig import draw_rig
+from bev.datasets.synthetic.road import Path
+from bev.datasets.synthetic.scene import Scene
+from bev.datasets.synthetic.scenery import build_scenery
+from bev.datasets.synthetic.shadows import static_shadows
+from bev.datasets.synthetic.traffic import SUBSTEPS, drive, sample_times
+from bev.datasets.synthetic.weather import draw_weather
 from bev.errors import InputError
-
-from .ground import ground_map
-from .network import REACH, Junction, RoadNetwork, build_network
-from .population import Population, populate
-from .rig import draw_rig
-from .road import Path
-from .scene import Scene
-from .scenery import build_scenery
-from .shadows import static_shadows
-from .traffic import SUBSTEPS, drive, sample_times
-from .weather import draw_weather
 
 
 def build_scene(name: str, seed: tuple[int, ...], frames: int, image_size: tuple[int, int]) -> Scene:

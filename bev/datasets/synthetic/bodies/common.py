@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import CONE, PLAIN, TYRE, Part
+from bev.datasets.synthetic.parts import CONE, PLAIN, TYRE, Part
 
 Colour = tuple[float, float, float]
 Size = tuple[float, float, float]

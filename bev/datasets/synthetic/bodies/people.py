@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import CLOTH, ELLIPSOID, FRUSTUM, PLAIN, Part
-from .common import (
+from bev.datasets.synthetic.bodies.common import (
     ASPHALT_BLACK,
     DARK_STEEL,
     MARGIN,
@@ -19,6 +18,7 @@ from .common import (
     vivid,
     wheel,
 )
+from bev.datasets.synthetic.parts import CLOTH, ELLIPSOID, FRUSTUM, PLAIN, Part
 
 PHASES = 4
 """Phases of a stride."""

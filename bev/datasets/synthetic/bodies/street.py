@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import CONE, ELLIPSOID, EMISSIVE, FACADE, FOLIAGE, FRUSTUM, PLAIN, STRIPES, Part
-from .common import ASPHALT_BLACK, DARK_STEEL, MARGIN, SIGNAL_ORANGE, STEEL, WHITE, Colour, Size, rgb
+from bev.datasets.synthetic.bodies.common import (
+    ASPHALT_BLACK,
+    DARK_STEEL,
+    MARGIN,
+    SIGNAL_ORANGE,
+    STEEL,
+    WHITE,
+    Colour,
+    Size,
+    rgb,
+)
+from bev.datasets.synthetic.parts import CONE, ELLIPSOID, EMISSIVE, FACADE, FOLIAGE, FRUSTUM, PLAIN, STRIPES, Part
 
 _LAMPS: dict[str, tuple[Colour, Colour]] = {  # lit, dark
     "red": ((3.0, 0.10, 0.06), (0.06, 0.01, 0.01)),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import BODYWORK, CABIN, CARGO, COACH, CONE, FRUSTUM, GLASS, PLAIN, TYRE, Part
-from .common import (
+from bev.datasets.synthetic.bodies.common import (
     ALONG_X,
     ASPHALT_BLACK,
     DARK_STEEL,
@@ -20,6 +19,7 @@ from .common import (
     vivid,
     wheels,
 )
+from bev.datasets.synthetic.parts import BODYWORK, CABIN, CARGO, COACH, CONE, FRUSTUM, GLASS, PLAIN, TYRE, Part
 
 
 def block(
