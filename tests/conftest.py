@@ -11,11 +11,11 @@ import pytest
 from hypothesis import settings
 
 with suppress(ModuleNotFoundError):  # the tests of the operators also run where bev_ops is installed alone
-    import bev  # noqa: F401  (lets mmdet3d import without mmcv's compiled extension)
+    import bev  # lets mmdet3d import without mmcv's compiled extension
 
 TESTS = Path(__file__).parent
-# Where the modules lie that several tests import: tiny_nuscenes, tool_runs, golden, golden_bevformer, tiny_training,
-# sharded_training, small_configs.
+# Where the modules lie that several tests import: attack, tiny_nuscenes, tool_runs, golden, golden_bevformer,
+# tiny_training, sharded_training, small_configs.
 SHARED = (
     ".", "configs", "engine", "goldens", "inference", "models", "models/heads", "models/heads/perspective",
     "models/temporal", "tools",
@@ -31,6 +31,12 @@ settings.load_profile("no deadline")
 def goldens() -> Path:
     """Folder with what the official implementations compute, and `golden.py`, which is importable as `golden`."""
     return TESTS / "goldens"
+
+
+@pytest.fixture(scope="session")
+def registered() -> None:
+    """mmengine's registries know all classes of the framework."""
+    bev.register_all()
 
 
 @pytest.fixture(scope="session")

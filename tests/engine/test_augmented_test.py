@@ -5,16 +5,11 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-import bev
 from bev.engine.augmented_test import augment_test
 from bev.engine.config import ConfigError, load_config
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 def views_of(pipeline: list[dict]) -> list[list[dict]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from attack import Attack
 from mmengine.hooks import EMAHook
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.model import BaseModule, ExponentialMovingAverage, MMDistributedDataParallel
@@ -188,16 +189,6 @@ def test_pretrained_weights_by_config(weights: dict[str, torch.Tensor], tmp_path
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Leave the terminal alone."""
-
-
-class Attack:
-    """Pickles itself as a call."""
-
-    def __init__(self, function: object, *arguments: object) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple:
-        return self.call
 
 
 class Experiment:

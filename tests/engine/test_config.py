@@ -5,16 +5,11 @@ from pathlib import Path
 
 import pytest
 
-import bev
 from bev.engine.config import ConfigError, find_registered, load_config
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_synthetic.py"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered():
-    bev.register_all()
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)

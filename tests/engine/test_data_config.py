@@ -5,16 +5,11 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-import bev
 from bev.engine.config import load_config
 from bev.engine.data_config import evaluated_dataset, set_data_root
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered():
-    bev.register_all()
 
 
 def test_a_data_root_for_all_parts():

@@ -3,18 +3,13 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-import bev
 from bev.engine.config import ConfigError
 from bev.engine.image_model_size import SAMPLE_COST, input_size, measure_image_model
 
+pytestmark = pytest.mark.usefixtures("registered")
 # One block per stage; 16, 32, 64, 128 channels on maps of 16, 8, 4 and 2 pixels square at 64 x 64.
 BACKBONE = dict(type="InternImage", variant="t", channels=16, depths=(1, 1, 1, 1), groups=(2, 4, 8, 16))
 CLASSES, SIDES, CHANNELS = 5, (16, 8, 4, 2), (16, 32, 64, 128)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 def classifier(**settings: object) -> Config:

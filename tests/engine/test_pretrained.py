@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from attack import Attack
 from golden import fill
 from safetensors.torch import load_file, save_file
 
@@ -71,19 +72,9 @@ def test_safetensors_load_like_any_checkpoint(folder: Path) -> None:
     assert torch.equal(model.head.weight, filled(num_classes=3).head.weight)
 
 
-class Attack:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
-
-
 def test_a_pickle_in_disguise_is_refused_and_not_run(folder: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    torch.save({"model.head.weight": Attack(trace)}, folder / "model.safetensors")
+    torch.save({"model.head.weight": Attack(os.mkdir, str(trace))}, folder / "model.safetensors")
     for read in (lambda: load_pretrained(folder), lambda: safe_load(folder / "model.safetensors")):
         with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged, or no safetensors file"):
             read()

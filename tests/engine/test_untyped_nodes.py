@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-import bev
 from bev.engine.config import ConfigError, load_config
 from bev.engine.untyped_nodes import extra_keys
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIGS = Path(__file__).parents[2] / "configs"
 NANO = CONFIGS / "bevformerv2_internimage_nano_synthetic.py"
 PARAMWISE = "optim_wrapper.paramwise_cfg"
@@ -35,11 +35,6 @@ REFUSED = {
     f"{PARAMWISE}.norm_decay": "did you mean norm_decay_mult",
     f"{PARAMWISE}.custom_keys.encoder.lr_mul": "did you mean lr_mult",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 @pytest.mark.parametrize("key", ACCEPTED)

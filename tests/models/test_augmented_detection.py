@@ -13,10 +13,10 @@ from mmengine.registry import TRANSFORMS
 from mmengine.structures import InstanceData
 from torch import nn
 
-import bev
 from bev.datasets.collate import collate_clips
 from bev.models.augmented_detection import AugmentedDetection
 
+pytestmark = pytest.mark.usefixtures("registered")
 HEIGHT, WIDTH = 160, 240
 CAMERAS = {"FRONT_LEFT": 0.6, "FRONT_RIGHT": -0.45}  # yaw of each
 CARS = ((6.0, 4.0, 0.3), (8.0, -3.0, -0.8))  # x, y, yaw
@@ -91,11 +91,6 @@ class DotReader(BaseModel):
         v = (weights.sum(1) * (torch.arange(plane.shape[0]) + 0.5)).sum() / weights.sum()
         place = torch.linalg.solve(pix_T_bev[:3, [0, 1, 3]], torch.stack([u, v, torch.ones_like(u)]))
         return place[:2] / place[2]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 def detect(transforms: list[list[dict]], **options: Any) -> list[Det3DDataSample]:

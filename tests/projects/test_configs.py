@@ -12,18 +12,13 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, TRANSFORMS
 
-import bev
 from bev.engine.config import find_registered, load_config, scope, scope_of
 from bev.engine.size_report import published
 
+pytestmark = pytest.mark.usefixtures("registered")
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(ROOT.glob("projects/*/configs/*.py"))
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 @pytest.fixture(scope="module", params=CONFIGS, ids=lambda path: f"{path.parents[1].name}-{path.stem}")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+from attack import Attack
 
 TOOL = Path(__file__).parents[2] / "tools" / "convert_checkpoint.py"
 
@@ -43,19 +44,9 @@ def test_a_file_of_another_model_ends_with_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out.pth").exists()
 
 
-class Attack:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
-
-
 def test_a_hostile_internimage_file_is_refused_and_not_run(tmp_path: Path) -> None:
     weights = {"backbone.patch_embed.conv1.weight": torch.ones(1)}
-    torch.save({"state_dict": weights, "meta": Attack(tmp_path / "trace")}, tmp_path / "hostile.pth")
+    torch.save({"state_dict": weights, "meta": Attack(os.mkdir, str(tmp_path / "trace"))}, tmp_path / "hostile.pth")
     result = run("internimage", tmp_path / "hostile.pth", tmp_path / "out.pth")
     assert result.returncode == 1
     assert "not on the list of safe types" in result.stderr and "Traceback" not in result.stderr

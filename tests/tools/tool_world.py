@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from attack import Attack
 from small_models import checkpoint_of, small_config
 from tiny_nuscenes import write_occupancy, write_pictures, write_tables
 from tiny_openlane import write_collections, write_openlane
@@ -131,23 +132,16 @@ def _write_pictures(root: Path) -> None:
     (root / "calibration.json").write_text(json.dumps(content))
 
 
-class Attack:
-    """Makes a folder in the working directory when it is unpickled."""
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (MARKER,)
-
-
 def hostile(name: str) -> bytes:
     """A file that would run code if it were unpickled freely, in the format that the name's ending stands for."""
-    packed = io.BytesIO()
+    packed, attack = io.BytesIO(), Attack(os.mkdir, MARKER)
     if name.endswith(".pth"):
-        torch.save({"state_dict": Attack(), "meta": Attack()}, packed)
+        torch.save({"state_dict": attack, "meta": attack}, packed)
     elif name.endswith(".npz"):
         names = ("arr_0", "semantics", "mask_lidar", "mask_camera", "stamp", "offsets", "lengths")
-        np.savez(packed, **{name: np.array([Attack()], dtype=object) for name in names})
+        np.savez(packed, **{name: np.array([attack], dtype=object) for name in names})
     else:
-        pickle.dump({"metainfo": {"dataset": "nuscenes"}, "data_list": [Attack()], "results": Attack()}, packed)
+        pickle.dump({"metainfo": {"dataset": "nuscenes"}, "data_list": [attack], "results": attack}, packed)
     return packed.getvalue()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attack import Attack
 
 from bev.datasets.openlane_v2 import submission as module
 from bev.datasets.openlane_v2.annotations import AnnotationError
@@ -208,15 +209,10 @@ def test_too_large_a_file_is_told(
     assert "float16" in told[0]
 
 
-class _Attack:
-    def __reduce__(self) -> tuple:
-        return os.mkdir, ("attacked",)
-
-
 def test_files_that_run_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "bad.pkl"
-    path.write_bytes(pickle.dumps({"results": _Attack()}))
+    path.write_bytes(pickle.dumps({"results": Attack(os.mkdir, "attacked")}))
     with pytest.raises(SubmissionError, match=r"not a readable file of predictions .*mkdir"):
         read_submission(path)
     assert not Path("attacked").exists()

@@ -11,12 +11,12 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import nn
 
-import bev
 from bev.engine.checkpoint import load_weights
 from bev.engine.config import load_config, scope
 from bev.engine.official import convert_official, export_official
 from bev.engine.official.conversion import ConversionError
 
+pytestmark = pytest.mark.usefixtures("registered")
 ROOT = Path(__file__).parents[3]
 CLASSIFIERS = ROOT / "projects" / "classification" / "configs"
 PUBLISHED = {"t": "1k_224", "s": "1k_224", "b": "1k_224", "l": "22kto1k_384", "xl": "22kto1k_384"}
@@ -28,11 +28,6 @@ SAMPLING = [f"{part}.{leaf}" for part in ("sampling_offsets", "attention_weights
             for leaf in ("weight", "bias")]  # fmt: skip
 MULTIHEAD = ["attn.in_proj_weight", "attn.in_proj_bias", "attn.out_proj.weight", "attn.out_proj.bias"]
 FFN_NAMES = [f"layers.{layer}.{leaf}" for layer in ("0.0", "1") for leaf in ("weight", "bias")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 def build(model: dict, package: str) -> nn.Module:

@@ -13,16 +13,11 @@ from mmengine.registry import HOOKS, PARAM_SCHEDULERS
 from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
 
-import bev
 from bev.engine.config import load_config
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIG = Path(__file__).parents[3] / "projects" / "classification" / "configs" / "internimage_t_1k_224.py"
 STEPS = 10  # of an epoch
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 class Toy(BaseModel):

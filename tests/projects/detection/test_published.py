@@ -10,20 +10,15 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 
-import bev
 from bev.engine.config import load_config, scope
 from bev.engine.image_model_size import measure_image_model
 from bev.engine.size_report import published
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIGS = Path(__file__).parents[3] / "projects" / "detection" / "configs"
 TWO_STAGES = sorted(CONFIGS.glob("*mask_rcnn_internimage_*_1x_coco.py"))
 TRANSFORMERS = sorted(CONFIGS.glob("dino_*.py"))
 ROUNDED = {"dino_cb_internimage_g_objects365_coco": 0.03, "dino_internimage_h_objects365_coco": 0.03}  # to 6 and 1.1 B
-
-
-@pytest.fixture(autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 def build(path: Path) -> tuple:

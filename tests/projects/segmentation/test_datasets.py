@@ -11,10 +11,10 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmseg.datasets import CityscapesDataset, MapillaryDataset_v1
 
-import bev
 from bev.engine.config import load_config, scope
 from bev.engine.data_config import set_data_root
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIGS = Path(__file__).parents[3] / "projects" / "segmentation" / "configs"
 SIZE = (48, 96)  # height and width of the made pictures, in the proportions of Cityscapes
 CITY, CITY_LABELS = "leftImg8bit.png", "gtFine_labelTrainIds.png"
@@ -52,11 +52,6 @@ CASES = {
         [("image", "label40")], ("a.png", "a.png"), ("train.txt", "test.txt"), 7, 6,
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 def write(path: Path, content: np.ndarray | str) -> None:

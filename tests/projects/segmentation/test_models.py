@@ -13,7 +13,6 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
 
-import bev
 from bev.engine.checkpoint import convert_official, export_official
 from bev.engine.config import load_config, scope
 from bev.engine.image_model_size import SamplingCount, measure_image_model
@@ -21,6 +20,7 @@ from bev.engine.model_size import count, on_cpu
 from bev.engine.runner import fit_to_cpu
 from bev.engine.size_report import published
 
+pytestmark = pytest.mark.usefixtures("registered")
 CONFIGS = Path(__file__).parents[3] / "projects" / "segmentation" / "configs"
 PUBLISHED = sorted(path for path in CONFIGS.glob("*.py") if "nano" not in path.stem and "_g_" not in path.stem)
 # The authors give two figures for one and the same model; the other one, which is ours, stands beside COCO-Stuff 164K
@@ -41,11 +41,6 @@ TINY = {
     "model.decode_head.transformer_decoder.num_layers": 2,
     "model.data_preprocessor.size": (64, 64),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    bev.register_all()
 
 
 def without_memory(config: Config) -> nn.Module:
