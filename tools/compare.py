@@ -44,7 +44,7 @@ def run(config: Path, seed: int, options: argparse.Namespace) -> dict[str, float
     A folder of results without a note of their options gets one once the results have proved to be whole.
 
     Raises:
-        InputError: If the folder's results come from other options.
+        InputError: If the folder's results come from other options, or from another evaluation than nuScenes'.
         SystemExit: If a tool fails; its own message stands above.
     """
     folder = options.work_dir / config.stem / f"seed{seed}"
@@ -77,7 +77,7 @@ def run(config: Path, seed: int, options: argparse.Namespace) -> dict[str, float
     metrics = {key.removeprefix("nuscenes/"): value for key, value in read_metrics(result).items()}
     missing = [metric for metric in METRICS if metric not in metrics]
     if missing:
-        sys.exit(f"error: {result}: no {', '.join(missing)}: only evaluations by nuScenes' metrics are compared")
+        raise InputError(f"{result}: no {', '.join(missing)}: only evaluations by nuScenes' metrics are compared")
     if adopted:
         note(folder, made_with)
     return metrics

@@ -2,11 +2,11 @@
 """Evaluates files of predictions in a data set's official format.
 
 tools/evaluate.py nuscenes --results results_nusc.json --root data/nuscenes --version v1.0-trainval --split val
-tools/evaluate.py waymo --predictions predictions.bin --ground-truth ground_truths.bin
-tools/evaluate.py occupancy --root data/nuscenes --index data/nuscenes/nuscenes_infos_val.pkl --predictions DIR
+tools/evaluate.py waymo --results predictions.bin --ground-truth ground_truths.bin
+tools/evaluate.py occupancy --root data/nuscenes --index data/nuscenes/nuscenes_infos_val.pkl --results DIR
 tools/evaluate.py occupancy --root ROOT --index VAL_INDEX --most-frequent TRAIN_INDEX
 tools/evaluate.py occupancy-labels --labels generated/gts --truth data/synthetic/gts
-tools/evaluate.py openlane_v2 --predictions lanes.pkl --index data/openlane_v2/openlane_v2_A_infos_val.pkl
+tools/evaluate.py openlane_v2 --results lanes.pkl --index data/openlane_v2/openlane_v2_A_infos_val.pkl
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bev.datasets.text_files import write_json
-from bev.engine.cli import run_main
+from bev.engine.cli import add_results, run_main
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,7 +34,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _add_nuscenes(datasets: argparse._SubParsersAction) -> None:
     nuscenes = datasets.add_parser("nuscenes", help="nuScenes detection: NDS and its parts, by the devkit")
-    nuscenes.add_argument("--results", required=True, metavar="FILE", help="results_nusc.json of a test, or any other")
+    add_results(nuscenes, "FILE", "results_nusc.json of a test, or any other", required=True)
     nuscenes.add_argument("--root", required=True, help="data root; the tables with annotations are read")
     nuscenes.add_argument("--version", required=True, help="v1.0-trainval, v1.0-mini or another tables' folder")
     nuscenes.add_argument("--split", required=True, help="val, mini_val or a custom split")
@@ -46,7 +46,7 @@ def _add_nuscenes(datasets: argparse._SubParsersAction) -> None:
 
 def _add_waymo(datasets: argparse._SubParsersAction) -> None:
     waymo = datasets.add_parser("waymo", help="Waymo Open Dataset: LET-3D-AP of the camera-only challenge, or 3D AP")
-    waymo.add_argument("--predictions", required=True, nargs="+", metavar="FILE", help="binary Objects messages")
+    add_results(waymo, "FILE", "binary Objects messages", required=True, nargs="+")
     waymo.add_argument("--ground-truth", required=True, nargs="+", metavar="FILE", help="binary Objects messages")
     waymo.add_argument(
         "--metric",
@@ -67,7 +67,7 @@ def _add_occupancy(datasets: argparse._SubParsersAction) -> None:
     occupancy.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     occupancy.add_argument("--index", required=True, metavar="FILE", help="index of the samples to evaluate")
     source = occupancy.add_mutually_exclusive_group(required=True)
-    source.add_argument("--predictions", metavar="DIR", help="TOKEN.npz files, as tools/test.py writes them")
+    add_results(source, "DIR", "TOKEN.npz files, as tools/test.py writes them")
     source.add_argument(
         "--most-frequent",
         metavar="FILE",
@@ -85,7 +85,7 @@ def _add_occupancy(datasets: argparse._SubParsersAction) -> None:
 
 def _add_lanes(datasets: argparse._SubParsersAction) -> None:
     lanes = datasets.add_parser("openlane_v2", help="OpenLane-V2: OLS of centrelines and their topology")
-    lanes.add_argument("--predictions", required=True, metavar="FILE", help="lanes.pkl of a test, or a submission")
+    add_results(lanes, "FILE", "lanes.pkl of a test, or a submission", required=True)
     lanes.add_argument("--index", required=True, metavar="FILE", help="index with the annotations to judge by")
     lanes.add_argument("--version", choices=("v1.0", "v1.1"), default="v1.1", help="of the metric (%(default)s)")
     lanes.add_argument(
@@ -127,7 +127,7 @@ def evaluate_waymo(options: argparse.Namespace) -> None:
     if options.config:
         config = MetricConfig.from_file(options.config)
     frames = FrameCodes()
-    parts = [prediction_arrays(read_objects(path).objects, frames, path) for path in options.predictions]
+    parts = [prediction_arrays(read_objects(path).objects, frames, path) for path in options.results]
     predictions = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     sources = [(path, read_objects(path).objects) for path in options.ground_truth]
     truths = ground_truth_arrays(sources, frames, options.metric)
@@ -175,7 +175,7 @@ def evaluate_occupancy(options: argparse.Namespace) -> None:
         constant = most_frequent_labels(learned, options.camera_only)
     origins, counts = ray_origins(records), OccupancyCounts()
     for token, path in tqdm(files.items(), desc="samples"):
-        prediction = read_prediction(options.predictions, token) if constant is None else constant
+        prediction = read_prediction(options.results, token) if constant is None else constant
         counts += count_sample(prediction, read_labels(path), origins[token])
     print(counts.table())
     summary = counts.summary()
@@ -211,7 +211,7 @@ def evaluate_lanes(options: argparse.Namespace) -> None:
     from bev.evaluation.openlane.geometric import SCALE, with_geometric_topology
     from bev.evaluation.openlane_ols import evaluate
 
-    truths, predictions = read_frames(options.index, options.predictions)
+    truths, predictions = read_frames(options.index, options.results)
     columns = {"predicted": evaluate(truths, predictions, options.version)}
     scales = options.geometric_topology
     for scale in [] if scales is None else scales or [SCALE]:

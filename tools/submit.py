@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bev.engine.cli import run_main
+from bev.engine.cli import add_results, run_main
 
 LANE_METADATA = {
     "method": "method",
@@ -30,13 +30,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Validate predictions and pack them for a challenge server.")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
     nuscenes = datasets.add_parser("nuscenes", help="nuScenes detection")
-    nuscenes.add_argument(
-        "--results",
-        "--predictions",
-        required=True,
-        metavar="FILE",
-        help="results_nusc.json, as tools/test.py writes it",
-    )
+    add_results(nuscenes, "FILE", "results_nusc.json, as tools/test.py writes it", required=True)
     nuscenes.add_argument("--root", required=True, help="data root; only two small tables are read, no annotations")
     nuscenes.add_argument("--version", required=True, help="v1.0-test, v1.0-trainval or another tables' folder")
     nuscenes.add_argument("--split", required=True, help="test, val, mini_val or a custom split")
@@ -48,12 +42,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         )
     nuscenes.set_defaults(run=submit_nuscenes)
     occupancy = datasets.add_parser("occupancy", help="CVPR 2023 occupancy challenge (Occ3D-nuScenes)")
-    occupancy.add_argument("--results", required=True, metavar="DIR", help="TOKEN.npz files, as tools/test.py writes")
+    add_results(occupancy, "DIR", "TOKEN.npz files, as tools/test.py writes", required=True)
     occupancy.add_argument("--index", required=True, metavar="FILE", help="index of the split's samples")
     occupancy.add_argument("--out", required=True, metavar="FILE", help="the zip file")
     occupancy.set_defaults(run=submit_occupancy)
     lanes = datasets.add_parser("openlane_v2", help="OpenLane-V2 lane topology: centrelines, or lane segments of 2024")
-    lanes.add_argument("--results", required=True, metavar="FILE", help="pickle of predictions by token")
+    add_results(lanes, "FILE", "pickle of predictions by token", required=True)
     lanes.add_argument("--out", required=True, metavar="FILE", help="the submission, a pickle")
     lanes.add_argument("--frames", metavar="FILE", help="data_dict_subset_*.json of the devkit, to check completeness")
     lanes.add_argument("--split", default="test", help="of --frames")
@@ -64,7 +58,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         lanes.add_argument(f"--{option}", metavar="TEXT", help=f"[{key}]")
     lanes.set_defaults(run=submit_lanes)
     waymo = datasets.add_parser("waymo", help="Waymo camera-only 3D detection challenge")
-    waymo.add_argument("--results", required=True, nargs="+", metavar="FILE", help="binary Objects messages")
+    add_results(waymo, "FILE", "binary Objects messages", required=True, nargs="+")
     waymo.add_argument("--metadata", required=True, metavar="FILE", help="the method's description (YAML)")
     waymo.add_argument("--segments", metavar="FILE", help="names of the split's segments, one a line, to compare with")
     waymo.add_argument("--shards", type=int, default=4, help="messages in the archive")

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,7 +136,7 @@ def draw_occupancy(args: argparse.Namespace) -> None:
     from bev.visualization.occupancy import OccupancyPainter
 
     if args.no_truth and (not args.results or args.mask):
-        sys.exit("error: --no-truth leaves nothing to draw without --results, and has no --mask")
+        raise InputError("--no-truth leaves nothing to draw without --results, and has no --mask")
     painter = OccupancyPainter(args.index, args.root, args.results, not args.no_truth, args.mask, args.threads)
     draw_samples(args, painter, args.width, args.width)
 
@@ -206,7 +205,7 @@ def chosen_samples(args: argparse.Namespace, painter: SamplePainter, usable: Seq
     numbers = {painter.token_of(number): number for number in range(len(painter))}
     missing = [token for token in args.tokens if token not in numbers]
     if missing:
-        sys.exit(f"error: {args.index}: no sample {missing[0]}; --tokens takes sample tokens of this index")
+        raise InputError(f"{args.index}: no sample {missing[0]}; --tokens takes sample tokens of this index")
     drawable = set(usable)
     return [numbers[token] for token in args.tokens if numbers[token] in drawable]
 

@@ -55,6 +55,18 @@ def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
+def add_results(parser: argparse._ActionsContainer, metavar: str, contents: str, **options: Any) -> None:
+    """Add the predictions that a tool reads, `results`, which are called so on every command line.
+
+    Args:
+        parser: A parser, or a group of one.
+        metavar: FILE or DIR.
+        contents: What is in there, for the help.
+        **options: Of `add_argument`.
+    """
+    parser.add_argument("--results", "--predictions", metavar=metavar, help=contents, **options)
+
+
 def load_experiment(args: argparse.Namespace) -> Config:
     """Read the config that the arguments name, with overrides, data root and work dir.
 

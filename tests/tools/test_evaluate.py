@@ -50,7 +50,7 @@ def evaluate(*arguments: str) -> None:
 
 def test_the_challenge_metrics(files: dict, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "values.json"
-    predictions = ("--predictions", files["p0"], files["p1"])
+    predictions = ("--results", files["p0"], files["p1"])
     evaluate(*predictions, "--ground-truth", files["g"], "--workers", "2", "--out", str(out))
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "4 frames, 80 predictions, 35 ground truths"
@@ -139,8 +139,10 @@ def occupancy(tmp_path: Path) -> Path:
 def test_occupancy_of_files_and_of_the_most_frequent_classes(occupancy: Path, capsys: pytest.CaptureFixture) -> None:
     data = ["occupancy", "--root", str(occupancy), "--index", str(occupancy / "val.pkl")]
     main = runpy.run_path(str(TOOL))["main"]
-    main([*data, "--predictions", str(occupancy / "out"), "--out", str(occupancy / "values.json")])
+    main([*data, "--results", str(occupancy / "out"), "--out", str(occupancy / "values.json")])
     values = json.loads((occupancy / "values.json").read_text())
+    main([*data, "--predictions", str(occupancy / "out"), "--out", str(occupancy / "again.json")])
+    assert json.loads((occupancy / "again.json").read_text()) == values
     assert values["IoU_camera/driveable_surface"] == pytest.approx(1 - 1 / 200**2)
     assert values["mIoU_camera"] == pytest.approx((1 - 1 / 200**2) / 2)  # a car where there is none
     assert "RayIoU" in capsys.readouterr().out
@@ -175,7 +177,7 @@ def test_predicted_and_geometric_topology_side_by_side(
     lanes: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     main, out = runpy.run_path(str(TOOL))["main"], tmp_path / "scores.json"
-    given = ["openlane_v2", "--index", lanes[0], "--predictions", lanes[1]]
+    given = ["openlane_v2", "--index", lanes[0], "--results", lanes[1]]
     main([*given, "--geometric-topology", "--out", str(out)])
     scores = json.loads(out.read_text())
     assert list(scores) == ["predicted", "geometric 2 m"]

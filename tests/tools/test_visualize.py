@@ -120,9 +120,8 @@ def test_a_missing_and_a_misshapen_prediction(draw: Callable, root: Path, tmp_pa
     [(["--tokens", "nobody"], "no sample nobody"), (["--no-truth"], "--no-truth leaves nothing to draw")],
 )
 def test_unusable_arguments(draw: Callable, tmp_path: Path, arguments: list[str], message: str) -> None:
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(InputError, match=message):
         draw("occupancy", "--out", tmp_path, *arguments)
-    assert message in str(caught.value)
 
 
 def test_what_is_missing_is_one_line(root: Path, tmp_path: Path) -> None:
