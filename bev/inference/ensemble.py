@@ -120,7 +120,8 @@ def ensemble_waymo(messages: Sequence[Any], options: EnsembleOptions, names: Seq
 
     Raises:
         ObjectsFileError: An object has no type.
-        EnsembleError: Options that don't fit, or predictions for single cameras.
+        EnsembleError: Options that don't fit, predictions for single cameras, or an object without a segment, with a
+            box that is not finite, or a score outside of [0, 1].
     """
     fusion = options.fusion(len(messages), list(TYPES))
     codes = FrameCodes()
@@ -129,6 +130,8 @@ def ensemble_waymo(messages: Sequence[Any], options: EnsembleOptions, names: Seq
         raise EnsembleError(
             "objects with a camera_name are those of single images; the camera-only challenge leaves it unset"
         )
+    for part, name in zip(parts, names, strict=True):
+        _check_predictions(part, codes, name)
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in ("box", "type", "score", "frame")}
     arrays["source"] = np.repeat(np.arange(len(parts)), [len(part["type"]) for part in parts])
     arrays = {key: values[arrays["score"] >= options.min_score] for key, values in arrays.items()}
@@ -149,6 +152,21 @@ def ensemble_waymo(messages: Sequence[Any], options: EnsembleOptions, names: Seq
         [segment for segment, _, _ in places],
         [time for _, _, time in places],
     )
+
+
+def _check_predictions(part: Mapping[str, np.ndarray], codes: FrameCodes, name: str) -> None:
+    """Refuse what fusion would drop or spread without a word."""
+    named = np.array([bool(segment) for segment, _, _ in codes.keys], dtype=bool)
+    with np.errstate(invalid="ignore"):
+        sound = np.isfinite(part["box"]).all(axis=1) & (part["score"] >= 0) & (part["score"] <= 1)
+    sound &= named[part["frame"]]
+    if not sound.all():
+        number = int(np.argmin(sound))
+        segment, _, time = codes.keys[part["frame"][number]]
+        raise EnsembleError(
+            f"{name}: object {number} (segment {segment!r}, {time} us) needs a segment, a finite box and a score in "
+            f"[0, 1], but has the box {part['box'][number].tolist()} and the score {part['score'][number]:g}"
+        )
 
 
 def _nuscenes_records(fused: FusedBoxes, records: Sequence[Mapping], token: str) -> list[dict]:

@@ -9,7 +9,8 @@ import numpy as np
 from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
 from bev.datasets.openlane_v2.labels import LaneLabels
 from bev.datasets.openlane_v2.submission import identifier_of, predictions_by_frame, read_submission
-from bev.datasets.submission_errors import SubmissionError
+from bev.datasets.openlane_v2.submission_check import CENTERLINES, frame_problems
+from bev.datasets.submission_errors import SubmissionError, refuse
 from bev.errors import InputError
 from bev.visualization.lanes import draw_lanes
 from bev.visualization.painter import SamplePainter
@@ -45,7 +46,7 @@ class OpenLanePainter(SamplePainter):
 
         Raises:
             InputError: It has no annotation, and there are no predictions.
-            SubmissionError: There is no prediction for it.
+            SubmissionError: There is no prediction for it, or one that makes no sense.
             ImageReadError: An image can't be read.
         """
         clip, images, projections = self._load(number)
@@ -63,6 +64,7 @@ class OpenLanePainter(SamplePainter):
         found = (self._results or {}).get(identifier_of(token))
         if found is None:
             raise SubmissionError(f"frame {token}: there is no prediction of it")
+        refuse(frame_problems({"predictions": found}, CENTERLINES), f"frame {token}: its prediction can't be drawn")
         lanes, elements = found["lane_centerline"], found["traffic_element"]
         kept = np.array([lane["confidence"] >= self._score for lane in lanes], dtype=bool)
         shown = np.array([element["confidence"] >= self._score for element in elements], dtype=bool)

@@ -107,3 +107,14 @@ def test_objects_of_single_cameras_are_refused() -> None:
     message.objects[0].camera_name = 1
     with pytest.raises(EnsembleError, match="single images"):
         ensemble_waymo([message], EnsembleOptions(), "x")
+
+
+@pytest.mark.parametrize("wrong", [{"score": 5.0}, {"score": np.nan}, {"centre": np.inf}, {"segment": ""}])
+def test_waymo_objects_that_make_no_sense_are_named(wrong: dict) -> None:
+    box = np.ones((2, 7))
+    box[1, 0] = wrong.get("centre", 1.0)
+    scores = np.array([0.5, wrong.get("score", 0.5)])
+    arrays = {"box": box, "type": np.ones(2), "score": scores}
+    message = objects_from_arrays(arrays, ["a", wrong.get("segment", "a")], [1, 2])
+    with pytest.raises(EnsembleError, match=r"^y: object 1 .* needs a segment, a finite box and a score in \[0, 1\]"):
+        ensemble_waymo([message], EnsembleOptions(), "y")

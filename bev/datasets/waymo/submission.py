@@ -12,7 +12,7 @@ import math
 import os
 import tarfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +141,12 @@ def write_submission(
     if weak and not kept and not problems:
         problems.append(f"none of {weak} objects scores at least {MIN_SCORE}, which the server asks for")
     refuse([*problems, *_segment_problems(found, segments)], "the predictions: not a valid Waymo submission")
+    _pack(parts, archive)
+    return weak
+
+
+def _pack(parts: Sequence[Any], archive: str | os.PathLike) -> None:
+    """Write messages as the shards of an archive, the same bytes for the same messages."""
     with (
         atomic_write(archive) as file,
         gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
@@ -148,10 +154,9 @@ def write_submission(
     ):
         for number, part in enumerate(parts):
             data = part.SerializeToString(deterministic=True)
-            member = tarfile.TarInfo(f"submission-{number:05d}-of-{shards:05d}")
+            member = tarfile.TarInfo(f"submission-{number:05d}-of-{len(parts):05d}")
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    return weak
 
 
 def validate_archive(archive: str | os.PathLike, segments: Collection[str] | None = None) -> SubmissionSummary:

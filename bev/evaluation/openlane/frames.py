@@ -49,15 +49,17 @@ def each_frame(
             `results`; None for none.
 
     Raises:
-        OpenLaneFormatError: A frame has no prediction.
+        OpenLaneFormatError: A frame has no prediction, or None for one.
     """
     if predictions is not None:
         predictions = predictions.get("results", predictions)
     for token, frame in ground_truth.items():
         if predictions is not None and token not in predictions:
             raise OpenLaneFormatError(f"frame {token}: there is no prediction; predict every annotated frame")
-        prediction = None if predictions is None else predictions[token]
-        yield token, inner(frame, "annotation"), inner(prediction)
+        prediction = None if predictions is None else inner(predictions[token])
+        if predictions is not None and prediction is None:
+            raise OpenLaneFormatError(f"prediction of frame {token}: expected a dictionary, found None")
+        yield token, inner(frame, "annotation"), prediction
 
 
 class FrameReader:
@@ -135,8 +137,17 @@ class FrameReader:
         raise self._error(kind, wrong, f"{key!r} must be a number")
 
     def confidences(self, kind: str) -> np.ndarray:
-        """(P,) confidences of predictions; (G,) ones for the ground truth."""
-        return np.ones(len(self.instances(kind))) if self.is_truth else self.numbers(kind, "confidence")
+        """(P,) confidences of predictions; (G,) ones for the ground truth.
+
+        Raises:
+            OpenLaneFormatError: One is missing or not a number.
+        """
+        if self.is_truth:
+            return np.ones(len(self.instances(kind)))
+        confidences = self.numbers(kind, "confidence")
+        if np.isnan(confidences).any():
+            raise self._error(kind, int(np.argmax(np.isnan(confidences))), "'confidence' must be a number, not NaN")
+        return confidences
 
     def adjacency(self, key: str, rows: int, columns: int) -> np.ndarray:
         """An adjacency matrix (rows, columns) float64.

@@ -127,19 +127,13 @@ class BEVFormerEncoder(nn.Module):
         self.level_embeds = nn.Parameter(torch.empty(num_levels, embed_dims))
         self.camera_embeds = nn.Parameter(torch.empty(num_cameras, embed_dims))
         self._init_embeddings(embedding_std, embedding_std if view_std is None else view_std, query_init)
+        spatial_options = (
+            num_levels, num_points_spatial, num_pillar_points, dropout, initial_step, height_focus,
+        )  # fmt: skip
         self.layers = nn.ModuleList(
             BEVFormerLayer(
                 TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout, value_projections),
-                SpatialCrossAttention(
-                    embed_dims,
-                    num_heads,
-                    num_levels,
-                    num_points_spatial,
-                    num_pillar_points,
-                    dropout,
-                    initial_step,
-                    height_focus,
-                ),
+                SpatialCrossAttention(embed_dims, num_heads, *spatial_options),
                 FeedForward(embed_dims, feedforward_channels, dropout),
             )
             for _ in range(num_layers)

@@ -75,3 +75,16 @@ def test_nesting_of_annotations_and_predictions() -> None:
 def test_what_is_no_matrix_is_named() -> None:
     with pytest.raises(OpenLaneFormatError, match="'topology_lclc' is no matrix"):
         FrameReader({"topology_lclc": [["a"]]}, "frame 1", True).adjacency("topology_lclc", 1, 1)
+
+
+def test_a_prediction_that_is_none_is_not_the_truth() -> None:
+    assert [frame[2] for frame in each_frame({"a": {}}, None)] == [None]
+    for nothing in (None, {"predictions": None}):
+        with pytest.raises(OpenLaneFormatError, match="prediction of frame a: expected a dictionary, found None"):
+            list(each_frame({"a": {}}, {"a": nothing}))
+
+
+def test_a_confidence_that_is_no_number_is_named() -> None:
+    reader = FrameReader({"lane": [{"confidence": 0.5}, {"confidence": float("nan")}]}, "t", is_truth=False)
+    with pytest.raises(OpenLaneFormatError, match="frame t: lane 1: 'confidence' must be a number, not NaN"):
+        reader.confidences("lane")
