@@ -91,7 +91,7 @@ def title_strip(
         possible: All names that further pictures of the same video may have, for which narrow ones keep room; None for
             no others.
     """
-    if width < NARROW and entries | (possible or {}):
+    if width < NARROW and (entries or possible):
         names = legend(width, entries)
         room = np.full(legend(width, possible or entries).shape, BACKGROUND, np.uint8)
         room[: len(names)] = names[: len(room)]
