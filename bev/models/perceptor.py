@@ -309,6 +309,8 @@ class BEVPerceptor(BaseModel):
 
     def _history(self, clip: CameraClip) -> list[int]:
         """Frames other than the current one that at least one sample has."""
+        if clip.num_frames == 1:  # without asking the device
+            return []
         present = clip.frame_mask.any(0).tolist()
         return [t for t, exists in enumerate(present) if exists and t != clip.current]
 
