@@ -78,7 +78,32 @@ def test_msda_tensors(backend):
         backend.ms_deform_attn(value, [(3, 4)], locations, weights[..., :1])
 
 
-@pytest.mark.skipif(backends()["dcnv3"]["cpu"] != "compiled", reason="the operators are not compiled")
+COMPILED = pytest.mark.skipif(backends()["dcnv3"]["cpu"] != "compiled", reason="the operators are not compiled")
+
+
+@COMPILED
+def test_sizes_whose_products_overflow_are_refused():
+    """In 64 bits these levels sum to 6 pixels, and these windows have no points."""
+    most = 2**31 - 1
+    shapes = torch.tensor([(9, 1908874354), *[(most, most)] * 4])
+    assert shapes.prod(1).sum() == 6
+    value, locations, weights = torch.ones(1, 6, 1, 4), torch.ones(1, 8, 1, 5, 1, 2), torch.ones(1, 8, 1, 5, 1)
+    with pytest.raises(RuntimeError, match=r"spatial_shapes sum to .* pixels, but the values have 6"):
+        torch.ops.bev_ops.ms_deform_attn(value, shapes, locations, weights)
+
+    maps, none = torch.ones(1, 2, 2, 4), torch.zeros(0)
+    whole = (2**32, 2**32, 1, 1, 0, 0, 2**32 + 1, 2**32 + 1)
+    far = (2, 2, 1, 1, 2**62, 2**62, 1, 1)
+    long = (2**16, 2**16, 1, 1, 2**15, 2**15, 2**16, 2**16)
+    for window in (whole, far, long):
+        with pytest.raises(RuntimeError, match=r"dcnv3: .* must be less than 2\^31"):
+            torch.ops.bev_ops.dcnv3(maps, none, none, *window, 1, 1.0, False)
+    wide = (2**16, 2**16, 1, 1, 2**16 - 1, 2**16 - 1, 1, 1)  # 2^32 windows of 2^32 points
+    with pytest.raises(RuntimeError, match=r"dcnv3: more than 2\^63 elements"):
+        torch.ops.bev_ops.dcnv3(torch.ones(1, 1, 1, 4), none, none, *wide, 1, 1.0, False)
+
+
+@COMPILED
 def test_direct_calls_of_the_operators_are_checked_too():
     """torch.ops bypasses the Python checks; the kernels never read out of bounds all the same."""
     (input, offset, mask), _ = random_dcnv3(1, (4, 5), 2, 3, padding=1)

@@ -28,7 +28,7 @@ struct Arguments {
     require_coordinates(op, "offsets", offsets, values, offsets.numel());
     require_coordinates(op, "weights", weights, values, offsets.numel() / 2);
     require_cpu(op, "reference_points", reference_points, compute_type(values),
-                values.size(0) * queries() * reference_points.size(2) * 2);
+                product(op, {values.size(0), queries(), reference_points.size(2), 2}));
     require_cpu(op, "visible", visible, ScalarType::Bool, values.size(0) * queries());
     check_splits();
   }

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <initializer_list>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 
@@ -22,6 +24,16 @@ void require(bool condition, const Parts&... parts) {
   std::ostringstream message;
   ((message << parts), ...);
   throw std::runtime_error(message.str());
+}
+
+// Product of sizes that are not negative, where 64 bits hold it.
+inline int64_t product(const char* op, std::initializer_list<int64_t> sizes) {
+  int64_t result = 1;
+  for (const int64_t size : sizes) {
+    require(size == 0 || result <= std::numeric_limits<int64_t>::max() / size, op, ": more than 2^63 elements");
+    result *= size;
+  }
+  return result;
 }
 
 // A contiguous tensor of the same numbers; the usual case, a contiguous one, is spared the dispatcher.

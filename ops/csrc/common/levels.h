@@ -28,6 +28,9 @@ struct Levels {
       require(height(level) > 0 && width(level) > 0 && height(level) <= most && width(level) <= most,
               op, ": spatial_shapes must be positive, got ", height(level), " x ", width(level), " for level ", level);
       sum += height(level) * width(level);
+      // Before a sum of more levels can overflow.
+      require(sum <= pixels, op, ": spatial_shapes sum to ", sum, " pixels, but the values have ", pixels,
+              " (summed up to level ", level, ")");
     }
     require(sum == pixels, op, ": spatial_shapes sum to ", sum, " pixels, but the values have ", pixels);
   }

@@ -48,7 +48,7 @@ struct Arguments {
     window.check(input);
     height_out = window.y.output_size(input.size(1));
     width_out = window.x.output_size(input.size(2));
-    const int64_t entries = input.size(0) * height_out * width_out * window.groups * window.points();
+    const int64_t entries = window.entries(input);
     require(input.is_cpu(), op, ": input must be on the CPU");
     require_coordinates(op, "offset", offset, input, 2 * entries);
     require_coordinates(op, "mask", mask, input, entries);

@@ -11,11 +11,12 @@ namespace {
 Inputs inputs(const Tensor& input, const Tensor& offset, const Tensor& mask, const Window& window) {
   const Tensor maps = packed(input);
   window.check(maps);
+  const int64_t entries = window.entries(maps);
   const int64_t queries = window.y.output_size(maps.size(1)) * window.x.output_size(maps.size(2));
   const Inputs in{"dcnv3", maps, packed(offset), packed(mask),
                   {maps.size(0), queries, window.groups, window.points(), maps.size(3) / window.groups,
                    maps.size(1) * maps.size(2)}};
-  require_sampling("dcnv3", in.maps, in.raw, in.weights, maps.size(0) * queries * window.groups * window.points());
+  require_sampling("dcnv3", in.maps, in.raw, in.weights, entries);
   return in;
 }
 
