@@ -112,7 +112,9 @@ Division divide(const Sampling<V>& s) {
   // All groups of an image at once are the fastest; they are divided where images don't share out evenly.
   const int64_t wanted = images % threads == 0 ? 1 : (4 * threads + images - 1) / images;
   const int64_t blocks = std::min(wanted, groups);
-  const int64_t chunks = (threads + images * blocks - 1) / (images * blocks);
+  // A copy for each of many threads would take more memory than all else, and longer to add up than it saves.
+  constexpr int64_t most_chunks = 4;
+  const int64_t chunks = std::min((threads + images * blocks - 1) / (images * blocks), most_chunks);
   return {blocks, std::clamp<int64_t>(chunks, 1, std::max<int64_t>(s.queries, 1))};
 }
 

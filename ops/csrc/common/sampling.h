@@ -97,8 +97,8 @@ struct SamplingGradients {
 template <typename V>
 void sample_forward(const Sampling<V>& sampling, V* output);
 
-// Number of private copies of the maps' gradient that `sample_backward` needs for this many threads; 0 if it can work
-// in the gradient itself.
+// Number of private copies of the maps' gradient that `sample_backward` needs for this many threads, at most 4; 0 if it
+// can work in the gradient itself.
 template <typename V>
 int64_t backward_copies(const Sampling<V>& sampling);
 
