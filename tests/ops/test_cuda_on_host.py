@@ -86,6 +86,17 @@ def test_nan_and_far_positions_are_outside(library: ctypes.CDLL):
         assert all((result == 0).all() for result in results)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_positions_one_pixel_outside(library: ctypes.CDLL, dtype: torch.dtype):
+    """Undisplaced points of a padded window, and locations; in maps of such sizes the reference moves none of them."""
+    (maps, offset, mask), window = random_dcnv3(2, (4, 8), 2, 8, dtype, padding=1)
+    compare(library, "dcnv3", [maps, torch.zeros_like(offset), mask], window)
+    shapes = [(4, 8), (2, 4)]
+    value, locations, weights = random_msda(2, 5, 2, 8, shapes, 2, dtype)
+    sizes = torch.tensor(shapes, dtype=dtype).flip(-1)[:, None]
+    compare(library, "ms_deform_attn", [value, ((locations * sizes).round() - 0.5) / sizes, weights], shapes)
+
+
 def test_division(library: ctypes.CDLL):
     choose = random.Random(0)
     most = 2**63 - 1

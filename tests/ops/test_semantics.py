@@ -25,6 +25,19 @@ def test_undisplaced_points_are_a_convolution(backend):
 
 
 @BACKENDS
+def test_offsets_of_undisplaced_points_have_the_slope_to_the_right_and_below(backend):
+    """Also where that leads from the padding, one pixel outside, to the first pixels."""
+    (input, offset, mask), arguments = random_dcnv3(1, (4, 8), 1, 1, padding=1)
+    offset = torch.zeros_like(offset).requires_grad_()
+    backend.dcnv3(input, offset, mask, **arguments).sum().backward()
+    padded = torch.nn.functional.pad(input[0, :, :, 0], (1, 2, 1, 2))
+    slopes = torch.stack([padded.diff(dim=1)[:6, :10], padded.diff(dim=0)[:6, :10]], dim=-1)
+    windows = slopes.unfold(0, 3, 1).unfold(1, 3, 1)  # (Ho, Wo, 2, 3 rows, 3 columns)
+    expected = windows.permute(0, 1, 4, 3, 2).flatten(2, 3) * mask[0, ..., None]
+    torch.testing.assert_close(offset.grad[0], expected.flatten(2))
+
+
+@BACKENDS
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_dcnv3_bad_offsets_sample_outside(backend, bad: float):
     tensors, arguments = random_dcnv3(1, (4, 5), 2, 3, padding=1)

@@ -83,8 +83,8 @@ __device__ inline Located<A> locate(const DeviceSampling<V, R>& s, const Placed<
   const A x = own->x * placed.gain_x + placed.bias_x, y = own->y * placed.gain_y + placed.bias_y;
   const A width = static_cast<A>(placed.width), height = static_cast<A>(placed.height);
   Located<A> at{};
-  // False for NaN, too.
-  if (!(placed.width > 0 && x > -1 && x < width && y > -1 && y < height)) return at;
+  // False for NaN, too. Gradients of positions on pixels' centres are those to the right and below: those at -1 aren't 0.
+  if (!(placed.width > 0 && x >= -1 && x < width && y >= -1 && y < height)) return at;
   const A left = floor(x), top = floor(y);
   own->fraction_x = x - left;
   own->fraction_y = y - top;
