@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ HAS_SCHEMAS = not MISSING["cpu"]
 
 _warned: set[str] = set()
 _reference_only = False
+_contexts = 0  # of `use_reference`, in all threads
+_lock = threading.Lock()
 
 
 def _warn(device_type: str) -> None:
@@ -59,13 +62,20 @@ def is_compiled(device_type: str) -> bool:
 
 @contextmanager
 def use_reference() -> Iterator[None]:
-    """Run the plain PyTorch reference of all operators within the context, to compare with it."""
-    global _reference_only
-    before, _reference_only = _reference_only, True
+    """Run the plain PyTorch reference of all operators in all threads within the context, to compare with it."""
+    _count_contexts(1)
     try:
         yield
     finally:
-        _reference_only = before
+        _count_contexts(-1)
+
+
+def _count_contexts(change: int) -> None:
+    """Contexts of several threads may end in any order; the last one ends it."""
+    global _contexts, _reference_only
+    with _lock:
+        _contexts += change
+        _reference_only = _contexts > 0
 
 
 def backends() -> dict[str, dict[str, str]]:

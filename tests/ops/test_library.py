@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import bev_ops
 import pytest
-from bev_ops import backends
+from bev_ops import _library, backends, use_reference
 from op_cases import random_dcnv3
 
 COMPILED = backends()["dcnv3"]["cpu"] == "compiled"
@@ -65,3 +66,21 @@ def test_unknown_instruction_set_is_refused(monkeypatch: pytest.MonkeyPatch):
     tensors, arguments = random_dcnv3(1, (4, 5), 2, 3, padding=1)
     with pytest.raises(RuntimeError, match="BEV_OPS_CPU_TARGET must be avx512, avx2 or portable, got mmx"):
         bev_ops.functional.dcnv3(*tensors, **arguments)
+
+
+def test_contexts_of_two_threads_end_in_any_order():
+    entered, left = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with use_reference():
+            entered.wait(10)
+        left.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    with use_reference():
+        entered.set()
+        left.wait(10)
+        assert _library._reference_only
+    thread.join()
+    assert not _library._reference_only
