@@ -55,7 +55,7 @@ def _is_faster_as_convolution(x: Tensor, weight: Tensor) -> bool:
     rows = x.numel() // max(x.shape[-1], 1)
     large = rows >= MIN_ROWS and x.numel() >= MIN_INPUTS and x.numel() * len(weight) >= MIN_MULTIPLY_ADDS
     plain = x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return large and plain and torch.get_num_threads() > 1 and _mkl_lags() and _onednn_on() and is_compiled("cpu")
+    return large and plain and torch.get_num_threads() > 1 and _mkl_lags() and _onednn_on() and is_compiled(x.device)
 
 
 def _onednn_on() -> bool:

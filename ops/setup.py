@@ -33,7 +33,7 @@ CPU_FLAGS = [
 ]  # fmt: skip
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g1"]
 CUDA_FLAGS = ["-O3", "-std=c++17", "-DUSE_CUDA", "-Xcompiler=-Wall,-fvisibility=hidden"]
-CUDA_ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
+CUDA_ARCHITECTURES = (75, 80, 86, 89, 90, 100, 110, 120)
 # What each library serves, and needs.
 NEEDED = {
     "bev_ops._C": ("CPU", "A C++17 compiler (g++ or clang++, or $CXX)"),

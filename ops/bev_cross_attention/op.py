@@ -53,7 +53,7 @@ def bev_cross_attention(
     check_dtypes("bev_cross_attention", {"values": values, "offsets": offsets, "weights": weights})
     dtype = compute_dtype(values.dtype)
     points = reference_points.to(dtype)
-    if is_compiled(values.device.type):
+    if is_compiled(values.device):
         shapes, bounds = shapes_tensor(spatial_shapes, values.device), splits_tensor(splits, values.device)
         check_tensors(values, shapes, bounds, points, visible, offsets, weights)
         refuse_tangents("bev_cross_attention", values, points, offsets, weights)

@@ -56,7 +56,7 @@ def dcnv3(
     """
     check_dtypes("dcnv3", {"input": input, "offset": offset, "mask": mask})
     window = make_window(kernel_size, stride, padding, dilation, groups, offset_scale, remove_center)
-    if is_compiled(input.device.type):
+    if is_compiled(input.device):
         window.check(input, offset, mask)
         refuse_tangents("dcnv3", input, offset, mask)
         return torch.ops.bev_ops.dcnv3(input, *match_coordinates(input, offset, mask), *window.flat())

@@ -84,7 +84,7 @@ def softmax(logits: Tensor) -> Tensor:
         (..., C), of the same type.
     """
     suitable = logits.dtype in FLOATING and logits.dim() > 0 and _has_kernels(logits) and not has_tangent(logits)
-    if suitable and is_compiled("cpu"):
+    if suitable and is_compiled(logits.device):
         return torch.ops.bev_ops.softmax(logits)
     return logits.softmax(-1)
 
@@ -123,7 +123,7 @@ def serves(*tensors: Tensor) -> bool:
         return False
     if has_tangent(*tensors):
         return False
-    return all(t.dtype in FLOATING and _has_kernels(t) for t in tensors) and is_compiled(tensors[0].device.type)
+    return all(t.dtype in FLOATING and _has_kernels(t) for t in tensors) and is_compiled(tensors[0].device)
 
 
 def have_no_hooks(*layers: nn.Module) -> bool:

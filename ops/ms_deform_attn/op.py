@@ -39,7 +39,7 @@ def ms_deform_attn(
     """
     named = {"value": value, "sampling_locations": sampling_locations, "attention_weights": attention_weights}
     check_dtypes("ms_deform_attn", named)
-    if is_compiled(value.device.type):
+    if is_compiled(value.device):
         shapes = shapes_tensor(spatial_shapes, value.device)
         check_shapes(value, shapes, sampling_locations, attention_weights)
         refuse_tangents("ms_deform_attn", *named.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -40,3 +41,16 @@ def test_broken_nvcc_leaves_the_cpu_kernels(tmp_path: Path):
 def test_broken_compiler_is_an_error_on_request(tmp_path: Path):
     result = build(tmp_path, BEV_OPS_REQUIRE_BUILD="1")
     assert result.returncode != 0
+
+
+def test_architectures_are_those_that_nvcc_knows(monkeypatch: pytest.MonkeyPatch):
+    spec = importlib.util.spec_from_file_location("ops_setup", ROOT / "ops" / "setup.py")
+    assert spec is not None and spec.loader is not None
+    setup = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(setup)
+    for known, expected in (
+        ("compute_75 compute_90 compute_100 compute_101 compute_120", "7.5;9.0;10.0;12.0+PTX"),
+        ("compute_75 compute_80 compute_90 compute_100 compute_110 compute_120", "7.5;8.0;9.0;10.0;11.0;12.0+PTX"),
+    ):
+        monkeypatch.setattr(setup, "ask", lambda *_, known=known: known)
+        assert setup.cuda_architectures("nvcc") == expected

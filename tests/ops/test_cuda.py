@@ -22,7 +22,7 @@ DTYPES = list(TOLERANCE)
 
 def compare(op: str, tensors: list[Tensor], given: object, dtype: torch.dtype) -> None:
     """Output, and in float64 the gradients (which jump at pixels' centres, so that rounding may choose a side)."""
-    assert is_compiled("cuda"), "a CUDA device without compiled kernels"
+    assert is_compiled(torch.device("cuda")), "a CUDA device without compiled kernels"
     expected = call(op, reference, given, *(tensor.to(dtype).double() for tensor in tensors))
     own = call(op, functional, given, *(tensor.to("cuda", dtype) for tensor in tensors))
     tolerance = TOLERANCE[dtype]

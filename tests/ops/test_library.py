@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import bev_ops
 import pytest
+import torch
 from bev_ops import _library, backends, use_reference
 from op_cases import random_dcnv3
 
@@ -66,6 +68,42 @@ def test_unknown_instruction_set_is_refused(monkeypatch: pytest.MonkeyPatch):
     tensors, arguments = random_dcnv3(1, (4, 5), 2, 3, padding=1)
     with pytest.raises(RuntimeError, match="BEV_OPS_CPU_TARGET must be avx512, avx2 or portable, got mmx"):
         bev_ops.functional.dcnv3(*tensors, **arguments)
+
+
+@pytest.fixture
+def old_and_new_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two CUDA devices, of which the library has no code for the first."""
+    monkeypatch.setattr(_library, "MISSING", {"cpu": "", "cuda": ""})
+    monkeypatch.setattr(_library, "_missing_kernel", lambda *_: "")
+    monkeypatch.setattr(_library, "_warned", set())
+    monkeypatch.setattr(_library, "_without_code", {})
+    monkeypatch.setattr(_library, "_has_code", lambda index: index == 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "an old one")
+    _library._ask_device.cache_clear()
+    yield
+    _library._ask_device.cache_clear()
+
+
+@pytest.mark.usefixtures("old_and_new_device")
+def test_a_device_without_code_takes_the_reference_with_one_warning():
+    with pytest.warns(UserWarning, match=r"reference on cuda: _C_cuda has no code for .* 6.1 \(an old one\)") as seen:
+        for _ in range(3):
+            assert not _library.is_compiled(torch.device("cuda", 0))
+    assert len(seen) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _library.is_compiled(torch.device("cuda", 1))
+    served = backends()["dcnv3"]
+    assert served["cpu"] == "compiled" and served["cuda"] == "reference"
+    assert "build it with TORCH_CUDA_ARCH_LIST=6.1" in served["reason"]
+
+
+@pytest.mark.skipif(_library.MISSING["cuda"] != "", reason="there is no CUDA library")
+def test_a_device_that_cannot_be_asked_is_left_to_the_kernels():
+    assert _library._has_code(99)
 
 
 def test_contexts_of_two_threads_end_in_any_order():
