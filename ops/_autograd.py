@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import torch
 from torch import Tensor
+from torch._C._functorch import TransformType
 from torch.autograd import forward_ad
 
 
@@ -22,14 +23,29 @@ def refuse_second_derivative(op: str) -> None:
 def has_tangent(*tensors: Tensor) -> bool:
     """Whether forward-mode differentiation (`torch.func.jvp`) goes through one of the tensors."""
     if torch.compiler.is_compiling():
-        return False
+        return forward_ad._current_level >= 0  # what is traced doesn't tell which tensors
     return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)
 
 
-def refuse_tangents(op: str, *tensors: Tensor) -> None:
-    """Make forward-mode differentiation of `op` an error instead of a derivative of 0."""
+def is_transformed() -> bool:
+    """Whether a transform of `torch.func` is at work, for which the operators have no rules of their own."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def knows_derivatives(op: str, *tensors: Tensor) -> bool:
+    """Whether the formulas of `op` serve the derivatives that may be wanted; else the reference does.
+
+    Raises:
+        NotImplementedError: Where forward-mode differentiation goes through the tensors: neither serves that.
+    """
     if has_tangent(*tensors):
         raise NotImplementedError(f"bev_ops.{op} has no forward-mode derivative; take torch.func.vjp or backward()")
+    # What is traced doesn't tell which transform is at work. Where that wants gradients, tracing fails, and
+    # torch.compile runs what calls it as it is, unless it is to be one graph.
+    if torch.compiler.is_compiling() or not is_transformed() or not torch.is_grad_enabled():
+        return True
+    kinds = [transform.key() for transform in torch._C._functorch.get_interpreter_stack() or ()]
+    return TransformType.Grad not in kinds
 
 
 def alert_not_deterministic(op: str, grad: Tensor) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bev_ops._autograd import alert_not_deterministic, refuse_second_derivative, refuse_tangents
+from bev_ops._autograd import alert_not_deterministic, knows_derivatives, refuse_second_derivative
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.bev_cross_attention import reference
@@ -53,10 +53,9 @@ def bev_cross_attention(
     check_dtypes("bev_cross_attention", {"values": values, "offsets": offsets, "weights": weights})
     dtype = compute_dtype(values.dtype)
     points = reference_points.to(dtype)
-    if is_compiled(values.device):
+    if is_compiled(values.device) and knows_derivatives("bev_cross_attention", values, points, offsets, weights):
         shapes, bounds = shapes_tensor(spatial_shapes, values.device), splits_tensor(splits, values.device)
         check_tensors(values, shapes, bounds, points, visible, offsets, weights)
-        refuse_tangents("bev_cross_attention", values, points, offsets, weights)
         moved = match_coordinates(values, offsets, weights)
         return torch.ops.bev_ops.bev_cross_attention(values, shapes, bounds, points, visible, *moved)
     moved = (offsets.to(dtype), weights.to(dtype))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bev_ops._autograd import alert_not_deterministic, refuse_second_derivative, refuse_tangents
+from bev_ops._autograd import alert_not_deterministic, knows_derivatives, refuse_second_derivative
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.dcnv3 import reference
@@ -56,9 +56,8 @@ def dcnv3(
     """
     check_dtypes("dcnv3", {"input": input, "offset": offset, "mask": mask})
     window = make_window(kernel_size, stride, padding, dilation, groups, offset_scale, remove_center)
-    if is_compiled(input.device):
+    if is_compiled(input.device) and knows_derivatives("dcnv3", input, offset, mask):
         window.check(input, offset, mask)
-        refuse_tangents("dcnv3", input, offset, mask)
         return torch.ops.bev_ops.dcnv3(input, *match_coordinates(input, offset, mask), *window.flat())
     dtype = compute_dtype(input.dtype)
     return reference.sample(input.to(dtype), offset.to(dtype), mask.to(dtype), window).to(input.dtype)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from bev_ops._autograd import has_tangent, refuse_second_derivative
+from bev_ops._autograd import has_tangent, is_transformed, refuse_second_derivative
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.linear import Linear, linear
 from torch import Tensor, nn
@@ -83,8 +83,8 @@ def softmax(logits: Tensor) -> Tensor:
     Returns:
         (..., C), of the same type.
     """
-    suitable = logits.dtype in FLOATING and logits.dim() > 0 and _has_kernels(logits) and not has_tangent(logits)
-    if suitable and is_compiled(logits.device):
+    suitable = logits.dtype in FLOATING and logits.dim() > 0 and _has_kernels(logits)
+    if suitable and not is_transformed() and not has_tangent(logits) and is_compiled(logits.device):
         return torch.ops.bev_ops.softmax(logits)
     return logits.softmax(-1)
 
@@ -121,7 +121,7 @@ def serves(*tensors: Tensor) -> bool:
     """Whether the functions without gradients may be used."""
     if torch.compiler.is_compiling() or (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
         return False
-    if has_tangent(*tensors):
+    if is_transformed() or has_tangent(*tensors):
         return False
     return all(t.dtype in FLOATING and _has_kernels(t) for t in tensors) and is_compiled(tensors[0].device)
 

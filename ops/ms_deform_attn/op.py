@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bev_ops._autograd import alert_not_deterministic, refuse_second_derivative, refuse_tangents
+from bev_ops._autograd import alert_not_deterministic, knows_derivatives, refuse_second_derivative
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.ms_deform_attn import reference
@@ -39,10 +39,9 @@ def ms_deform_attn(
     """
     named = {"value": value, "sampling_locations": sampling_locations, "attention_weights": attention_weights}
     check_dtypes("ms_deform_attn", named)
-    if is_compiled(value.device):
+    if is_compiled(value.device) and knows_derivatives("ms_deform_attn", *named.values()):
         shapes = shapes_tensor(spatial_shapes, value.device)
         check_shapes(value, shapes, sampling_locations, attention_weights)
-        refuse_tangents("ms_deform_attn", *named.values())
         locations, weights = match_coordinates(value, sampling_locations, attention_weights)
         return torch.ops.bev_ops.ms_deform_attn(value, shapes, locations, weights)
     dtype = compute_dtype(value.dtype)
