@@ -13,8 +13,8 @@ from bev_ops._autograd import alert_not_deterministic, knows_derivatives, refuse
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.bev_cross_attention import reference
-from bev_ops.bev_cross_attention.arguments import Splits, check_tensors, splits_tensor
-from bev_ops.ms_deform_attn.arguments import SpatialShapes, shapes_tensor
+from bev_ops.bev_cross_attention.arguments import Splits, check_splits, check_tensors, splits_tensor
+from bev_ops.ms_deform_attn.arguments import SpatialShapes, check_pixels, shapes_tensor
 from torch import Tensor
 
 
@@ -56,6 +56,8 @@ def bev_cross_attention(
     if is_compiled(values.device) and knows_derivatives("bev_cross_attention", values, points, offsets, weights):
         shapes, bounds = shapes_tensor(spatial_shapes, values.device), splits_tensor(splits, values.device)
         check_tensors(values, shapes, bounds, points, visible, offsets, weights)
+        check_pixels("bev_cross_attention", spatial_shapes, values.shape[1])
+        check_splits(splits, len(values))
         moved = match_coordinates(values, offsets, weights)
         return torch.ops.bev_ops.bev_cross_attention(values, shapes, bounds, points, visible, *moved)
     moved = (offsets.to(dtype), weights.to(dtype))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from bev_ops._sizes import integers
 from torch import Tensor
 
 SpatialShapes = Tensor | Sequence[tuple[int, int]]
@@ -13,7 +14,7 @@ SpatialShapes = Tensor | Sequence[tuple[int, int]]
 def shapes_tensor(spatial_shapes: SpatialShapes, device: torch.device) -> Tensor:
     """Heights and widths of the levels as a tensor, (L, 2) int64, on `device`."""
     if not isinstance(spatial_shapes, Tensor):
-        spatial_shapes = torch.tensor(spatial_shapes, dtype=torch.int64).reshape(-1, 2)
+        return integers(tuple((height, width) for height, width in spatial_shapes), device).reshape(-1, 2)
     return spatial_shapes.to(device=device, dtype=torch.int64)
 
 
@@ -51,11 +52,15 @@ def check_shapes(value: Tensor, shapes: Tensor, locations: Tensor, weights: Tens
             raise ValueError(f"ms_deform_attn: {name} is on {tensor.device}, value on {value.device}")
 
 
-def check_pixels(shapes: Sequence[Sequence[int]], pixels: int) -> None:
-    """Check that the levels have `pixels` pixels in all.
+def check_pixels(op: str, shapes: SpatialShapes, pixels: int) -> None:
+    """Check that levels whose sizes are known on the host have `pixels` pixels in all.
+
+    Tensors are left to the kernels, and so are sizes that are traced: they may not be known yet.
 
     Raises:
         ValueError: if they don't, or if a level is empty.
     """
+    if isinstance(shapes, Tensor) or torch.compiler.is_compiling():
+        return
     if any(height < 1 or width < 1 for height, width in shapes) or sum(h * w for h, w in shapes) != pixels:
-        raise ValueError(f"ms_deform_attn: spatial_shapes {list(shapes)} must be positive and sum to {pixels} pixels")
+        raise ValueError(f"{op}: spatial_shapes {list(shapes)} must be positive and sum to {pixels} pixels")

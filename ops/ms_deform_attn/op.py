@@ -12,7 +12,7 @@ from bev_ops._autograd import alert_not_deterministic, knows_derivatives, refuse
 from bev_ops._dtypes import check_dtypes, compute_dtype, match_coordinates
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.ms_deform_attn import reference
-from bev_ops.ms_deform_attn.arguments import SpatialShapes, check_shapes, shapes_tensor
+from bev_ops.ms_deform_attn.arguments import SpatialShapes, check_pixels, check_shapes, shapes_tensor
 from torch import Tensor
 
 
@@ -42,6 +42,7 @@ def ms_deform_attn(
     if is_compiled(value.device) and knows_derivatives("ms_deform_attn", *named.values()):
         shapes = shapes_tensor(spatial_shapes, value.device)
         check_shapes(value, shapes, sampling_locations, attention_weights)
+        check_pixels("ms_deform_attn", spatial_shapes, value.shape[1])
         locations, weights = match_coordinates(value, sampling_locations, attention_weights)
         return torch.ops.bev_ops.ms_deform_attn(value, shapes, locations, weights)
     dtype = compute_dtype(value.dtype)

@@ -18,7 +18,7 @@ def ms_deform_attn(
     shapes = shapes_tensor(spatial_shapes, torch.device("cpu"))
     check_shapes(value, shapes, sampling_locations, attention_weights)
     sizes = [(int(height), int(width)) for height, width in shapes.tolist()]
-    check_pixels(sizes, value.shape[1])
+    check_pixels("ms_deform_attn", sizes, value.shape[1])
     batch, _, heads, depth = value.shape
     queries = sampling_locations.shape[1]
 

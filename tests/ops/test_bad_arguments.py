@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from bev_ops import backends, functional, reference
-from op_cases import random_dcnv3, random_msda
+from op_cases import random_bca, random_dcnv3, random_msda
 
 BACKENDS = pytest.mark.parametrize("backend", [functional, reference], ids=["functional", "reference"])
 
@@ -76,6 +76,21 @@ def test_msda_tensors(backend):
         backend.ms_deform_attn(value, [(3, 4)], locations[:1], weights[:1])
     with pytest.raises(ValueError, match="attention_weights must have shape"):
         backend.ms_deform_attn(value, [(3, 4)], locations, weights[..., :1])
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_sizes_known_on_the_host_are_checked_on_all_devices(device: str):
+    value, locations, weights = (tensor.to(device) for tensor in random_msda(2, 3, 2, 4, [(3, 4)], 2))
+    for shapes in ([(3, 5)], [(-3, -4)]):
+        with pytest.raises(ValueError, match=r"ms_deform_attn: spatial_shapes .* positive and sum to 12 pixels"):
+            functional.ms_deform_attn(value, shapes, locations, weights)
+    tensors, (_, _, points, visible) = random_bca([1, 2], 3, 2, 4, [(3, 4)], 4, 2)
+    values, offsets, weights, points, visible = (tensor.to(device) for tensor in (*tensors, points, visible))
+    with pytest.raises(ValueError, match=r"bev_cross_attention: spatial_shapes .* sum to 12 pixels"):
+        functional.bev_cross_attention(values, [(9, 9)], [0, 1, 3], points, visible, offsets, weights)
+    for splits in ([0, 2, 1], [1, 2, 3], [0, 4, 3]):
+        with pytest.raises(ValueError, match="bev_cross_attention: splits must rise from 0 to 3"):
+            functional.bev_cross_attention(values, [(3, 4)], splits, points, visible, offsets, weights)
 
 
 COMPILED = pytest.mark.skipif(backends()["dcnv3"]["cpu"] != "compiled", reason="the operators are not compiled")
