@@ -136,7 +136,8 @@ class DCNv3(nn.Module):
         convolution, norm, activation = self.dw_conv
         assert isinstance(norm, nn.Sequential)
         last = norm[-1]
-        usual = type(last) is nn.LayerNorm and type(activation) is nn.GELU
+        usual = type(last) is nn.LayerNorm and last.bias is not None and len(last.normalized_shape) == 1
+        usual = usual and type(activation) is nn.GELU and activation.approximate == "none"
         if not usual or not fused.have_no_hooks(self.dw_conv, norm, *norm, activation) or not fused.serves(maps):
             return self.dw_conv(maps)
         return fused.layer_norm(convolution(maps).permute(0, 2, 3, 1), last.weight, last.bias, last.eps, gelu=True)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from bev_ops._autograd import has_tangent, is_transformed, refuse_second_derivative
+from bev_ops._dtypes import compute_dtype
 from bev_ops._library import HAS_SCHEMAS, is_compiled
 from bev_ops.linear import Linear, linear
 from torch import Tensor, nn
@@ -26,8 +27,8 @@ def linear_gelu(x: Tensor, layer: nn.Module) -> Tensor:
 
     Args:
         x: (..., C).
-        layer: `torch.nn.Linear` or `bev_ops.modules.Linear`; whatever else stands there, and layers with hooks, are
-            called as they are.
+        layer: `torch.nn.Linear` or `bev_ops.modules.Linear`; whatever else stands there, and layers with hooks or a
+            `forward` of their own, are called as they are.
 
     Returns:
         (..., D), of the type that `layer` gives.
@@ -50,7 +51,9 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float, gelu: bool =
     Returns:
         (..., C).
     """
-    if serves(x, weight, bias):
+    known = (x.dtype, compute_dtype(x.dtype))
+    fit = weight.shape == bias.shape == x.shape[-1:] and weight.dtype in known and bias.dtype in known
+    if fit and serves(x, weight, bias):
         return torch.ops.bev_ops.layer_norm(x, weight, bias, eps, gelu)
     y = F.layer_norm(x, weight.shape, weight, bias, eps)
     return F.gelu(y) if gelu else y
@@ -61,14 +64,15 @@ def add_branch(x: Tensor, branch: Tensor, scale: Tensor | None = None) -> Tensor
 
     Args:
         x: (..., C).
-        branch: (..., C).
-        scale: (C,), 1 by default.
+        branch: (..., C), or whatever else can be added to `x`.
+        scale: (C,), or whatever else `branch` can be multiplied by; 1 by default.
 
     Returns:
         (..., C), of the type that the three promote to; under autocast they may differ.
     """
     given = (x, branch) if scale is None else (x, branch, scale)
-    if serves(*given):
+    fit = x.dim() > 0 and x.shape == branch.shape and (scale is None or scale.shape == x.shape[-1:])
+    if fit and serves(*given):
         dtype = reduce(torch.promote_types, (tensor.dtype for tensor in given))
         return torch.ops.bev_ops.add_branch(x.to(dtype), branch.to(dtype), scale)
     return x + (branch if scale is None else scale * branch)
@@ -102,11 +106,10 @@ def by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     Returns:
         (..., C).
     """
-    rows = x.reshape(-1, x.shape[-1])
-    size = max(NUMBERS_AT_A_TIME // max(x.shape[-1], 1), 1)
-    if torch.is_grad_enabled() or len(rows) <= size or not serves(x):
+    if torch.is_grad_enabled() or x.numel() <= NUMBERS_AT_A_TIME or not serves(x):
         return function(x)
-    chunks = -(-len(rows) // size)
+    rows = x.reshape(-1, x.shape[-1])
+    chunks = -(-len(rows) // max(NUMBERS_AT_A_TIME // x.shape[-1], 1))
     first, *others = rows.tensor_split(chunks)
     result = function(first)
     output = result.new_empty(rows.shape)
@@ -127,12 +130,16 @@ def serves(*tensors: Tensor) -> bool:
 
 
 def have_no_hooks(*layers: nn.Module) -> bool:
-    """Whether nothing happens but the layers' own work when they are called: only then may another function do it."""
+    """Whether nothing happens but the work of the layers' classes when they are called: only then may another do it."""
     own = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return not (_has_any_global_hook() or any(getattr(layer, name) for layer in layers for name in own))
+    return not _has_any_global_hook() and not any(
+        "forward" in vars(layer) or any(getattr(layer, name) for name in own) for layer in layers
+    )
 
 
 def _has_kernels(tensor: Tensor) -> bool:
+    if type(tensor) not in (Tensor, nn.Parameter) and not torch.compiler.is_exporting():
+        return False  # subclasses may know PyTorch's functions only; exporting makes fake tensors of all others
     return tensor.device.type == "cpu"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from bev_ops.modules import DCNv3
+from torch import nn
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,27 @@ def test_hooks_of_all_parts_are_called(grad: bool):
             part.register_forward_hook(lambda *_, name=name: called.append(name))
         torch.testing.assert_close(layer(x), expected)
     assert set(called) == {name for name, _ in layer.named_modules()}
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [
+        lambda layer: layer.dw_conv.__setitem__(2, nn.GELU("tanh")),
+        lambda layer: layer.dw_conv[1].__setitem__(1, nn.LayerNorm(8, bias=False)),
+        lambda layer: layer.dw_conv[1].__setitem__(1, nn.LayerNorm(8, elementwise_affine=False)),
+        lambda layer: layer.dw_conv[1].__setitem__(1, nn.LayerNorm((6, 8))),
+        lambda layer: setattr(layer.dw_conv[2], "forward", lambda x: x + 1),
+        lambda layer: setattr(layer.dw_conv, "forward", lambda x: x.permute(0, 2, 3, 1)),
+    ],
+    ids=["tanh", "no bias", "not affine", "two axes", "own activation", "own convolution"],
+)
+def test_inference_does_what_training_does(replace):
+    """Parts may be replaced by others that the fused functions don't know."""
+    torch.manual_seed(0)
+    layer = DCNv3(8, group=2)
+    nn.init.normal_(layer.dw_conv[0].weight)
+    replace(layer)
+    x = 3 * torch.randn(2, 5, 6, 8)
+    expected = layer._feature(x)
+    with torch.no_grad():
+        assert torch.equal(layer._feature(x), expected)

@@ -194,3 +194,43 @@ def test_forward_mode_derivatives_are_those_of_pytorch():
             expected = torch.func.jvp(function, (x,), (direction,))[1]
         assert own.abs().max() > 0
         torch.testing.assert_close(own, expected)
+
+
+def test_a_forward_of_the_layer_s_own_is_called():
+    x, layer = normal(33, 24), nn.Linear(24, 24, dtype=torch.float64)
+    layer.forward = lambda x: x + 1
+    with torch.no_grad():
+        torch.testing.assert_close(fused.linear_gelu(x, layer), F.gelu(x + 1))
+
+
+def test_what_the_kernels_do_not_take_is_left_to_pytorch():
+    x = normal(6, 4, dtype=torch.float32)
+    with torch.no_grad():
+        for branch, scale in ((x[:1], None), (x, torch.tensor(2.0)), (x, x), (x[:, :1], x[0])):
+            expected = x + (branch if scale is None else scale * branch)
+            torch.testing.assert_close(fused.add_branch(x, branch, scale), expected)
+        assert fused.add_branch(torch.tensor(1.0), torch.tensor(2.0)) == 3
+        assert fused.by_rows(lambda rows: 2 * rows, torch.zeros(3, 0)).shape == (3, 0)
+        with pytest.raises(RuntimeError, match="mixed dtype"):  # as with gradients
+            fused.layer_norm(x, normal(4), normal(4), 1e-6)
+
+
+def test_subclasses_are_left_to_pytorch():
+    class Plain(Tensor):
+        """Knows PyTorch's own functions only."""
+
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            assert not isinstance(function, torch._ops.OpOverloadPacket), function
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    x, bias = normal(33, 24).as_subclass(Plain), normal(24, seed=2)
+    layer = nn.Linear(24, 24, dtype=torch.float64)
+    with torch.no_grad():
+        for result in (
+            fused.linear_gelu(x, layer),
+            fused.layer_norm(x, bias, bias, 1e-6, gelu=True),
+            fused.add_branch(x, x * 2, bias),
+            fused.softmax(x),
+        ):
+            assert isinstance(result, Plain)
