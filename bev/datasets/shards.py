@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from bev.datasets.index_io import IndexFormatError, read_plain_pickle, write_ind
 from bev.datasets.parallel import run_forked
 
 Job = TypeVar("Job")
+
+_KEPT = (".pkl", ".npz", ".tmp")
+"""Endings of what lies in a folder: parts, caches of their makers, and what a kill left half-written."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,12 @@ class ShardFolder:
             stem: Says what is built.
             fingerprint: Changes when the parts have to be made anew.
         """
-        path = Path(out) / f".{stem}-{fingerprint}"
-        for other in Path(out).glob(f".{stem}-*"):
-            if other != path:
+        beginning = f".{stem}-"
+        path = Path(out) / f"{beginning}{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}"
+        # Somebody's backup may begin alike, so it takes all of the name, and the content, to tell a folder of parts.
+        own = re.compile(re.escape(Path(beginning).name) + "[0-9a-f]{12}")
+        for other in path.parent.iterdir() if path.parent.is_dir() else ():
+            if other != path and own.fullmatch(other.name) and _holds_parts_alone(other):
                 shutil.rmtree(other, ignore_errors=True)
         return cls(path)
 
@@ -87,3 +95,7 @@ class ShardFolder:
 
     def _file(self, name: str) -> Path:
         return self.path / f"{name}.pkl"
+
+
+def _holds_parts_alone(folder: Path) -> bool:
+    return folder.is_dir() and all(path.is_file() and path.suffix in _KEPT for path in folder.iterdir())

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from bev.datasets.shards import ShardFolder
 
 
@@ -18,9 +20,26 @@ def test_parts_come_back_and_go(tmp_path: Path) -> None:
 
 def test_parts_of_another_state_are_thrown_away(tmp_path: Path) -> None:
     ShardFolder.of(tmp_path, "index", "a1").write("part", [])
-    ShardFolder.of(tmp_path, "other", "a1").write("part", [])
+    other = ShardFolder.of(tmp_path, "other", "a1")
+    other.write("part", [])
     assert not ShardFolder.of(tmp_path, "index", "b2").has("part")
-    assert [path.name for path in tmp_path.iterdir()] == [".other-a1"]
+    assert list(tmp_path.iterdir()) == [other.path]
+
+
+@pytest.mark.parametrize("name", [".index-backup", ".index-0123456789ab", ".index-more-0123456789ab"])
+def test_folders_of_others_stay(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    precious = tmp_path / name / "notes.txt"
+    precious.write_text("")
+    ShardFolder.of(tmp_path, "index", "a1")
+    assert precious.exists()
+
+
+def test_parts_of_a_longer_name_stay(tmp_path: Path) -> None:
+    longer = ShardFolder.of(tmp_path, "index[1]-mini", "a1")
+    longer.write("part", [])
+    ShardFolder.of(tmp_path, "index[1]", "a1")
+    assert longer.has("part")
 
 
 def test_filling_makes_what_is_missing(tmp_path: Path) -> None:
