@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from bev.datasets.index_io import IndexFormatError, read_plain_pickle, write_index
 from bev.datasets.parallel import run_forked
+from bev.datasets.text_files import file_part
 
 Job = TypeVar("Job")
 
@@ -94,7 +95,7 @@ class ShardFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _file(self, name: str) -> Path:
-        return self.path / f"{name}.pkl"
+        return self.path / f"{file_part(name, self.path)}.pkl"
 
 
 def _holds_parts_alone(folder: Path) -> bool:

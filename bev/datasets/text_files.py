@@ -87,6 +87,22 @@ def _parse(
         raise refused(f"{path}: not valid {name} ({one_line(error)}); {advice}") from error
 
 
+def file_part(name: object, where: str | os.PathLike) -> str:
+    """A name from a table or an index, fit to be part of a path: a stranger's must not lead out of the folder.
+
+    Args:
+        name: The name.
+        where: What the message says that it comes from, or what was to be made with it.
+
+    Raises:
+        InputError: It is no name of one file.
+    """
+    text = name if isinstance(name, str) else ""
+    if text in ("", ".", "..") or not {"/", "\\", "\0"}.isdisjoint(text):
+        raise InputError(f"{where}: {shorten(name)} can't be part of a file's name; give it one without / and \\")
+    return text
+
+
 def one_line(error: object) -> str:
     """A message without its line breaks."""
     return " ".join(str(error).split())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bev.datasets.shards import ShardFolder
+from bev.errors import InputError
 
 
 def test_parts_come_back_and_go(tmp_path: Path) -> None:
@@ -63,3 +64,10 @@ def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:
     (path,) = shards.path.iterdir()
     path.write_bytes(path.read_bytes()[:10])
     assert not shards.has("part")
+
+
+def test_a_part_lies_in_its_folder(tmp_path: Path) -> None:
+    shards = ShardFolder.of(tmp_path / "out", "index", "a1")
+    with pytest.raises(InputError, match="can't be part of a file's name"):
+        shards.write("../../escaped", [])
+    assert not list(tmp_path.iterdir())

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from bev.datasets.text_files import TextFileError, one_line, read_json, read_text, read_yaml, shorten, write_json
+from bev.datasets.text_files import (
+    TextFileError,
+    file_part,
+    one_line,
+    read_json,
+    read_text,
+    read_yaml,
+    shorten,
+    write_json,
+)
+from bev.errors import InputError
 
 
 class _OwnError(ValueError):
@@ -63,3 +73,10 @@ def test_text_and_short_forms(tmp_path: Path) -> None:
     assert one_line(ValueError("a\n  b")) == "a b"
     assert shorten({"a": 1}) == "{'a': 1}"
     assert shorten("x" * 100, 5) == "'xxxx..."
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../../a", "/a", "a\\b", "a\0b", 5, None])
+def test_names_that_lead_out_of_a_folder_are_refused(name: object) -> None:
+    with pytest.raises(InputError, match=r"scene\.json: .* can't be part of a file's name"):
+        file_part(name, "scene.json")
+    assert file_part("scene-0103 [day].x", "scene.json") == "scene-0103 [day].x"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bev.datasets.text_files import one_line, read_json, shorten
+from bev.datasets.text_files import file_part, one_line, read_json, shorten
 from bev.errors import InputError
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ def read_splits(path: Path) -> dict[str, list[str]]:
 
     Raises:
         TablesError: it is missing, or something else.
+        InputError: a split has a name that no index file can have.
     """
     if not path.is_file():
         raise TablesError(f"splits file {path} does not exist")
@@ -214,6 +215,8 @@ def read_splits(path: Path) -> dict[str, list[str]]:
     lists = isinstance(splits, dict) and all(isinstance(scenes, list) for scenes in splits.values())
     if not lists or not all(isinstance(name, str) for scenes in splits.values() for name in scenes):
         raise TablesError(f'{path}: expected {{"split name": ["scene-0001", ...], ...}}')
+    for name in splits:
+        file_part(name, f"{path}: split")
     return splits
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from bev.datasets.npz_files import ArrayFileError, read_arrays, write_arrays
 from bev.datasets.occ3d.classes import CLASSES, GRID, UNKNOWN
+from bev.datasets.text_files import file_part
 from bev.errors import InputError
 from bev.geometry import transform_points
 from bev.geometry.voxels import VoxelGrid
@@ -68,7 +69,8 @@ class OccupancyLabels:
 
 def label_path(root: str | os.PathLike, scene: str, token: str) -> Path:
     """Where Occ3D keeps the labels of a sample: `gts/SCENE/TOKEN/labels.npz` under the data root."""
-    return Path(root) / FOLDER / scene / token / FILE_NAME
+    folder = Path(root) / FOLDER
+    return folder / file_part(scene, folder) / file_part(token, folder) / FILE_NAME
 
 
 def write_labels(path: str | os.PathLike, labels: OccupancyLabels) -> None:

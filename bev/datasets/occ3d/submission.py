@@ -14,6 +14,7 @@ from bev.datasets.atomic import atomic_write
 from bev.datasets.npz_files import read_arrays, write_arrays
 from bev.datasets.occ3d.classes import FREE, GRID
 from bev.datasets.submission_errors import SubmissionError, refuse
+from bev.datasets.text_files import file_part
 from bev.errors import InputError
 
 ARRAY = "arr_0"
@@ -24,12 +25,13 @@ def write_prediction(folder: Path, token: str, prediction: np.ndarray) -> None:
 
     Raises:
         SubmissionError: the array is none that the server takes.
+        InputError: the token can't name a file.
         OSError: it could not be written.
     """
     problem = _problem(prediction)
     if problem:
         raise SubmissionError(f"sample {token}: {problem}")
-    write_arrays(folder / f"{token}.npz", {ARRAY: prediction.astype(np.uint8)})
+    write_arrays(folder / f"{file_part(token, folder)}.npz", {ARRAY: prediction.astype(np.uint8)})
 
 
 def read_prediction(folder: str | os.PathLike, token: str) -> np.ndarray:

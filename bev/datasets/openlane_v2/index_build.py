@@ -20,6 +20,7 @@ from bev.datasets.openlane_v2.annotations import AnnotationError, Fields, read_c
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS, NUM_CAMERAS
 from bev.datasets.openlane_v2.sources import FrameFiles, FramePickles, FrameSource, ListedSegment, list_segments
 from bev.datasets.shards import ShardFolder
+from bev.datasets.text_files import file_part
 from bev.errors import InputError
 
 FORMATS = ("centerline", "segment")
@@ -48,7 +49,7 @@ class LaneIndexSummary:
 
 def index_name(subset: str, split: str, layout: str = "centerline") -> str:
     """File name of an index, such as openlane_v2_A_infos_train.pkl."""
-    return f"openlane_v2_{subset}{'_ls' if layout == 'segment' else ''}_infos_{split}.pkl"
+    return f"openlane_v2_{subset}{'_ls' if layout == 'segment' else ''}_infos_{file_part(split, 'split')}.pkl"
 
 
 def build_indexes(

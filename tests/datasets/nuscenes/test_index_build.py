@@ -13,6 +13,7 @@ from bev.datasets.index_io import read_index
 from bev.datasets.nuscenes import index_build
 from bev.datasets.nuscenes.index_build import build_indexes
 from bev.datasets.nuscenes.index_tables import TablesError, open_tables
+from bev.errors import InputError
 from bev.geometry import CalibrationError, pix_T_cam, project
 
 
@@ -211,3 +212,14 @@ def test_real_tables(shared_data: Path, tmp_path: Path):
         np.testing.assert_allclose(own[:, [4, 3, 5]], [box.wlh for box in boxes], atol=1e-9)
         headings = np.array([box.orientation.rotation_matrix[:2, 0] for box in boxes])
         np.testing.assert_allclose(own[:, 6], np.arctan2(headings[:, 1], headings[:, 0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["scene", "split"])
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, kind: str):
+    scene, split = ("../../escaped", "a") if kind == "scene" else ("scene-0103", "x/../../escaped")
+    root = write_tables(tmp_path / "data", scenes=(scene,))
+    path = tmp_path / "splits.json"
+    path.write_text(json.dumps({split: [scene]}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"escaped' can't be part of a file's name"):
+        build_indexes(root, "v1.0-mini", out=tmp_path / "out", splits_file=path)
+    assert not list(tmp_path.rglob("*escaped*"))

@@ -108,3 +108,9 @@ def test_a_category_that_lidarseg_lacks_is_refused() -> None:
     assert label_of_category("noise") == UNKNOWN
     with pytest.raises(InputError, match=r"'vehicle\.boat' is none of nuScenes-lidarseg's"):
         label_of_category("vehicle.boat")
+
+
+@pytest.mark.parametrize("names", [("../escaped", "token"), ("scene", "../../../escaped")])
+def test_labels_lie_in_their_folder(tmp_path: Path, names: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match=r"gts: .*escaped' can't be part of a file's name"):
+        label_path(tmp_path, *names)

@@ -11,6 +11,7 @@ import pytest
 from bev.datasets.occ3d import GRID
 from bev.datasets.occ3d.submission import pack_submission, read_prediction, validate_archive, write_prediction
 from bev.datasets.submission_errors import SubmissionError
+from bev.errors import InputError
 
 TOKENS = ("a", "b")
 
@@ -82,4 +83,10 @@ def test_a_prediction_that_cannot_be_read_is_named(folder: Path) -> None:
 def test_what_the_server_would_refuse_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(SubmissionError, match="sample a: "):
         write_prediction(tmp_path, "a", np.zeros((2, 2, 2), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_predictions_lie_in_their_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't be part of a file's name"):
+        write_prediction(tmp_path / "predictions", "../escaped", np.zeros(GRID.shape, np.uint8))
     assert not list(tmp_path.iterdir())

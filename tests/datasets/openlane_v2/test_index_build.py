@@ -12,6 +12,7 @@ from bev.datasets.index_io import read_index, read_plain_pickle
 from bev.datasets.openlane_v2 import index_build, sources
 from bev.datasets.openlane_v2.annotations import AnnotationError
 from bev.datasets.openlane_v2.index_build import MissingImagesError, build_indexes
+from bev.errors import InputError
 from bev.geometry.errors import CalibrationError
 
 
@@ -285,3 +286,8 @@ def test_a_file_that_is_no_image(tmp_path: Path) -> None:
     path.write_bytes(b"text")
     with pytest.raises(AnnotationError, match=f"{path}: not an image"):
         build_indexes(root, "A")
+
+
+def test_splits_that_lead_out_of_the_folder_are_refused() -> None:
+    with pytest.raises(InputError, match=r"escaped' can't be part of a file's name"):
+        index_build.index_name("A", "x/../../escaped")
