@@ -19,6 +19,7 @@ import bev
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.text_files import write_json
 from bev.engine.cli import read_metrics, run_main
+from bev.errors import InputError
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / "configs" / "bevformerv2_internimage_nano_synthetic.py"
@@ -88,7 +89,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
             "validate and pack the submission",
             ["submit.py", "nuscenes", "--results", str(results), "--root", str(root), "--version", version, "--split",
              "val", "--out", str(work / "submission")],
-            work / "submission" / "results_nusc.json",
+            work / "submission" / "results_nusc.zip",
         ),
         Step(
             "draw",
@@ -118,9 +119,14 @@ def run_step(number: int, total: int, step: Step) -> float:
 
 
 def collect_metrics(work_dir: Path) -> dict:
-    """Join the evaluations before and after training and the training time into the demo's metrics."""
-    trained = _without_prefix(read_metrics(work_dir / "test" / "test_metrics.json"))
-    untrained = _without_prefix(read_metrics(work_dir / "untrained" / "test_metrics.json"))
+    """Join the evaluations before and after training and the training time into the demo's metrics.
+
+    Raises:
+        InputError: If a number is missing; names its file.
+    """
+    trained = _numbers(work_dir / "test" / "test_metrics.json", "NDS", "mAP", *TP_ERRORS)
+    untrained = _numbers(work_dir / "untrained" / "test_metrics.json", "mAP")
+    time = _numbers(work_dir / "train" / "train_time.json", "train_seconds")
     per_class = {
         name: {key.removeprefix(f"{name}_"): value for key, value in trained.items() if key.startswith(f"{name}_")}
         for name in CLASSES
@@ -128,13 +134,25 @@ def collect_metrics(work_dir: Path) -> dict:
     summary = {key: trained[key] for key in ("NDS", "mAP", *TP_ERRORS)}
     return summary | {
         "per_class": per_class,
-        "train_seconds": read_metrics(work_dir / "train" / "train_time.json")["train_seconds"],
+        "train_seconds": time["train_seconds"],
         "baseline_mAP": untrained["mAP"],
     }
 
 
-def _without_prefix(metrics: dict[str, float]) -> dict[str, float]:
-    return {key.removeprefix("nuscenes/"): value for key, value in metrics.items()}
+def _numbers(path: Path, *needed: str) -> dict[str, float]:
+    """What an evaluation or training wrote, without the metric's prefix."""
+    numbers = {key.removeprefix("nuscenes/"): value for key, value in read_metrics(path).items()}
+    missing = [name for name in needed if not isinstance(numbers.get(name), (int, float))]
+    if missing:
+        raise InputError(f"{path}: no number {missing[0]!r}; delete it and run again")
+    return numbers
+
+
+def _newest_log(folder: Path) -> Path:
+    logs = sorted(folder.glob("*/*.log"))
+    if not logs:
+        raise InputError(f"{folder}: the training left no log; delete this folder and run again")
+    return logs[-1]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -146,8 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start = time.monotonic()
     for number, step in enumerate(steps, start=1):
         run_step(number, len(steps), step)
-    logs = sorted((args.work_dir / "train").glob("*/*.log"))
-    shutil.copyfile(logs[-1], args.work_dir / "train.log")
+    shutil.copyfile(_newest_log(args.work_dir / "train"), args.work_dir / "train.log")
     metrics = collect_metrics(args.work_dir)
     write_json(args.work_dir / "metrics.json", metrics, indent=2)
     print(f"\nheld-out mAP {metrics['mAP']:.3f} (untrained {metrics['baseline_mAP']:.3f}), NDS {metrics['NDS']:.3f}")

@@ -118,9 +118,9 @@ def draw_boxes(args: argparse.Namespace) -> None:
 
     scalars = find_scalars(args.scalars) if args.scalars else None
     painter = NuScenesPainter(args.index, args.root, args.results, args.score, args.extent)
-    draw_samples(args, painter, args.camera_width, min(args.camera_width, BOX_VIDEO_CAMERA_WIDTH))
-    if scalars:
+    if scalars:  # ahead of the video, whose file says that all is drawn
         draw_training_curves(scalars, args.out / "training.png")
+    draw_samples(args, painter, args.camera_width, min(args.camera_width, BOX_VIDEO_CAMERA_WIDTH))
 
 
 def draw_waymo(args: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tool_runs import finish_tool, load_tool
 
 from bev.datasets.text_files import TextFileError
+from bev.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,19 @@ def test_damaged_metrics_are_named(demo, tmp_path):
             demo.collect_metrics(tmp_path)
 
 
+def test_missing_numbers_and_logs_are_named(demo, tmp_path):
+    write(tmp_path / "test" / "test_metrics.json", {"nuscenes/NDS": 0.2, "nuscenes/mAP": "much"})
+    with pytest.raises(InputError, match=r"test_metrics\.json: no number 'mAP'; delete it and run again"):
+        demo.collect_metrics(tmp_path)
+    with pytest.raises(InputError, match=r"train: the training left no log"):
+        demo._newest_log(tmp_path / "train")
+
+
+def test_a_step_is_done_when_its_last_file_is_there(demo):
+    results = {step.title: step.result.name for step in demo.plan(demo.parse_args([]))}
+    assert results["validate and pack the submission"] == "results_nusc.zip"
+
+
 def test_what_is_done_is_summed_up(tmp_path):
     """All results are there, so that no step runs; the log and the metrics are put where the README says."""
     work, data = tmp_path / "work", tmp_path / "data"
@@ -64,7 +78,7 @@ def test_what_is_done_is_summed_up(tmp_path):
     write(work / "train" / "train_time.json", {"train_seconds": 90.0})
     for path in (
         data / "v1.0-trainval" / "sample.json", data / "nuscenes_infos_val.pkl", work / "train" / "final.pth",
-        work / "train" / "20260101" / "20260101.log", work / "submission" / "results_nusc.json", work / "demo.mp4",
+        work / "train" / "20260101" / "20260101.log", work / "submission" / "results_nusc.zip", work / "demo.mp4",
     ):  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("lines of the log")

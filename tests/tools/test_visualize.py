@@ -190,3 +190,17 @@ def test_training_curves_without_a_training(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"work: no \*/vis_data/scalars\.json"):
         main(arguments_for(root, tmp_path / "out", "--count", 1, "--scalars", tmp_path / "work"))
     assert not (tmp_path / "out").exists()
+
+
+def test_curves_are_drawn_before_the_video(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bev.visualization.write_mp4", killed)
+    scalars = tmp_path / "work" / "first" / "vis_data" / "scalars.json"
+    scalars.parent.mkdir(parents=True)
+    scalars.write_text('{"loss": 1.0, "step": 1}\n{"loss": 0.5, "step": 2}\n')
+    more = ("--count", 0, "--scalars", tmp_path / "work", "--video", tmp_path / "v.mp4")
+    with pytest.raises(KeyboardInterrupt):
+        runpy.run_path(str(TOOL))["main"](arguments_for(root, tmp_path / "out", *more))
+    assert (tmp_path / "out" / "training.png").exists()
