@@ -11,10 +11,38 @@ from typing import IO
 
 
 @contextmanager
+def atomic_path(path: str | os.PathLike, suffix: str = ".tmp") -> Iterator[Path]:
+    """A temporary file beside `path`, for what writes by name; it replaces `path` when the block ends without an error.
+
+    After any error the temporary file is removed and what stood at `path` stays. Missing folders are made.
+
+    Args:
+        path: the file to write.
+        suffix: end of the temporary name, where that tells the format.
+
+    Raises:
+        OSError: it can't be made or can't replace `path`; the message names the file and says what to do.
+    """
+    path = Path(path)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
+        os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with explained(path):
+            _apply_default_permissions(temporary)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     """Opens a temporary file beside `path` that replaces it when the block ends without an error.
 
-    After any error the temporary file is removed and what stood at `path` stays. Missing folders are made.
+    See `atomic_path`.
 
     Args:
         path: the file to write.
@@ -23,21 +51,11 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     Raises:
         OSError: the disk is full, read-only or over quota; the message names the file and says what to do.
     """
-    path = Path(path)
-    temporary = None
-    try:
-        with explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-            with os.fdopen(descriptor, mode, encoding="utf-8" if "b" not in mode else None) as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            _apply_default_permissions(temporary)
-            Path(temporary).replace(path)
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    encoding = "utf-8" if "b" not in mode else None
+    with atomic_path(path) as temporary, explained(path), temporary.open(mode, encoding=encoding) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -57,8 +75,8 @@ def explained(path: str | os.PathLike) -> Iterator[None]:
         ) from error
 
 
-def _apply_default_permissions(path: str) -> None:
+def _apply_default_permissions(path: Path) -> None:
     # mkstemp makes files that only their owner may read; indexes on shared disks are read by others.
     umask = os.umask(0)
     os.umask(umask)
-    Path(path).chmod(0o666 & ~umask)
+    path.chmod(0o666 & ~umask)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -99,10 +100,11 @@ def run_main(main: Callable[[], int | None]) -> None:
     """Run a tool's main function and exit with its status.
 
     An error that this package or a project raises on purpose, or that the file system reports, ends as one line and
-    status 1; anything else keeps its traceback. `BEV_TRACEBACK=1` keeps it for all. Ctrl-C gives status 130.
+    status 1; anything else keeps its traceback. `BEV_TRACEBACK=1` keeps it for all. Ctrl-C and SIGTERM give status 130.
     """
     status: int | str = 0
     interrupted = False
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half-written goes
     try:
         status = main() or 0
     except KeyboardInterrupt:
@@ -112,6 +114,8 @@ def run_main(main: Callable[[], int | None]) -> None:
         if not interrupted and (not _is_expected(error) or os.environ.get("BEV_TRACEBACK")):
             raise
         status = f"error: {_message_of(error)}"
+    finally:
+        signal.signal(signal.SIGTERM, before)
     # By now the error's frames are gone, and with them progress bars, which would write below the message.
     if interrupted:
         print("interrupted", file=sys.stderr)

@@ -284,7 +284,8 @@ def _decode(path: Path) -> Iterator[_Picture]:
     """The pictures of a video, of which there is at least one; their times grow."""
     last = None
     try:
-        with av.open(str(path)) as container:
+        # Without "file:" FFmpeg takes what a stranger's file names for a device, a pipe or a server.
+        with av.open(f"file:{path.absolute()}") as container:
             rate = container.streams.video[0].average_rate if container.streams.video else None
             for frame in container.decode(video=0) if container.streams.video else ():
                 if frame.time is None or (last is not None and frame.time <= last):

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from bev.datasets.atomic import explained
+from bev.datasets.atomic import atomic_path
 from bev.errors import InputError
 
 QUALITY = "20"
@@ -28,23 +28,16 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 4.0) 
     first = next(frames, None)
     if first is None:
         raise InputError(f"no frames to write to {path}")
-    temporary = path.with_name(f".{path.stem}.part.mp4")
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-    try:
-        with av.open(str(temporary), "w") as container:
-            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-            stream.height, stream.width = first.shape[:2]
-            stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": QUALITY, "movflags": "+faststart"}
-            for number, frame in enumerate(chain([first], frames)):
-                _check_size(frame, first, f"{path}: frame {number}")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
-            container.mux(stream.encode())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Without "file:" a folder such as "http:" would have FFmpeg look for a server.
+    with atomic_path(path, ".mp4") as temporary, av.open(f"file:{temporary.absolute()}", "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.height, stream.width = first.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": QUALITY, "movflags": "+faststart"}
+        for number, frame in enumerate(chain([first], frames)):
+            _check_size(frame, first, f"{path}: frame {number}")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode())
     return path
 
 

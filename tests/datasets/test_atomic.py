@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bev.datasets.atomic import atomic_write
+from bev.datasets.atomic import atomic_path, atomic_write
 
 
 def _disk_full(*_: object) -> None:
@@ -55,3 +55,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="cannot write"), atomic_write(tmp_path / "file" / "index.pkl"):
         pass
+
+
+def test_what_writes_by_name_is_whole_too(tmp_path: Path):
+    path = tmp_path / "new" / "picture.png"
+    with atomic_path(path, ".png") as temporary:
+        assert temporary.suffix == ".png"
+        temporary.write_bytes(b"new")
+    with pytest.raises(RuntimeError, match="stop"), atomic_path(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError("stop")
+    assert path.read_bytes() == b"new"
+    assert list(path.parent.iterdir()) == [path]

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,3 +132,23 @@ def test_a_config_without_a_model_is_named(tmp_path: Path) -> None:
     add_experiment_arguments(parser)
     with pytest.raises(ConfigError, match=r"data_only\.py: not a config of an experiment: it has no model"):
         load_experiment(parser.parse_args([str(path)]))
+
+
+def test_a_termination_ends_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    removed = []
+
+    def main() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        finally:
+            removed.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # so that the test's own process would go on
+    try:
+        assert status_of(main) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert removed
+    assert capsys.readouterr().err == "interrupted\n"

@@ -174,3 +174,14 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
 def test_unusable_cameras_are_named(tmp_path: Path, cameras: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=rf"calibration\.json.*{message}"):
         list(read_images(write(tmp_path, cameras=cameras, frames=[])))
+
+
+def test_a_video_is_a_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "front.mp4", [0.0, 0.1])
+    (tmp_path / "front.mp4").rename("pipe:0")
+    write(tmp_path, videos={"front": "pipe:0"})
+    assert len(list(read_videos("calibration.json"))) == 2
+    write(tmp_path, videos={"front": "http:/127.0.0.1:9/front.mp4"})
+    with pytest.raises(SourceError, match=r"video http:/127\.0\.0\.1:9/front\.mp4 can't be read: .*No such file"):
+        list(read_videos("calibration.json"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import chain
+
 import av
 import numpy as np
 import pytest
@@ -44,3 +46,19 @@ def test_a_frame_of_another_size_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"clip\.mp4: frame 2 is 96 x 48 pixels, but the first is 96 x 64"):
         write_mp4(tmp_path / "clip.mp4", frames)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_at_once_do_not_disturb_each_other(tmp_path):
+    def frames():
+        write_mp4(tmp_path / "clip.mp4", [np.zeros((64, 96, 3), np.uint8)] * 3)
+        yield from [np.zeros((64, 96, 3), np.uint8)] * 2
+
+    path = write_mp4(tmp_path / "clip.mp4", chain([np.zeros((64, 96, 3), np.uint8)], frames()))
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames == 3
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert write_mp4("http:/127.0.0.1/clip.mp4", [np.zeros((64, 96, 3), np.uint8)]).stat().st_size > 0
