@@ -23,6 +23,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import nn
 
+from bev.datasets.text_files import shorten
 from bev.engine.official import ConversionReport, convert_official, export_official
 from bev.engine.safe_globals import allow_safe_globals
 from bev.errors import InputError
@@ -151,18 +152,20 @@ def load_weights(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If the file can't be read, a key differs in shape, no key fits, or `strict` is violated.
+        CheckpointError: If the file can't be read, a key differs in shape, no key fits, a weight is no array of numbers
+            that the module can take, or `strict` is violated.
     """
     content = source if isinstance(source, Mapping) else safe_load(source)
     label = "checkpoint" if isinstance(source, Mapping) else str(source)
     module = cast(nn.Module, module.module) if is_model_wrapper(module) else module
     own = {key: value for key, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
     entry, weights = _select_entry(content, label, prefer_ema)
-    weights = _unwrap(weights, own)
+    weights = _unwrap(_tensors(weights, label), own)
     prefix = _find_prefix(weights, own, label) if prefix is None else prefix
     selection = _Selection(weights, prefix, (ignore,) if isinstance(ignore, str) else tuple(ignore))
     report = selection.compare(own, f"{label} [{entry}]" if entry else label)
     _check(report, strict, weights, own)
+    _check_values({key: selection.chosen[key] for key in report.loaded}, own, report.source)
     module.load_state_dict(selection.chosen, strict=False)
     return report
 
@@ -179,7 +182,7 @@ def read_weights(path: str | Path, prefer_ema: bool = True) -> dict[str, torch.T
         CheckpointError: If it can't be read or holds no weights.
     """
     _, weights = _select_entry(safe_load(path), str(path), prefer_ema)
-    return _unwrap(weights, {})
+    return _unwrap(_tensors(weights, str(path)), {})
 
 
 def register_safe_checkpoint_loader() -> None:
@@ -298,9 +301,22 @@ def _select_entry(content: Any, label: str, prefer_ema: bool) -> tuple[str, Mapp
     raise CheckpointError(f"{label} has no weights under {known}; it has {', '.join(map(str, content))}")
 
 
-def _unwrap(weights: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The tensors, without the prefix of a data-parallel wrapper."""
+def _tensors(weights: Mapping[Any, Any], label: str) -> dict[str, torch.Tensor]:
+    """The tensors among the values, all of them dense numbers in memory, under names that are texts."""
     tensors = {key: value for key, value in weights.items() if isinstance(value, torch.Tensor)}
+    for key, value in tensors.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"{label}: a weight is named {shorten(key)}, which is no text; save a state dict")
+        if value.layout is not torch.strided or value.is_nested or value.is_quantized or value.is_meta:
+            raise CheckpointError(
+                f"{label}: weight {key} is sparse, nested, quantised or without values; save it as a dense tensor"
+            )
+    return tensors
+
+
+def _unwrap(weights: Mapping[str, torch.Tensor], own: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors without the prefix of a data-parallel wrapper."""
+    tensors = dict(weights)
     if any(key.startswith(WRAPPER_PREFIX) for key in own):
         return tensors
     if any(key.startswith(WRAPPER_PREFIX) for key in tensors):
@@ -360,6 +376,14 @@ def _check(report: LoadReport, strict: bool, weights: Mapping[str, Any], own: Ma
             f"{report.source} has none of the model's keys: it has {_sample(weights)}; the model has {_sample(own)}",
             report,
         )
+
+
+def _check_values(weights: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], source: str) -> None:
+    for key, value in weights.items():
+        if own[key].is_floating_point() and not value.is_floating_point():
+            raise CheckpointError(f"{source}: {key} is {value.dtype}, but the model's is {own[key].dtype}")
+        if value.is_floating_point() and value.isnan().any():
+            raise CheckpointError(f"{source}: {key} holds NaN; take a checkpoint from before its training diverged")
 
 
 def _sample(keys: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from torch import nn
 from bev.engine.checkpoint import (
     CheckpointError,
     load_weights,
+    read_weights,
     register_safe_checkpoint_loader,
     safe_load,
 )
@@ -340,3 +341,32 @@ def test_absent_files_and_wrong_contents(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(CheckpointError, match=r"list\.pth holds a list"):
         load_weights(TwoLayers(), tmp_path / "list.pth")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, that such tensors are new or old
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda weight: weight.to_sparse(), r"weight head\.weight is sparse, nested, quantised"),
+        (lambda weight: torch.nested.nested_tensor([weight]), r"weight head\.weight is sparse, nested"),
+        (lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8), r"weight head\.weight is sparse"),
+        (lambda weight: weight.to("meta"), r"weight head\.weight is .* without values"),
+        (lambda weight: weight.to(torch.int32), r"head\.weight is torch\.int32, but the model's is torch\.float32"),
+        (lambda weight: weight.to(torch.complex64), r"head\.weight is torch\.complex64"),
+        (lambda weight: weight * torch.nan, r"head\.weight holds NaN"),
+    ],
+)
+def test_strange_weights_are_refused_and_change_nothing(weights, spoil, message: str) -> None:
+    model = TwoLayers()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(model, {"state_dict": {**weights, "head.weight": spoil(weights["head.weight"])}})
+    assert_loaded(model, before)
+
+
+def test_weights_without_a_name_are_refused(weights, tmp_path: Path) -> None:
+    torch.save({**weights, 5: torch.zeros(1)}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"a\.pth: a weight is named 5, which is no text"):
+        load_weights(TwoLayers(), tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"a\.pth: a weight is named 5, which is no text"):
+        read_weights(tmp_path / "a.pth")
