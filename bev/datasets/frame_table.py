@@ -5,7 +5,7 @@ Shapes: F frames (samples of the index), K camera images of all frames, M boxes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bev.datasets.flat_arrays import byte_strings, firsts
+from bev.errors import InputError
 from bev.geometry import check_intrinsic, check_pose, transform_boxes
 from bev.geometry.can_bus import can_bus_state
 from bev.structures.attributes import NO_ATTRIBUTE
@@ -98,16 +99,20 @@ def build_frame_table(
 
     Raises:
         CalibrationError: If a pose or an intrinsic matrix is unusable; names sample and camera.
+        InputError: If a time or a box is; names the sample.
     """
     global_T_ego = _matrices([record["ego2global"] for record in records], 4)
     ego_T_lidar = _matrices([record["lidar_points"]["lidar2ego"] for record in records], 4)
     owners = [f"sample {record['token']}" for record in records]
     _check_poses(global_T_ego, owners, "ego2global")
     _check_poses(ego_T_lidar, owners, "lidar2ego")
+    timestamps = np.array([record["timestamp"] for record in records], dtype=np.float64)
+    for row in np.flatnonzero(~np.isfinite(timestamps)):
+        raise InputError(f"{owners[row]}: timestamp {records[row]['timestamp']} is no time; build the index again")
     return FrameTable(
         tokens=byte_strings([record["token"] for record in records]),
         scenes=byte_strings([record["scene_token"] or "" for record in records]),
-        timestamps=np.array([record["timestamp"] for record in records], dtype=np.float64),
+        timestamps=timestamps,
         lidar_paths=byte_strings([record["lidar_points"].get("lidar_path") or "" for record in records]),
         global_T_bev=global_T_ego if bev_frame == "ego" else global_T_ego @ ego_T_lidar,
         can_bus=np.stack(
@@ -151,32 +156,48 @@ def _box_columns(
     """The columns of a table that have one row per box; `bev_T_lidar` is (F, 4, 4), None for the identity."""
     kept: list[tuple[float, ...]] = []
     labels: list[tuple[int, int, int]] = []
+    numbers: list[int] = []
     counts: list[int] = []
     for record in records:
         before = len(kept)
-        for instance in record.get("instances") or ():
+        for number, instance in enumerate(record.get("instances") or ()):
             label = box_filter.label_mapping[instance["bbox_label_3d"]]
             points = instance["num_lidar_pts"] + max(instance.get("num_radar_pts") or 0, 0)
             if label >= 0 and _is_seen(points, instance.get("visibility"), box_filter):
                 kept.append((*instance["bbox_3d"][:7], *instance.get("velocity", (np.nan, np.nan))))
                 state = box_filter.attribute_states.get(instance.get("attribute", ""), NO_ATTRIBUTE)
                 labels.append((label, state, points))
+                numbers.append(number)
         counts.append(len(kept) - before)
     first = firsts(counts)
     boxes = np.array(kept, dtype=np.float64).reshape(-1, 9)
     speeds = np.hypot(boxes[:, 7], boxes[:, 8])
     # A track of a single annotation has no velocity. Zero, as in mmdet3d: a NaN would spread through the loss.
     boxes[:, 7:] = np.nan_to_num(boxes[:, 7:])
-    if bev_T_lidar is not None:
-        for begin, end, matrix in zip(first[:-1], first[1:], bev_T_lidar, strict=True):
-            boxes[begin:end] = transform_boxes(boxes[begin:end], matrix)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
+        if bev_T_lidar is not None:
+            for begin, end, matrix in zip(first[:-1], first[1:], bev_T_lidar, strict=True):
+                boxes[begin:end] = transform_boxes(boxes[begin:end], matrix)
+        boxes = boxes.astype(np.float32)
+    frames = np.repeat(np.arange(len(records)), counts)
+    _check_boxes(boxes, lambda row: f"sample {records[frames[row]]['token']}, instance {numbers[row]}")
     integers = np.array(labels, dtype=np.int64).reshape(-1, 3).T.copy()
     return {
         "first_box": first,
-        "boxes": boxes.astype(np.float32),
+        "boxes": boxes,
         **dict(zip(("labels", "attributes", "num_points"), integers, strict=True)),
         "speeds": speeds.astype(np.float32),
     }
+
+
+def _check_boxes(boxes: np.ndarray, owner_of: Callable[[int], str]) -> None:
+    """Refuse boxes that would stop a training at whichever step draws them."""
+    sound = np.isfinite(boxes).all(axis=1) & (boxes[:, 3:6] > 0).all(axis=1)
+    for row in np.flatnonzero(~sound):
+        raise InputError(
+            f"{owner_of(int(row))}: {boxes[row].tolist()} is no box: numbers must be finite and sizes positive; "
+            "correct or remove it, or build the index again"
+        )
 
 
 def _is_seen(points: int, visibility: int | None, box_filter: BoxFilter) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.plain_arrays import ArrayGuard
@@ -20,6 +22,12 @@ from bev.errors import InputError
 SCHEMA_VERSION = "bev-1"
 BOX_CONVENTION = "mmdet3d>=1.0"
 CONVERTER = "tools/create_data.py"
+
+Entry = TypeVar("Entry")
+Built = TypeVar("Built")
+
+_MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What comes of values that are of other types and shapes than those of an index."""
 
 _BUILTINS = frozenset(
     {
@@ -149,6 +157,48 @@ def read_samples(path: str | os.PathLike, *fields: str) -> dict:
                 f"has no {', '.join(missing)}; give an index of samples, which {CONVERTER} makes"
             )
     return content
+
+
+@contextmanager
+def well_formed(where: str) -> Iterator[None]:
+    """Inside this block, what goes wrong with values of other types and shapes than an index has is told as such.
+
+    Args:
+        where: the file, and what is known of the place in it.
+
+    Raises:
+        IndexFormatError: instead of such an error.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except _MALFORMED as error:
+        told = f"{type(error).__name__}: {one_line(error)[:200]}"
+        raise IndexFormatError(
+            f"{where}: not what an index has there ({told}); build it again with {CONVERTER}"
+        ) from error
+
+
+def of_entries(
+    path: str | os.PathLike, entries: Sequence[Entry], build: Callable[[Sequence[Entry]], Built]
+) -> Built:
+    """What `build` makes of the entries of an index; if it fails, of each alone, to name the one that is wrong.
+
+    Raises:
+        IndexFormatError: an entry holds values of other types and shapes than an index does.
+    """
+    try:
+        return build(entries)
+    except InputError:
+        raise
+    except _MALFORMED:
+        for number, entry in enumerate(entries):
+            token = entry.get("token") if isinstance(entry, Mapping) else None
+            with well_formed(f"{path}, {f'sample {token}' if isinstance(token, str) else f'entry {number}'}"):
+                build([entry])
+        with well_formed(f"{path}, entries that don't go together"):
+            raise
 
 
 def read_plain_pickle(path: str | os.PathLike, kind: str = "index", maker: str = CONVERTER) -> Any:

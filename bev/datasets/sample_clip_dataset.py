@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from bev.datasets.clip_dataset import ClipDataset
-from bev.datasets.frame_table import BoxFilter, Record, build_frame_table
-from bev.datasets.index_io import IndexFormatError, read_samples
+from bev.datasets.frame_table import BoxFilter, FrameTable, Record, build_frame_table
+from bev.datasets.index_io import IndexFormatError, of_entries, read_samples, well_formed
 from bev.errors import InputError
 
 SAMPLE_FIELDS = ("scene_token", "timestamp", "ego2global", "lidar_points", "images")
@@ -22,7 +22,7 @@ class SampleClipDataset(ClipDataset):
 
     Raises:
         InputError: As for `ClipDataset`; or clips of several frames are wanted of samples without scenes.
-        IndexFormatError: If the index is of another data set.
+        IndexFormatError: If the index is of another data set, or an entry holds something else than it should.
         CalibrationError: If a pose or intrinsic matrix of the index is unusable.
     """
 
@@ -36,12 +36,17 @@ class SampleClipDataset(ClipDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the index into arrays; what mmengine keeps and may take subsets of are row numbers only."""
-        with _paused_garbage_collection():
+        with _paused_garbage_collection(), well_formed(self.ann_file):
             index = read_samples(self.ann_file, *SAMPLE_FIELDS)
-            metainfo, records = index["metainfo"], _sort_by_scene(index["data_list"])
+            metainfo, records = index["metainfo"], index["data_list"]
             self._check(metainfo, records)
-            self._set_up(build_frame_table(records, self._box_filter(metainfo), self.bev_frame, self.cameras), metainfo)
-            self._metainfo |= self._read_labels(metainfo, records)
+            box_filter = self._box_filter(metainfo)
+
+            def table_of(some: Sequence[Record]) -> FrameTable:
+                return build_frame_table(_sort_by_scene(some), box_filter, self.bev_frame, self.cameras)
+
+            self._set_up(of_entries(self.ann_file, records, table_of), metainfo)
+            self._metainfo |= self._read_labels(metainfo, _sort_by_scene(records))
         return [{"row": row} for row in range(len(self._table))]
 
     def _check(self, metainfo: Mapping[str, Any], records: Sequence[Record]) -> None:
@@ -51,7 +56,8 @@ class SampleClipDataset(ClipDataset):
             raise IndexFormatError(
                 f"{self.ann_file}: an index of {metainfo['dataset']!r}; {type(self).__name__} reads those of {own!r}"
             )
-        nameless = [record["token"] for record in records if not record["scene_token"]]
+        scenes = [(record["token"], record["scene_token"]) for record in records]
+        nameless = [token for token, scene in scenes if not isinstance(scene, str) or not scene]
         if len(self.frame_offsets) > 1 and nameless:
             raise InputError(
                 f"{self.ann_file}: sample {nameless[0]} has no scene_token, so frames {self.frame_offsets} cannot be "

@@ -80,7 +80,8 @@ class OpenLaneMetric(SampleMetric):
     def _judge(self, token: str, frame: Mapping[str, Any], prediction: dict) -> OLSFrameResult:
         if frame["lane_topology"] is None:
             raise InputError(f"{self.index}: frame {token} has no annotation to judge by; set format_only=True")
-        return judge_frame(token, annotation_of(frame["lane_topology"]), prediction, self.version)
+        truth = annotation_of(frame["lane_topology"], f"{self.index}, frame {token}")
+        return judge_frame(token, truth, prediction, self.version)
 
     def _frame_of(self, sample: Mapping[str, Any]) -> tuple[str, dict]:
         if self._frames is None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ from bev.datasets.index_io import (
     BOX_CONVENTION,
     SCHEMA_VERSION,
     IndexFormatError,
+    of_entries,
     read_index,
     read_samples,
     write_index,
 )
+from bev.errors import InputError
 from bev.geometry import check_pose, pose_matrix
 
 RAN = []
@@ -191,3 +194,27 @@ def test_entries_that_are_no_samples_are_refused(tmp_path: Path):
             read_samples(path, "timestamp")
     write_index(path, {"dataset": "nuscenes"}, [{"token": "a", "timestamp": 1.0}])
     assert read_samples(path, "timestamp") == read_index(path)
+
+
+def test_the_entry_that_is_wrong_is_named() -> None:
+    def build(entries: Sequence[dict]) -> list[float]:
+        return [float(entry["place"]) for entry in entries]
+
+    good = {"token": "a", "place": 1}
+    assert of_entries("x.pkl", [good], build) == [1.0]
+    for bad, place in (({"token": "b", "place": []}, "sample b"), ({"token": 5}, "entry 1"), (None, "entry 1")):
+        with pytest.raises(IndexFormatError, match=rf"x\.pkl, {place}: not what an index has there \(\w+Error: "):
+            of_entries("x.pkl", [good, bad, good], build)
+    with pytest.raises(IndexFormatError, match=r"x\.pkl, entries that don't go together: .*OverflowError: 3"):
+        of_entries("x.pkl", [good] * 3, fail_on_several)
+    with pytest.raises(InputError, match=r"^other$"):
+        of_entries("x.pkl", [good], complain)
+
+
+def fail_on_several(entries: Sequence[dict]) -> None:
+    if len(entries) > 1:
+        raise OverflowError(len(entries))
+
+
+def complain(entries: Sequence[dict]) -> None:
+    raise InputError("other")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from mmengine.registry import DATASETS
 
 from bev.datasets.frame_table import BoxFilter, Record
+from bev.datasets.index_io import well_formed
 from bev.datasets.nuscenes.classes import ATTRIBUTE_STATES, CLASSES, camera_order, label_mapping
 from bev.datasets.occ3d.labels import find_labels
 from bev.datasets.openlane_v2.lane_table import LaneTable
@@ -84,7 +85,9 @@ class NuScenesClipDataset(SampleClipDataset):
         if self.occupancy:
             self._label_files = find_labels(self.data_root or "", [record["token"] for record in records])
         if self.lanes:
-            self._lane_table = lanes_of_samples(Path(self.data_root or "", self.lanes), records)
+            path = Path(self.data_root or "", self.lanes)
+            with well_formed(str(path)):
+                self._lane_table = lanes_of_samples(path, records)
         return {"classes": self.classes}
 
     def _labels(self, row: int) -> Mapping[str, Any]:

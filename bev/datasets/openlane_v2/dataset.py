@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.registry import DATASETS
 
 from bev.datasets.frame_table import BoxFilter, Record
+from bev.datasets.index_io import of_entries
 from bev.datasets.openlane_v2.classes import FRONT_CAMERAS
 from bev.datasets.openlane_v2.lane_table import LaneTable
 from bev.datasets.sample_clip_dataset import SampleClipDataset
@@ -49,7 +50,7 @@ class OpenLaneClipDataset(SampleClipDataset):
         front = FRONT_CAMERAS[metainfo["version"]]
         if self._slots[0] != front:
             raise InputError(f"{self.ann_file}: traffic elements are in {front}, so cameras must begin with it")
-        self._lane_table = LaneTable.of(records, front)
+        self._lane_table = of_entries(self.ann_file, records, lambda some: LaneTable.of(some, front))
         return {}
 
     def _labels(self, row: int) -> Mapping[str, Any]:

@@ -10,17 +10,26 @@ from typing import Any
 
 import numpy as np
 
+from bev.datasets.index_io import well_formed
 from bev.geometry import transform_points
 
 METRIC_POINTS = 11
 
 
-def annotation_of(topology: Mapping[str, Any]) -> dict[str, Any]:
-    """The devkit's annotation of a record's `lane_topology`.
+def annotation_of(topology: Mapping[str, Any], where: str = "lane topology of an index") -> dict[str, Any]:
+    """The devkit's annotation of a record's `lane_topology`, which an error's message calls `where`.
 
     Centrelines are thinned to the points that the official evaluation compares: with the index's 21 points, every
     second of them, which are every twentieth of the 201 in the annotation.
+
+    Raises:
+        IndexFormatError: The record holds something else.
     """
+    with well_formed(where):
+        return _annotation_of(topology)
+
+
+def _annotation_of(topology: Mapping[str, Any]) -> dict[str, Any]:
     lanes = topology["lanes"]
     step = max((lanes.shape[1] - 1) // (METRIC_POINTS - 1), 1)
     return {

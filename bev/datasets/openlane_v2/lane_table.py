@@ -58,7 +58,7 @@ class LaneTable:
         def first(key: str) -> np.ndarray:
             return firsts([0 if topology is None else _rows(topology[key], key) for topology in topologies])
 
-        return cls(
+        table = cls(
             tokens=byte_strings(record["token"] for record in records),
             annotated=np.array([topology is not None for topology in topologies], dtype=bool),
             first_lane=first("lanes"),
@@ -72,6 +72,8 @@ class LaneTable:
             lcte=joined("topology_lcte", (0,), np.bool_),
             camera=camera,
         )
+        table._check()
+        return table
 
     def labels(self, row: int) -> LaneLabels | None:
         """Labels of a frame, copied; None where it is not annotated."""
@@ -91,6 +93,15 @@ class LaneTable:
             camera=self.camera,
             token=self.tokens[row].decode(),
         )
+
+
+    def _check(self) -> None:
+        """Relations and attributes must be of as many lanes and elements as there are; `of_entries` names the frame."""
+        lanes, elements = np.diff(self.first_lane), np.diff(self.first_element)
+        sound = (np.diff(self.first_lclc) == lanes**2) & (np.diff(self.first_lcte) == lanes * elements)
+        shapes = (self.lanes.ndim, *self.lanes.shape[2:], *self.boxes.shape[1:], len(self.attributes))
+        if not sound.all() or shapes != (3, 3, 4, len(self.boxes)):
+            raise ValueError("lanes, traffic elements and what is said of them don't fit together")
 
 
 def _rows(array: np.ndarray, key: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.registry import DATASETS
 
 from bev.datasets.clip_dataset import ClipDataset
+from bev.datasets.index_io import of_entries
 from bev.datasets.waymo.classes import CAMERAS, CLASSES, type_labels
 from bev.datasets.waymo.index_build import read_segments
 from bev.datasets.waymo.segment import Segment
@@ -79,7 +80,9 @@ class WaymoClipDataset(ClipDataset):
         if not segments:
             raise InputError(f"{self.ann_file}: the index has no frames")
         self._check_labels(segments)
-        self._waymo = build_table(segments, self._label_filter, self.cameras)
+        self._waymo = of_entries(
+            self.ann_file, segments, lambda some: build_table(some, self._label_filter, self.cameras)
+        )
         self._set_up(self._waymo.frames, {"classes": self.classes})
         lengths = [len(segment) for segment in segments]
         starts = np.cumsum([0, *lengths])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bev.datasets.index_io import SCHEMA_VERSION, read_index, write_index
+from bev.datasets.index_io import SCHEMA_VERSION, of_entries, read_index, write_index
 from bev.datasets.shards import ShardFolder
 from bev.datasets.waymo.classes import TYPES
 from bev.datasets.waymo.index_segment import read_segment
@@ -114,7 +114,7 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     index = read_index(path)
     if index["metainfo"].get("dataset") != "waymo":
         raise WaymoFilesError(f"{path}: an index of {index['metainfo'].get('dataset')!r}, not of Waymo")
-    return [Segment.from_entry(entry) for entry in index["data_list"]]
+    return of_entries(path, index["data_list"], lambda entries: [Segment.from_entry(entry) for entry in entries])
 
 
 def _read(file: SegmentFile, cache_dir: Path, skip_damaged: bool) -> Segment:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from pathlib import Path
 
 import cv2
@@ -381,3 +382,35 @@ def test_real_projections_agree_with_the_devkit(shared_data, tmp_path):
 def test_labels_of_the_ego_frame_are_not_given_in_another(labels: dict):
     with pytest.raises(InputError, match="in the ego frame: set bev_frame='ego'"):
         NuScenesClipDataset("index.pkl", **labels)
+
+
+@pytest.mark.parametrize("value", [None, "x", -1, [], np.full((4, 4), np.nan), {}])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("token",), ("scene_token",), ("timestamp",), ("ego2global",), ("lidar_points",), ("lidar_points", "lidar2ego"),
+        ("images",), ("images", "CAM_BACK"), ("images", "CAM_BACK", "cam2img"), ("images", "CAM_BACK", "img_path"),
+        ("images", "CAM_BACK", "width"), ("instances",), ("instances", 0), ("instances", 0, "bbox_3d"),
+        ("instances", 0, "bbox_label_3d"), ("instances", 0, "velocity"), ("instances", 0, "num_lidar_pts"),
+        ("can_bus",),
+    ],
+)  # fmt: skip
+def test_entries_of_another_kind_are_refused_or_harmless(build, records, path, value):
+    entry = records[2]
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    try:
+        dataset = build(records)
+    except InputError as error:
+        assert re.search(r"sample a2|entry 2|entries that don't go together", str(error)), error
+    else:
+        assert all(np.isfinite(dataset[row]["gt_boxes"].tensor).all() for row in range(len(dataset)))
+
+
+@pytest.mark.parametrize(("place", "value"), [(0, np.nan), (2, 1e300), (3, 0.0), (5, -1.5), (6, np.inf)])
+def test_boxes_that_would_stop_a_training_are_named(build, records, place, value):
+    records[2]["instances"].insert(0, make_instance("animal"))
+    records[2]["instances"][1]["bbox_3d"][place] = value
+    with pytest.raises(InputError, match=r"sample a2, instance 1: \[.*\] is no box"):
+        build(records, bev_frame="ego")

@@ -13,6 +13,7 @@ import bev  # noqa: F401  (lets mmdet3d import)
 from bev.datasets.collate import collate_clips
 from bev.datasets.index_io import IndexFormatError, read_index, write_index
 from bev.datasets.openlane_v2.dataset import OpenLaneClipDataset
+from bev.datasets.openlane_v2.devkit_format import annotation_of
 from bev.datasets.openlane_v2.index_build import build_indexes
 from bev.geometry import project
 from bev.geometry.can_bus import can_bus_state
@@ -161,3 +162,22 @@ def test_another_index_or_order_of_cameras_is_refused(root: Path, tmp_path: Path
     write_index(tmp_path / "other.pkl", {**index["metainfo"], "dataset": "nuscenes"}, index["data_list"])
     with pytest.raises(IndexFormatError, match="an index of 'nuscenes'"):
         make(tmp_path, index="other.pkl")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lanes", None), ("lanes", np.zeros((2, 3))), ("lanes", []), ("traffic_boxes", np.zeros((1, 3))),
+        ("traffic_attributes", np.zeros(99)), ("topology_lclc", np.zeros((99, 99))), ("topology_lcte", "x"),
+    ],
+)  # fmt: skip
+def test_a_topology_of_another_kind_is_named(root: Path, tmp_path: Path, key: str, value: object) -> None:
+    index = read_index(root / TRAIN)
+    records = index["data_list"]
+    records[0]["lane_topology"][key] = value
+    write_index(tmp_path / "index.pkl", index["metainfo"], records)
+    with pytest.raises(IndexFormatError, match=rf"index\.pkl, sample {records[0]['token']}: not what an index has"):
+        make(root, index=str(tmp_path / "index.pkl"))
+    if key != "traffic_attributes" and not isinstance(value, np.ndarray):
+        with pytest.raises(IndexFormatError, match="frame 5: not what an index has"):
+            annotation_of(records[0]["lane_topology"], "frame 5")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from bev.datasets.waymo.classes import CAMERAS
 from bev.datasets.waymo.dataset import WaymoClipDataset
 from bev.datasets.waymo.index_build import build_indexes
 from bev.datasets.waymo.messages import parse
+from bev.datasets.waymo.segment import Segment
 from bev.datasets.waymo.tfrecord import RecordFile
 from bev.geometry import project
 from bev.visualization.boxes import box_corners
@@ -234,3 +236,14 @@ def test_real_images_decode(real: WaymoClipDataset) -> None:
         "SIDE_LEFT": (886, 1920), "SIDE_RIGHT": (886, 1920),
     }  # fmt: skip
     assert all(cv2.cvtColor(camera["image"], cv2.COLOR_BGR2GRAY).std() > 30 for camera in cameras.values())
+
+
+def test_segments_of_another_kind_are_named(root: Path) -> None:
+    path = root / "waymo_infos_training.pkl"
+    index = read_index(path)
+    good = Segment.from_entry(index["data_list"][0])
+    odd = replace(good, intrinsics=good.intrinsics[:, :3])
+    for entry in (None, {**good.to_entry(), "more": 1}, odd.to_entry()):
+        write_index(path, index["metainfo"], [good.to_entry(), entry])
+        with pytest.raises(IndexFormatError, match=r"training\.pkl, entry 1: not what an index has there"):
+            dataset_of(root)
