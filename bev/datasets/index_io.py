@@ -160,14 +160,18 @@ def read_samples(path: str | os.PathLike, *fields: str) -> dict:
 
 
 @contextmanager
-def well_formed(where: str) -> Iterator[None]:
-    """Inside this block, what goes wrong with values of other types and shapes than an index has is told as such.
+def well_formed(
+    where: str, refused: type[InputError] = IndexFormatError, advice: str = f"build it again with {CONVERTER}"
+) -> Iterator[None]:
+    """Inside this block, what goes wrong with values of other types and shapes than a file has is told as such.
 
     Args:
         where: the file, and what is known of the place in it.
+        refused: class of the error.
+        advice: what the message says to do.
 
     Raises:
-        IndexFormatError: instead of such an error.
+        refused: instead of such an error.
     """
     try:
         yield
@@ -175,18 +179,22 @@ def well_formed(where: str) -> Iterator[None]:
         raise
     except _MALFORMED as error:
         told = f"{type(error).__name__}: {one_line(error)[:200]}"
-        raise IndexFormatError(
-            f"{where}: not what an index has there ({told}); build it again with {CONVERTER}"
-        ) from error
+        raise refused(f"{where}: not what belongs there ({told}); {advice}") from error
 
 
 def of_entries(
-    path: str | os.PathLike, entries: Sequence[Entry], build: Callable[[Sequence[Entry]], Built]
+    path: str | os.PathLike, entries: Sequence[Entry], build: Callable[[Sequence[Entry]], Built], *told: Any
 ) -> Built:
-    """What `build` makes of the entries of an index; if it fails, of each alone, to name the one that is wrong.
+    """What `build` makes of the entries of a file; if it fails, of each alone, to name the one that is wrong.
+
+    Args:
+        path: the file.
+        entries: its entries, named by their tokens where they have one.
+        build: makes something of all of them or of some.
+        *told: further arguments of `well_formed`.
 
     Raises:
-        IndexFormatError: an entry holds values of other types and shapes than an index does.
+        IndexFormatError: an entry holds values of other types and shapes than it should.
     """
     try:
         return build(entries)
@@ -195,9 +203,9 @@ def of_entries(
     except _MALFORMED:
         for number, entry in enumerate(entries):
             token = entry.get("token") if isinstance(entry, Mapping) else None
-            with well_formed(f"{path}, {f'sample {token}' if isinstance(token, str) else f'entry {number}'}"):
+            with well_formed(f"{path}, {f'token {token}' if isinstance(token, str) else f'entry {number}'}", *told):
                 build([entry])
-        with well_formed(f"{path}, entries that don't go together"):
+        with well_formed(f"{path}, entries that don't go together", *told):
             raise
 
 

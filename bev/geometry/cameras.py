@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bev.geometry.errors import CalibrationError
-from bev.geometry.poses import Array
+from bev.geometry.poses import Array, numbers
 
 # Points nearer than this, or behind the camera, have no pixel; the division alone is protected.
 MIN_DEPTH = 1e-5
@@ -33,7 +33,7 @@ def check_intrinsic(intrinsic: np.ndarray, where: str) -> None:
     Raises:
         CalibrationError: another shape, NaN, focal lengths that are not positive, or a last row other than (0, 0, 1).
     """
-    matrix = np.asarray(intrinsic, dtype=np.float64)
+    matrix = numbers(intrinsic, where)
     if matrix.shape != (3, 3):
         raise CalibrationError(f"{where}: the camera intrinsic has shape (3, 3), found {matrix.shape}")
     if not np.isfinite(matrix).all():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,10 +32,9 @@ def pose_matrix(
         (4, 4) float64.
 
     Raises:
-        CalibrationError: wrong lengths, NaN or infinite values, or a quaternion of length zero.
+        CalibrationError: no numbers, wrong lengths, NaN or infinite values, or a quaternion of length zero.
     """
-    quaternion = np.asarray(rotation_wxyz, dtype=np.float64)
-    origin = np.asarray(translation, dtype=np.float64)
+    quaternion, origin = numbers(rotation_wxyz, where), numbers(translation, where)
     if quaternion.shape != (4,) or origin.shape != (3,):
         raise CalibrationError(
             f"{where}: expected a quaternion of 4 and a translation of 3 numbers, "
@@ -50,6 +50,19 @@ def pose_matrix(
     pose[:3, :3] = _rotation_from_unit_quaternion(quaternion / length)
     pose[:3, 3] = origin
     return pose
+
+
+def numbers(values: Any, where: str) -> np.ndarray:
+    """An array float64 of numbers and lists of them.
+
+    Raises:
+        CalibrationError: they are something else, or lists of unequal lengths; names `where`.
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError) as error:
+        found = reprlib.repr(values)
+        raise CalibrationError(f"{where}: expected numbers, found {found}; correct this record") from error
 
 
 def _rotation_from_unit_quaternion(quaternion: np.ndarray) -> np.ndarray:
@@ -105,7 +118,7 @@ def check_pose(pose: np.ndarray, where: str) -> None:
     Raises:
         CalibrationError: it has another shape, holds NaN, or scales, shears or mirrors.
     """
-    pose = np.asarray(pose)
+    pose = numbers(pose, where)
     if pose.shape != (4, 4):
         raise CalibrationError(f"{where}: a pose has shape (4, 4), found {pose.shape}")
     if not np.isfinite(pose).all():

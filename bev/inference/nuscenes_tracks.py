@@ -37,6 +37,7 @@ def track_results(
 
     Raises:
         SubmissionError: A sample is not in the tables.
+        TablesError: Samples follow each other without an end.
     """
     tracked: dict[str, list[dict]] = {}
     known = {sample["token"] for sample in nusc.sample}

@@ -202,8 +202,8 @@ def test_the_entry_that_is_wrong_is_named() -> None:
 
     good = {"token": "a", "place": 1}
     assert of_entries("x.pkl", [good], build) == [1.0]
-    for bad, place in (({"token": "b", "place": []}, "sample b"), ({"token": 5}, "entry 1"), (None, "entry 1")):
-        with pytest.raises(IndexFormatError, match=rf"x\.pkl, {place}: not what an index has there \(\w+Error: "):
+    for bad, place in (({"token": "b", "place": []}, "token b"), ({"token": 5}, "entry 1"), (None, "entry 1")):
+        with pytest.raises(IndexFormatError, match=rf"x\.pkl, {place}: not what belongs there \(\w+Error: "):
             of_entries("x.pkl", [good, bad, good], build)
     with pytest.raises(IndexFormatError, match=r"x\.pkl, entries that don't go together: .*OverflowError: 3"):
         of_entries("x.pkl", [good] * 3, fail_on_several)

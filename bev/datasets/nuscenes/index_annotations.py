@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bev.datasets.index_io import of_entries
 from bev.datasets.nuscenes.classes import CATEGORY_TO_CLASS, INDEX_CLASSES
-from bev.datasets.nuscenes.index_tables import TablesError
+from bev.datasets.nuscenes.index_tables import ADVICE, TablesError
 from bev.geometry import pose_matrix
 
 if TYPE_CHECKING:
@@ -56,9 +58,16 @@ def read_annotations(nusc: NuScenes, sample: dict) -> SampleAnnotations:
     """Reads a sample's annotations in the order of its `anns`.
 
     Raises:
-        CalibrationError, TablesError: a box with NaN, or with sizes that are not positive; the message has its token.
+        CalibrationError, TablesError: a box with NaN, or with sizes that are not positive, or a row that holds values
+            of other types; the message has its token.
     """
     records = [nusc.get("sample_annotation", token) for token in sample["anns"]]
+    return of_entries(
+        "sample_annotation.json", records, lambda some: _annotations(nusc, some), TablesError, ADVICE
+    )
+
+
+def _annotations(nusc: NuScenes, records: Sequence[dict]) -> SampleAnnotations:
     velocities = [nusc.box_velocity(record["token"]) for record in records]
     return SampleAnnotations(
         global_T_box=np.array([_box_pose(record) for record in records]).reshape(-1, 4, 4),

@@ -10,15 +10,18 @@ import numpy as np
 from bev.datasets.nuscenes.can_bus import SceneMotion
 from bev.datasets.nuscenes.classes import camera_order
 from bev.datasets.nuscenes.index_annotations import SampleAnnotations, read_annotations
-from bev.datasets.nuscenes.index_tables import TablesError, chain
+from bev.datasets.nuscenes.index_tables import ADVICE, TablesError, chain, microseconds, sound_row
 from bev.datasets.nuscenes.lidar_files import FEATURES
 from bev.datasets.nuscenes.projections import project_annotations
+from bev.datasets.text_files import shorten
 from bev.geometry import check_intrinsic, invert_pose, pose_matrix
+from bev.geometry.poses import numbers
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
 
 LIDAR = "LIDAR_TOP"
+MAX_SIDE = 2**16  # pixels
 
 
 def scene_entries(nusc: NuScenes, scene: dict) -> list[dict]:
@@ -26,13 +29,19 @@ def scene_entries(nusc: NuScenes, scene: dict) -> list[dict]:
 
     Raises:
         CalibrationError: a calibration or pose that cannot be right; the message has table, token and camera.
-        TablesError: a sample without camera or LiDAR rows.
+        TablesError: a sample without camera or LiDAR rows, a row that holds something else than it should, or samples
+            that follow each other without an end; names the row.
         CanBusError: a damaged file of the CAN bus expansion.
     """
-    entries = []
+    with sound_row("scene", scene):  # all samples first: velocities of boxes need the times of neighbours
+        samples = list(chain(nusc, "sample", scene["first_sample_token"]))
+        for sample in samples:
+            microseconds("sample", sample)
     motion = SceneMotion(nusc.dataroot, scene["name"])
-    for sample in chain(nusc, "sample", scene["first_sample_token"]):
-        entries.append({**sample_entry(nusc, sample), "can_bus": motion.at(sample["timestamp"])})
+    entries = []
+    for sample in samples:
+        with sound_row("sample", sample):
+            entries.append({**sample_entry(nusc, sample), "can_bus": motion.at(sample["timestamp"])})
     return entries
 
 
@@ -47,6 +56,7 @@ def sample_entry(nusc: NuScenes, sample: dict) -> dict:
     if not cameras:
         raise TablesError(f"sample_data.json: sample {sample['token']} has no camera row")
     lidar = nusc.get("sample_data", sample["data"][LIDAR])
+    _check_file(lidar)
     global_T_ego, ego_T_lidar = ego_pose(nusc, lidar), sensor_pose(nusc, lidar)
     global_T_lidar = global_T_ego @ ego_T_lidar
     annotations = read_annotations(nusc, sample)
@@ -78,8 +88,12 @@ def sample_entry(nusc: NuScenes, sample: dict) -> dict:
 def _image_entry(nusc: NuScenes, record: dict, global_T_lidar: np.ndarray) -> dict:
     calibration = nusc.get("calibrated_sensor", record["calibrated_sensor_token"])
     where = f"calibrated_sensor.json, token {calibration['token']} ({record['channel']})"
-    intrinsic = np.array(calibration["camera_intrinsic"], dtype=np.float64)
+    intrinsic = numbers(calibration["camera_intrinsic"], where)
     check_intrinsic(intrinsic, where)
+    _check_file(record)
+    size = record["height"], record["width"]
+    if not all(isinstance(side, int) and 0 < side < MAX_SIDE for side in size):
+        raise TablesError(f"sample_data.json, token {record['token']}: no image is {size[1]} x {size[0]}; {ADVICE}")
     ego_T_cam, global_T_ego = sensor_pose(nusc, record), ego_pose(nusc, record)
     return {
         "img_path": record["filename"],
@@ -89,11 +103,17 @@ def _image_entry(nusc: NuScenes, record: dict, global_T_lidar: np.ndarray) -> di
         # global.
         "lidar2cam": invert_pose(global_T_ego @ ego_T_cam) @ global_T_lidar,
         "ego2global": global_T_ego,
-        "timestamp": record["timestamp"] / 1e6,
+        "timestamp": microseconds("sample_data", record) / 1e6,
         "sample_data_token": record["token"],
         "height": record["height"],
         "width": record["width"],
     }
+
+
+def _check_file(record: dict) -> None:
+    if not isinstance(record["filename"], str):
+        name = shorten(record["filename"])
+        raise TablesError(f"sample_data.json, token {record['token']}: filename {name} is no text; {ADVICE}")
 
 
 def ego_pose(nusc: NuScenes, record: dict) -> np.ndarray:

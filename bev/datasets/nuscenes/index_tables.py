@@ -7,15 +7,20 @@ it), or any file of the same form, `{"split name": ["scene-0001", ...]}`, which 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bev.datasets.index_io import well_formed
 from bev.datasets.text_files import file_part, one_line, read_json, shorten
 from bev.errors import InputError
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
+
+ADVICE = "unpack the metadata again"
 
 TABLES = (
     "attribute",
@@ -32,6 +37,8 @@ TABLES = (
     "sensor",
     "visibility",
 )
+
+_LATEST = 2**63  # microseconds
 
 # Which official splits a release can hold, by the end of its version's name.
 _OFFICIAL_SPLITS = {"trainval": ("train", "val"), "test": ("test",), "mini": ("mini_train", "mini_val")}
@@ -78,12 +85,37 @@ def open_tables(root: str | os.PathLike, version: str) -> NuScenes:
         ) from error
 
 
+def sound_row(table: str, record: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Inside this block, values of other types and shapes than a row should have are told as a `TablesError` of it."""
+    return well_formed(f"{table}.json, token {record['token']}", TablesError, ADVICE)
+
+
 def chain(nusc: NuScenes, table: str, token: str) -> Iterator[dict]:
-    """The row with a token, and those that each names as its `next`."""
+    """The row with a token, and those that each names as its `next`.
+
+    Raises:
+        TablesError: one was come to before, so that there would be no end.
+    """
+    seen: set[str] = set()
     while token:
+        if token in seen:
+            raise TablesError(f"{table}.json, token {token}: its successors lead back to it; {ADVICE}")
+        seen.add(token)
         row = nusc.get(table, token)
         yield row
         token = row["next"]
+
+
+def microseconds(table: str, record: Mapping[str, Any]) -> float:
+    """The time of a row.
+
+    Raises:
+        TablesError: it is no time.
+    """
+    time = record["timestamp"]
+    if not isinstance(time, (int, float)) or not 0 <= time < _LATEST:
+        raise TablesError(f"{table}.json, token {record['token']}: timestamp {shorten(time)} is no time; {ADVICE}")
+    return time
 
 
 def tables_folder(root: str | os.PathLike, version: str) -> Path:
@@ -110,21 +142,21 @@ def load_table(folder: Path, name: str, *fields: str) -> list[dict]:
     Args:
         folder: of the tables.
         name: of the table.
-        fields: what each record must have.
+        fields: the texts that each record must have.
 
     Raises:
         TablesError: it is missing, not valid JSON, or not a list of such records.
     """
-    path, advice = folder / f"{name}.json", "unpack the metadata again"
+    path = folder / f"{name}.json"
     try:
-        records = read_json(path, list, advice, TablesError)
+        records = read_json(path, list, ADVICE, TablesError)
     except FileNotFoundError:
         raise TablesError(f"{path}: table missing; unpack the metadata archive of {folder.name} again") from None
     for position, record in enumerate(records):
-        if not isinstance(record, dict) or not all(field in record for field in fields):
+        if not isinstance(record, dict) or not all(isinstance(record.get(field), str) for field in fields):
             raise TablesError(
                 f"{path}, record {position}: expected an object with {', '.join(fields)}, found {shorten(record)}; "
-                f"{advice}"
+                f"{ADVICE}"
             )
     return records
 
@@ -148,6 +180,9 @@ def available_splits(
     """
     folder = tables_folder(root, version)
     present = [scene["name"] for scene in load_table(folder, "scene", "name")]
+    twice = [name for name, number in Counter(present).items() if number > 1]
+    if twice:
+        raise TablesError(f"{folder / 'scene.json'}: several scenes are named {twice[0]}; {ADVICE}")
     if splits_file is not None:
         wanted = read_splits(Path(splits_file))
         _check_scenes_exist(Path(splits_file), wanted, present)

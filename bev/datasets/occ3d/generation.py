@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bev.datasets.nuscenes.index_tables import open_tables
+from bev.datasets.nuscenes.index_tables import open_tables, sound_row
 from bev.datasets.occ3d.aggregation import aggregate
 from bev.datasets.occ3d.labels import OccupancyLabelError, label_path, write_labels
 from bev.datasets.occ3d.recording import Recording
@@ -92,7 +92,9 @@ def generate_labels(
     folder = Path(root if out is None else out)
 
     def run(scene: dict) -> tuple[int, int]:
-        return _label_scene(Recording(nusc, scene), folder, sweep_stride)
+        with sound_row("scene", scene):
+            recording = Recording(nusc, scene)
+        return _label_scene(recording, folder, sweep_stride)
 
     done = list(progress(run_forked(run, scenes, workers), len(scenes)))
     return sum(samples for samples, _ in done), sum(written for _, written in done)

@@ -120,7 +120,7 @@ class Recording:
         tracks: All annotated objects.
 
     Raises:
-        TablesError: A sample has no LiDAR.
+        TablesError: A sample has no LiDAR, or rows follow each other without an end.
         CalibrationError: A pose or calibration that cannot be right.
     """
 

@@ -403,7 +403,7 @@ def test_entries_of_another_kind_are_refused_or_harmless(build, records, path, v
     try:
         dataset = build(records)
     except InputError as error:
-        assert re.search(r"sample a2|entry 2|entries that don't go together", str(error)), error
+        assert re.search(r"sample a2|token a2|entry 2|entries that don't go together", str(error)), error
     else:
         assert all(np.isfinite(dataset[row]["gt_boxes"].tensor).all() for row in range(len(dataset)))
 

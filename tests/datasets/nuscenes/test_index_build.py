@@ -223,3 +223,43 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, kind: str
     with pytest.raises(InputError, match=r"escaped' can't be part of a file's name"):
         build_indexes(root, "v1.0-mini", out=tmp_path / "out", splits_file=path)
     assert not list(tmp_path.rglob("*escaped*"))
+
+
+@pytest.mark.parametrize(
+    ("table", "token", "key", "value"),
+    [
+        ("ego_pose", "scene-0103-1-CAM_BACK", "rotation", "abcd"),
+        ("ego_pose", "scene-0103-1-CAM_BACK", "translation", [10**400, 0, 0]),
+        ("calibrated_sensor", "calibration-CAM_BACK", "camera_intrinsic", [[1, 0], [0, 1, 0], [0, 0, 1]]),
+        ("sample", "scene-0103-1", "timestamp", "x"),
+        ("sample", "scene-0103-1", "timestamp", float("nan")),
+        ("sample", "scene-0103-1", "timestamp", 10**400),
+        ("sample_data", "scene-0103-1-CAM_BACK", "timestamp", None),
+        ("sample_data", "scene-0103-1-CAM_BACK", "filename", 5),
+        ("sample_data", "scene-0103-1-LIDAR_TOP", "filename", 5),
+        ("sample_data", "scene-0103-1-CAM_BACK", "width", "a"),
+        ("sample_data", "scene-0103-1-CAM_BACK", "width", -5),
+        ("sample_annotation", "scene-0916-object0-0", "size", "abc"),
+        ("sample_annotation", "scene-0916-object0-0", "attribute_tokens", ["unknown"]),
+        ("sample_annotation", "scene-0916-object0-0", "num_lidar_pts", "x"),
+        ("sample_annotation", "scene-0916-object0-0", "visibility_token", 4),
+        ("scene", "scene-0103", "first_sample_token", "unknown"),
+    ],
+)
+def test_values_of_another_kind_name_table_and_token(tmp_path: Path, table, token, key, value):
+    root = write_tables(tmp_path, edit=_spoil(table, token, key, value))
+    with pytest.raises((TablesError, CalibrationError), match=f"{table}.json, token {token}"):
+        build_indexes(root, "v1.0-mini")
+    assert not list(root.glob("*.pkl"))
+
+
+def test_samples_that_follow_each_other_in_a_circle_are_named(tmp_path: Path):
+    root = write_tables(tmp_path, edit=_spoil("sample", "scene-0103-2", "next", "scene-0103-1"))
+    with pytest.raises(TablesError, match=r"sample\.json, token scene-0103-1: its successors lead back to it"):
+        build_indexes(root, "v1.0-mini")
+
+
+def test_scenes_of_one_name_are_refused(tmp_path: Path):
+    root = write_tables(tmp_path, edit=_spoil("scene", "scene-0916", "name", "scene-0103"))
+    with pytest.raises(TablesError, match=r"scene\.json: several scenes are named scene-0103"):
+        build_indexes(root, "v1.0-mini")

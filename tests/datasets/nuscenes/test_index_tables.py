@@ -91,3 +91,11 @@ def test_a_missing_map_picture_is_named(tmp_path: Path):
 
 def test_open_tables_opens(tmp_path: Path):
     assert len(open_tables(write_tables(tmp_path), "v1.0-mini").sample) == 6
+
+
+@pytest.mark.parametrize(("table", "field", "value"), [("map", "filename", 5), ("scene", "name", 5)])
+def test_a_field_that_is_no_text_is_named(tmp_path: Path, table: str, field: str, value: object):
+    root = write_tables(tmp_path, edit=lambda tables: tables[table][0].update({field: value}))
+    with pytest.raises(TablesError, match=rf"{table}\.json, record 0: expected an object with"):
+        open_tables(root, "v1.0-mini")
+        available_splits(root, "v1.0-mini")

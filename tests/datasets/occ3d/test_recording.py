@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from tiny_nuscenes import write_tables
 
-from bev.datasets.occ3d.recording import Track
+from bev.datasets.nuscenes.index_tables import TablesError, open_tables
+from bev.datasets.occ3d.recording import Recording, Track
+from bev.inference.nuscenes_tracks import track_results
 
 
 def track(centres: list[list[float]], yaws: list[float], times: list[float]) -> Track:
@@ -33,3 +38,12 @@ def test_what_stands_is_there_all_the_time() -> None:
     assert known.all()
     assert poses[0, :3, 3] == pytest.approx([5, 5, 1])
     assert not track([[5, 5, 1], [5.5, 5, 1]], [0, 0], [10.0, 10.5]).stands
+
+
+def test_samples_without_an_end_are_named(tmp_path: Path) -> None:
+    write_tables(tmp_path, edit=lambda tables: tables["sample"][2].update(next="scene-0103-1"))
+    nusc = open_tables(tmp_path, "v1.0-mini")
+    with pytest.raises(TablesError, match=r"sample\.json, token scene-0103-1: its successors lead back to it"):
+        Recording(nusc, nusc.scene[0])
+    with pytest.raises(TablesError, match=r"sample\.json, token scene-0103-1: its successors lead back to it"):
+        track_results({"scene-0103-0": []}, nusc)

@@ -176,8 +176,8 @@ def test_a_topology_of_another_kind_is_named(root: Path, tmp_path: Path, key: st
     records = index["data_list"]
     records[0]["lane_topology"][key] = value
     write_index(tmp_path / "index.pkl", index["metainfo"], records)
-    with pytest.raises(IndexFormatError, match=rf"index\.pkl, sample {records[0]['token']}: not what an index has"):
+    with pytest.raises(IndexFormatError, match=rf"index\.pkl, token {records[0]['token']}: not what belongs"):
         make(root, index=str(tmp_path / "index.pkl"))
     if key != "traffic_attributes" and not isinstance(value, np.ndarray):
-        with pytest.raises(IndexFormatError, match="frame 5: not what an index has"):
+        with pytest.raises(IndexFormatError, match="frame 5: not what belongs"):
             annotation_of(records[0]["lane_topology"], "frame 5")

@@ -245,5 +245,5 @@ def test_segments_of_another_kind_are_named(root: Path) -> None:
     odd = replace(good, intrinsics=good.intrinsics[:, :3])
     for entry in (None, {**good.to_entry(), "more": 1}, odd.to_entry()):
         write_index(path, index["metainfo"], [good.to_entry(), entry])
-        with pytest.raises(IndexFormatError, match=r"training\.pkl, entry 1: not what an index has there"):
+        with pytest.raises(IndexFormatError, match=r"training\.pkl, entry 1: not what belongs there"):
             dataset_of(root)
