@@ -14,17 +14,15 @@ import argparse
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bev.datasets.text_files import read_json, write_json
 from bev.engine.cli import read_metrics, run_main
+from bev.engine.run_options import note_options, options_are_noted
 from bev.errors import InputError
 
 TOOLS = Path(__file__).resolve().parent
 METRICS = ("mAP", "NDS", "mATE")
-OPTIONS_FILE = "options.json"
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,12 +54,12 @@ def run(config: Path, seed: int, options: argparse.Namespace) -> dict[str, float
         "data_root": options.data_root,
         "cfg_options": dict(word.partition("=")[::2] for word in options.cfg_options),
     }
-    unknown = not is_noted(folder, made_with)
+    unknown = not options_are_noted(folder, made_with)
     adopted = unknown and folder.exists() and any(folder.iterdir())
     if adopted:
         print(f"{folder}: nothing says what its results were made with; they are taken to be of these options")
     elif unknown:
-        note(folder, made_with)
+        note_options(folder, made_with)
     checkpoint = folder / "train" / "final.pth"
     commands = (
         (checkpoint, ["train.py", config, "--work-dir", checkpoint.parent, "--resume", *data, *overrides]),
@@ -79,29 +77,8 @@ def run(config: Path, seed: int, options: argparse.Namespace) -> dict[str, float
     if missing:
         raise InputError(f"{result}: no {', '.join(missing)}: only evaluations by nuScenes' metrics are compared")
     if adopted:
-        note(folder, made_with)
+        note_options(folder, made_with)
     return metrics
-
-
-def is_noted(folder: Path, made_with: Mapping[str, Any]) -> bool:
-    """Whether a run's folder notes what it is made with, which must be this.
-
-    Raises:
-        InputError: If it is something else.
-    """
-    file, advice = folder / OPTIONS_FILE, "choose another --work-dir, or delete the folder"
-    if not file.exists():
-        return False
-    present = read_json(file, dict, advice)
-    for key, wanted in made_with.items():
-        if present.get(key) != wanted:
-            raise InputError(f"{file}: the run has {key} {present.get(key)}, not {wanted}; {advice}")
-    return True
-
-
-def note(folder: Path, made_with: Mapping[str, Any]) -> None:
-    """Note what a run is made with in its folder."""
-    write_json(folder / OPTIONS_FILE, made_with, indent=1)
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> list[str]:

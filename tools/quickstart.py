@@ -1,7 +1,7 @@
 """The whole job on a made world: data, index, training, evaluation, submission and pictures; `make demo` calls this.
 
 Every step runs the tool that a user of real data would run, prints the command, and is skipped on a second run if it
-had finished. Delete the work directory to start over.
+had finished. Delete the work directory to start over, and the data root to make another world.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from pathlib import Path
 
 import bev
 from bev.datasets.nuscenes.classes import CLASSES
-from bev.datasets.text_files import write_json
+from bev.datasets.text_files import read_json, write_json
 from bev.engine.cli import read_metrics, run_main
+from bev.engine.run_options import note_options, options_are_noted
 from bev.errors import InputError
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / "configs" / "bevformerv2_internimage_nano_synthetic.py"
+VERSION = "v1.0-trainval"
 TP_ERRORS = ("mATE", "mASE", "mAOE", "mAVE", "mAAE")
 
 
@@ -51,7 +53,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def plan(args: argparse.Namespace) -> list[Step]:
     """List the steps in order."""
     work, root, config = args.work_dir, args.data_root, str(args.config)
-    version, checkpoint = "v1.0-trainval", work / "train" / "final.pth"
+    version, checkpoint = VERSION, work / "train" / "final.pth"
     index, results = root / "nuscenes_infos_val.pkl", work / "test" / "results_nusc.json"
     data = ["--data-root", str(root)]
     schedule = []
@@ -98,6 +100,28 @@ def plan(args: argparse.Namespace) -> list[Step]:
             work / "demo.mp4",
         ),
     ]  # fmt: skip
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Note the options in the work directory.
+
+    Raises:
+        InputError: If finished steps there, or the world in the data root, are of other options.
+    """
+    names = ("scenes", "val_scenes", "frames", "epochs")
+    options = {name: getattr(args, name) for name in names}
+    options |= {name: str(getattr(args, name).resolve()) for name in ("config", "data_root")}
+    if not options_are_noted(args.work_dir, options):
+        note_options(args.work_dir, options)
+    table = args.data_root / VERSION / "scene.json"
+    if table.exists():
+        scenes = read_json(table, list, "delete the data root and run again")
+        wanted, found = args.scenes + args.val_scenes, sorted({int(scene["nbr_samples"]) for scene in scenes})
+        if len(scenes) != wanted or found != [args.frames]:
+            raise InputError(
+                f"{args.data_root} has {len(scenes)} scenes of {', '.join(map(str, found))} frames, not {wanted} of "
+                f"{args.frames}: delete it, or name another --data-root"
+            )
 
 
 def run_step(number: int, total: int, step: Step) -> float:
@@ -160,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
     bev.register_all()
     args.work_dir.mkdir(parents=True, exist_ok=True)
+    check_options(args)
     steps = plan(args)
     start = time.monotonic()
     for number, step in enumerate(steps, start=1):

@@ -106,7 +106,7 @@ def by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     Returns:
         (..., C).
     """
-    if torch.is_grad_enabled() or x.numel() <= NUMBERS_AT_A_TIME or not serves(x):
+    if torch.is_grad_enabled() or not serves(x) or x.numel() <= NUMBERS_AT_A_TIME:
         return function(x)
     rows = x.reshape(-1, x.shape[-1])
     chunks = -(-len(rows) // max(NUMBERS_AT_A_TIME // x.shape[-1], 1))

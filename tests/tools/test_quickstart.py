@@ -91,6 +91,22 @@ def test_what_is_done_is_summed_up(tmp_path):
     assert json.loads((work / "metrics.json").read_text())["per_class"]["car"] == {"AP": 0.5}
 
 
+def test_results_and_worlds_of_other_options_are_refused(demo, tmp_path):
+    (tmp_path / "data" / "v1.0-trainval").mkdir(parents=True)
+    scenes = [{"nbr_samples": 6}] * 5
+    (tmp_path / "data" / "v1.0-trainval" / "scene.json").write_text(json.dumps(scenes))
+    (tmp_path / "work").mkdir()
+    folders = ["--work-dir", str(tmp_path / "work"), "--data-root", str(tmp_path / "data")]
+    small = [*folders, "--scenes", "3", "--val-scenes", "2", "--frames", "6"]
+    for _ in range(2):
+        demo.check_options(demo.parse_args(small))
+    with pytest.raises(InputError, match=r"options\.json: the run has scenes 3, not 86; choose another --work-dir"):
+        demo.check_options(demo.parse_args(folders))
+    (tmp_path / "work" / "options.json").unlink()
+    with pytest.raises(InputError, match=r"data has 5 scenes of 6 frames, not 96 of 10: delete it, or name another"):
+        demo.check_options(demo.parse_args(folders))
+
+
 def test_fewer_epochs_shorten_the_schedule(demo):
     training = next(step for step in demo.plan(demo.parse_args(["--epochs", "3"])) if step.title == "train")
     assert training.command[-3:] == ["--cfg-options", "train_cfg.max_epochs=3", "param_scheduler.1.T_max=3"]
