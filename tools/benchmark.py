@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bev.datasets.text_files import write_json
-from bev.engine.cli import INTERNIMAGE, DictAction, run_main
+from bev.engine.cli import INTERNIMAGE, DictAction, at_least, run_main
 
 if TYPE_CHECKING:
     from bev.benchmark_record import BenchmarkRecord
@@ -48,7 +48,7 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     model = commands.add_parser("model", help="parameters and multiply-adds of a config (of many: tools/model_zoo.py)")
     model.add_argument("config", help="config file")
     model.add_argument(
-        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="image size; the config's own without it"
+        "--size", type=at_least(1), nargs=2, metavar=("HEIGHT", "WIDTH"), help="image size; the config's own without it"
     )
     model.set_defaults(run=run_model, json=None)
     streaming = _add_command(
@@ -65,9 +65,9 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     training.add_argument("config")
     training.add_argument("--against", metavar="CONFIG", help="the config to compare with")
     training.add_argument("--data-root", help="where the data of both lies; the configs' data_root without it")
-    training.add_argument("--threads", type=int, help="torch's default without it")
+    training.add_argument("--threads", type=at_least(1), help="torch's default without it")
     training.add_argument("--amp", choices=("bfloat16", "float16"), help="mixed precision, as of tools/train.py")
-    training.add_argument("--steps", type=int, default=60, help="steps of each config")
+    training.add_argument("--steps", type=at_least(1), default=60, help="steps of each config")
     training.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides of the first")
     training.add_argument("--against-options", nargs="+", action=DictAction, default={}, help="overrides of the other")
 
@@ -79,40 +79,40 @@ def _add_pictures_and_metrics(commands: argparse._SubParsersAction) -> None:
     pictures.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     pictures.add_argument("--index", required=True, help="index file with the samples")
     pictures.add_argument("--results", metavar="DIR", help="predictions, TOKEN.npz; the truth twice without it")
-    pictures.add_argument("--width", type=int, default=1920, help="width of a picture in pixels")
-    pictures.add_argument("--threads", type=int, help="torch's default without it")
-    pictures.add_argument("--rounds", type=int, default=8, help="frames")
+    pictures.add_argument("--width", type=at_least(1), default=1920, help="width of a picture in pixels")
+    pictures.add_argument("--threads", type=at_least(1), help="torch's default without it")
+    pictures.add_argument("--rounds", type=at_least(1), default=8, help="frames")
     pictures.add_argument("--no-reference", action="store_true", help="leave matplotlib out")
     rays = _add_command(commands, "ray-iou", run_ray_iou, "RayIoU of occupancy, beside following rays in Python")
     rays.add_argument("--root", required=True, help="data root with Occ3D's labels under gts")
     rays.add_argument("--index", required=True, help="index file with the samples")
-    rays.add_argument("--frames", type=int, default=1000)
+    rays.add_argument("--frames", type=at_least(1), default=1000)
     metric = _add_command(
         commands, "openlane-metric", run_openlane_metric, "the OpenLane-V2 score, beside the same algorithm in Python"
     )
     metric.add_argument("--version", choices=("v1.0", "v1.1"), default="v1.1")
-    metric.add_argument("--frames", type=int, default=100)
-    metric.add_argument("--lanes", type=int, default=60, help="true lanes per frame, and as many predicted ones")
-    metric.add_argument("--rounds", type=int, default=3)
+    metric.add_argument("--frames", type=at_least(1), default=100)
+    metric.add_argument("--lanes", type=at_least(1), default=60, help="true lanes per frame, and as many predictions")
+    metric.add_argument("--rounds", type=at_least(1), default=3)
 
 
 def _add_waymo(commands: argparse._SubParsersAction) -> None:
     waymo = _add_command(
         commands, "waymo-let", run_waymo_let, "Waymo's LET-3D-AP, beside a plain formulation on fewer frames"
     )
-    waymo.add_argument("--frames", type=int, default=1000)
-    waymo.add_argument("--objects", type=int, default=60, help="ground truths per frame")
-    waymo.add_argument("--each", type=int, default=2, help="predictions per ground truth")
-    waymo.add_argument("--workers", type=int, default=2, help="processes")
-    waymo.add_argument("--reference-frames", type=int, default=5, help="frames for the plain formulation")
+    waymo.add_argument("--frames", type=at_least(1), default=1000)
+    waymo.add_argument("--objects", type=at_least(1), default=60, help="ground truths per frame")
+    waymo.add_argument("--each", type=at_least(1), default=2, help="predictions per ground truth")
+    waymo.add_argument("--workers", type=at_least(1), default=2, help="processes")
+    waymo.add_argument("--reference-frames", type=at_least(1), default=5, help="frames for the plain formulation")
     index = _add_command(
         commands, "waymo-index", run_waymo_index, "indexing Waymo frames, beside decoding their images"
     )
     index.add_argument("--root", help="data root of either layout; made frames of real size without it")
-    index.add_argument("--segments", type=int, default=2, help="to make")
-    index.add_argument("--frames", type=int, default=50, help="of each segment to make, 7 MB a frame")
-    index.add_argument("--workers", type=int, default=2, help="processes")
-    index.add_argument("--rounds", type=int, default=3)
+    index.add_argument("--segments", type=at_least(1), default=2, help="to make")
+    index.add_argument("--frames", type=at_least(1), default=50, help="of each segment to make, 7 MB a frame")
+    index.add_argument("--workers", type=at_least(1), default=2, help="processes")
+    index.add_argument("--rounds", type=at_least(1), default=3)
 
 
 def _add_command(
@@ -126,12 +126,12 @@ def _add_command(
 
 def _add_inference_arguments(command: argparse.ArgumentParser, size: tuple[int, int] | None, rounds: int) -> None:
     purpose = "of the images; " + (f"{size[0]} {size[1]}" if size else "what the config's are") + " without it"
-    command.add_argument("--size", type=int, nargs=2, default=size, metavar=("HEIGHT", "WIDTH"), help=purpose)
-    command.add_argument("--cameras", type=int, default=6)
-    command.add_argument("--threads", type=int, help="torch's default without it")
+    command.add_argument("--size", type=at_least(1), nargs=2, default=size, metavar=("HEIGHT", "WIDTH"), help=purpose)
+    command.add_argument("--cameras", type=at_least(1), default=6)
+    command.add_argument("--threads", type=at_least(1), help="torch's default without it")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     command.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
-    command.add_argument("--rounds", type=int, default=rounds)
+    command.add_argument("--rounds", type=at_least(1), default=rounds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

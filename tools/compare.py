@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bev.engine.cli import read_metrics, run_main
+from bev.engine.cli import read_metrics, run_main, seed_number
 from bev.engine.run_options import note_options, options_are_noted
 from bev.errors import InputError
 
@@ -29,7 +29,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", type=Path)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", type=seed_number, default=[0, 1, 2])
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/comparison"))
     parser.add_argument("--data-root", help="where the data lies; the configs' data_root without it")
     parser.add_argument("--cfg-options", nargs="+", default=[], help="overrides for all, as key.sub=value")

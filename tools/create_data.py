@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
 
-from bev.engine.cli import run_main
+from bev.engine.cli import at_least, positive, run_main
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,7 +51,10 @@ def _add_occupancy(datasets: argparse._SubParsersAction) -> None:
     generated.add_argument("--out", metavar="DIR", help="folder that gets the folder gts (default: ROOT)")
     generated.add_argument("--shard", metavar="I/N", help="only this part of the scenes; torchrun's ranks set it, too")
     generated.add_argument(
-        "--sweep-stride", type=int, default=1, help="use every n-th sweep between key frames, 0 for none (default: 1)"
+        "--sweep-stride",
+        type=at_least(0),
+        default=1,
+        help="use every n-th sweep between key frames, 0 for none (default: 1)",
     )
     _add_workers(generated)
     generated.set_defaults(run=create_occupancy)
@@ -68,7 +71,7 @@ def _add_lanes(datasets: argparse._SubParsersAction) -> None:
     made.add_argument("--version", default="v1.0-trainval", help="its tables' folder (default: %(default)s)")
     made.add_argument(
         "--reach",
-        type=float,
+        type=positive,
         nargs=2,
         default=(50.0, 25.0),
         metavar=("X", "Y"),
@@ -109,7 +112,7 @@ def _add_waymo(datasets: argparse._SubParsersAction) -> None:
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
+        "--workers", type=at_least(1), default=min(8, os.cpu_count() or 1), help="processes (default: %(default)s)"
     )
 
 

@@ -10,13 +10,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bev.engine.cli import run_main
+from bev.engine.cli import at_least, run_main, seed_number
 
 
 def image_size(text: str) -> tuple[int, int]:
     """Reads a size such as 352x198."""
     width, separator, height = text.partition("x")
-    if not separator or not width.isdigit() or not height.isdigit():
+    if not (separator and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 352x198, got {text!r}")
     return int(width), int(height)
 
@@ -30,11 +30,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--scenes", type=int, default=32, help="training scenes")
     parser.add_argument("--val-scenes", type=int, default=8, help="held-out scenes, in addition")
     parser.add_argument("--frames", type=int, default=20, help="key frames per scene, 2 per second")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sweeps", type=int, default=0, help="nuscenes: LiDAR turns between two key frames; 9 there")
+    parser.add_argument("--seed", type=seed_number, default=0)
+    parser.add_argument(
+        "--sweeps", type=at_least(0), default=0, help="nuscenes: LiDAR turns between two key frames; 9 there"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--size", type=image_size, default=(352, 198), help="nuscenes: WIDTHxHEIGHT of the pictures")
-    parser.add_argument("--width", type=int, default=352, help="waymo: width of the pictures; the real ones have 1920")
+    parser.add_argument(
+        "--width", type=at_least(1), default=352, help="waymo: width of the pictures; the real ones have 1920"
+    )
     return parser.parse_args(arguments)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from bev.engine.cli import DictAction, run_main
+from bev.engine.cli import NARROWEST, DictAction, at_least, device, finite, positive, run_main
 
 if TYPE_CHECKING:
     from bev.inference import StreamingPerceptor
@@ -33,14 +33,16 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     shared.add_argument("--checkpoint", required=True)
     shared.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="overrides, as key.sub=value")
     shared.add_argument("--out", type=Path, default=Path("work_dirs/live"), help="gets demo.mp4 and detections.json")
-    shared.add_argument("--device", default="cpu")
+    shared.add_argument("--device", type=device, default="cpu")
     shared.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="float32")
-    shared.add_argument("--score", type=float, default=0.3, help="draw and write detections that score at least this")
-    shared.add_argument("--max-frames", type=int, help="stop after so many")
+    shared.add_argument("--score", type=finite, default=0.3, help="draw and write detections that score at least this")
+    shared.add_argument("--max-frames", type=at_least(1), help="stop after so many")
     shared.add_argument("--no-tracking", action="store_true", help="give detections no identities")
-    shared.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
-    shared.add_argument("--camera-width", type=int, default=400, help="width of a camera image in the video, pixels")
-    shared.add_argument("--fps", type=float, default=4.0, help="frames per second of the video")
+    shared.add_argument("--extent", type=positive, default=40.0, help="metres shown in each direction")
+    shared.add_argument(
+        "--camera-width", type=at_least(NARROWEST), default=400, help="width of a camera image in the video, pixels"
+    )
+    shared.add_argument("--fps", type=positive, default=4.0, help="frames per second of the video")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sources = parser.add_subparsers(dest="source", required=True)
     index = sources.add_parser("index", parents=[shared], help="samples of a nuScenes index")
@@ -53,7 +55,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         source = sources.add_parser(name, parents=[shared], help=help_text)
         source.add_argument("calibration", type=Path, help="calibration file (JSON)")
         if name == "videos":
-            source.add_argument("--rate", type=float, help="pictures per second to look at; all without it")
+            source.add_argument("--rate", type=positive, help="pictures per second to look at; all without it")
     return parser.parse_args(arguments)
 
 

@@ -9,9 +9,9 @@ combinations that are known not to work. Takes 10 to 30 seconds, because it impo
 from __future__ import annotations
 
 import argparse
-import sys
 
 from bev.compat.report import collect, render
+from bev.engine.tool_main import run_main
 
 
 def main() -> int:
@@ -23,4 +23,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

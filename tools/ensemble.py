@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bev.engine.cli import run_main
+from bev.engine.cli import finite, run_main
 
 if TYPE_CHECKING:
     from bev.inference.ensemble import EnsembleOptions
@@ -23,13 +23,13 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--results", required=True, nargs="+", metavar="FILE", help="predictions, one file per model")
-    shared.add_argument("--weights", nargs="+", type=float, metavar="W", help="of the models; equal without it")
+    shared.add_argument("--weights", nargs="+", type=finite, metavar="W", help="of the models; equal without it")
     shared.add_argument("--method", choices=("wbf", "nms"), default="wbf", help="average boxes, or take the strongest")
-    shared.add_argument("--iou", type=float, default=0.3, help="boxes that overlap more are one object")
+    shared.add_argument("--iou", type=finite, default=0.3, help="boxes that overlap more are one object")
     shared.add_argument(
         "--class-iou", nargs="+", type=_class_value, default=[], metavar="CLASS=IOU", help="other values for classes"
     )
-    shared.add_argument("--min-score", type=float, default=0.0, help="leave out boxes that score less before")
+    shared.add_argument("--min-score", type=finite, default=0.0, help="leave out boxes that score less before")
     shared.add_argument("--out", required=True, metavar="FILE", help="the merged predictions")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
     nuscenes = datasets.add_parser("nuscenes", parents=[shared], help="results_nusc.json files")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bev.engine.cli import INTERNIMAGE, run_main
+from bev.engine.cli import INTERNIMAGE, at_least, device, run_main
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,10 +37,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", help="weights, in any layout; random ones without it")
     parser.add_argument("--layers", nargs="+", help="see --list; the last stage without it")
     parser.add_argument("--list", action="store_true", help="list the layers and stop; needs no source")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="resize images to this")
+    parser.add_argument("--size", type=at_least(1), nargs=2, metavar=("HEIGHT", "WIDTH"), help="resize images to this")
     parser.add_argument("--format", choices=("npz", "safetensors"), default="npz")
     parser.add_argument("--half", action="store_true", help="keep float16")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", type=device, default="cpu", help="cpu or cuda")
     args = parser.parse_args(arguments)
     if not args.list and (args.source is None or args.out is None):
         parser.error("the following arguments are required: source, --out (or --list)")

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bev.engine.cli import run_main
+from bev.engine.cli import at_least, run_main
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -24,7 +24,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "configs", nargs="*", type=Path, default=[CONFIGS], help="config files or folders of them; configs without any"
     )
     parser.add_argument(
-        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="for image models; each config's own without it"
+        "--size",
+        type=at_least(1),
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="for image models; each config's own without it",
     )
     return parser.parse_args(arguments)
 

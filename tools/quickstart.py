@@ -18,7 +18,7 @@ from pathlib import Path
 import bev
 from bev.datasets.nuscenes.classes import CLASSES
 from bev.datasets.text_files import read_json, write_json
-from bev.engine.cli import read_metrics, run_main
+from bev.engine.cli import at_least, read_metrics, run_main
 from bev.engine.run_options import note_options, options_are_noted
 from bev.errors import InputError
 
@@ -42,11 +42,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/demo"))
     parser.add_argument("--data-root", type=Path, default=Path("data/synthetic"))
     parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--scenes", type=int, default=86, help="scenes to train on")
-    parser.add_argument("--val-scenes", type=int, default=10, help="held-out scenes")
-    parser.add_argument("--frames", type=int, default=10, help="key frames per scene")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--epochs", type=int, help="train for other than the config's number of epochs")
+    parser.add_argument("--scenes", type=at_least(1), default=86, help="scenes to train on")
+    parser.add_argument("--val-scenes", type=at_least(1), default=10, help="held-out scenes")
+    parser.add_argument("--frames", type=at_least(1), default=10, help="key frames per scene")
+    parser.add_argument("--workers", type=at_least(1), default=2)
+    parser.add_argument("--epochs", type=at_least(1), help="train for other than the config's number of epochs")
     return parser.parse_args(arguments)
 
 

@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bev.engine.cli import add_results, run_main
+from bev.engine.cli import add_results, at_least, run_main
 
 LANE_METADATA = {
     "method": "method",
@@ -61,7 +61,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_results(waymo, "FILE", "binary Objects messages", required=True, nargs="+")
     waymo.add_argument("--metadata", required=True, metavar="FILE", help="the method's description (YAML)")
     waymo.add_argument("--segments", metavar="FILE", help="names of the split's segments, one a line, to compare with")
-    waymo.add_argument("--shards", type=int, default=4, help="messages in the archive")
+    waymo.add_argument("--shards", type=at_least(1), default=4, help="messages in the archive")
     waymo.add_argument("--out", required=True, metavar="FILE", help="the .tar.gz file")
     waymo.set_defaults(run=submit_waymo)
     return parser.parse_args(arguments)

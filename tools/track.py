@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bev.engine.cli import run_main
+from bev.engine.cli import finite, positive, run_main
 
 SHOWN = ("amota", "amotp", "recall", "mota", "motp", "ids", "frag")
 
@@ -24,10 +24,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--root", required=True, help="data root")
     parser.add_argument("--version", required=True, help="v1.0-trainval or another tables' folder")
     parser.add_argument("--out", type=Path, required=True, help="tracking submission to write (JSON)")
-    parser.add_argument("--min-score", type=float, default=0.1, help="leave out detections below it")
-    parser.add_argument("--max-age", type=float, default=1.6, help="seconds that a track lives without a match")
+    parser.add_argument("--min-score", type=finite, default=0.1, help="leave out detections below it")
+    parser.add_argument("--max-age", type=positive, default=1.6, help="seconds that a track lives without a match")
     parser.add_argument("--evaluate", action="store_true", help="print AMOTA and its kin")
-    parser.add_argument("--range", type=float, help="cut the official ranges at this many metres")
+    parser.add_argument("--range", type=positive, help="cut the official ranges at this many metres")
     return parser.parse_args(arguments)
 
 

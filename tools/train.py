@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 import bev
-from bev.engine.cli import add_experiment_arguments, load_experiment, run_main
+from bev.engine.cli import add_experiment_arguments, load_experiment, run_main, seed_number
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -25,7 +25,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="several processes: a whole model in each, or a part of every tensor (docs/training_at_scale.md)",
     )
     parser.add_argument("--no-scale-lr", action="store_true", help="keep the learning rate for any total batch size")
-    parser.add_argument("--seed", type=int, help="random seed")
+    parser.add_argument("--seed", type=seed_number, help="random seed")
     return parser.parse_args(arguments)
 
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 import bev
 from bev.datasets.atomic import atomic_write
-from bev.engine.cli import run_main
+from bev.engine.cli import NARROWEST, at_least, finite, positive, run_main
 from bev.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 BOX_VIDEO_CAMERA_WIDTH = 400
 """Widest camera image in a video of boxes, pixels: mosaic and bird's-eye view then fit a screen."""
 
-NARROWEST = 64
-"""Least width of a picture or camera image, pixels."""
-
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,8 +35,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     drawn = parser.add_subparsers(dest="drawn", required=True, metavar="{nuscenes,waymo,occupancy,openlane_v2}")
 
     boxed = argparse.ArgumentParser(add_help=False, parents=[shared])
-    boxed.add_argument("--score", type=float, default=0.25, help="draw predictions that score at least this")
-    boxed.add_argument("--extent", type=float, default=40.0, help="metres shown in each direction")
+    boxed.add_argument("--score", type=finite, default=0.25, help="draw predictions that score at least this")
+    boxed.add_argument("--extent", type=positive, default=40.0, help="metres shown in each direction")
     boxed.add_argument("--camera-width", type=at_least(NARROWEST), default=480, help="width of a camera image, pixels")
 
     boxes = drawn.add_parser("nuscenes", parents=[boxed], help="3D boxes on the cameras and in bird's-eye view")
@@ -57,13 +54,13 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     voxels.add_argument("--no-truth", action="store_true", help="draw predictions alone; needs no ROOT/gts")
     voxels.add_argument("--mask", choices=("camera", "lidar"), help="draw voxels of this mask of the labels only")
     voxels.add_argument("--width", type=at_least(NARROWEST), default=1920, help="width of the picture in pixels")
-    voxels.add_argument("--threads", type=int, help="threads; the processor's cores without it")
+    voxels.add_argument("--threads", type=at_least(1), help="threads; the processor's cores without it")
     voxels.set_defaults(run=draw_occupancy)
 
     lanes = drawn.add_parser("openlane_v2", parents=[shared], help="lanes from above, traffic elements and relations")
     lanes.add_argument("--results", help="predictions of OpenLaneMetric, or a submission; truth alone without it")
-    lanes.add_argument("--score", type=float, default=0.3, help="draw lanes and elements that score at least this")
-    lanes.add_argument("--relation", type=float, default=0.5, help="draw relations that are at least this probable")
+    lanes.add_argument("--score", type=finite, default=0.3, help="draw lanes and elements that score at least this")
+    lanes.add_argument("--relation", type=finite, default=0.5, help="draw relations that are at least this probable")
     lanes.add_argument("--width", type=at_least(NARROWEST), default=1600, help="width of the picture in pixels")
     lanes.set_defaults(run=draw_lanes)
     return parser.parse_args(arguments)
@@ -84,24 +81,6 @@ def shared_arguments() -> argparse.ArgumentParser:
     shared.add_argument("--video-frames", type=at_least(1), default=40, help="frames of the video")
     shared.add_argument("--fps", type=positive, default=4.0, help="frames per second of the video; key frames are 2 Hz")
     return shared
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """An argument's type: a whole number from `least` on."""
-
-    def whole_number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected a number of at least {least}, not {text}")
-        return int(text)
-
-    return whole_number
-
-
-def positive(text: str) -> float:
-    """An argument's type: a number above 0."""
-    if not 0 < float(text) < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
-    return float(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,9 +6,7 @@ Tools import what they work with once the command line is read: `--help` and a w
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import sys
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,29 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config import DictAction as UncheckedDictAction
 
-from bev.datasets.parallel import INTERRUPTED
-from bev.datasets.text_files import read_json
+from bev.datasets.text_files import one_line, read_json
+from bev.engine.tool_main import run_main
+
+__all__ = [
+    "INTERNIMAGE",
+    "NARROWEST",
+    "DictAction",
+    "add_experiment_arguments",
+    "at_least",
+    "device",
+    "finite",
+    "load_experiment",
+    "positive",
+    "read_metrics",
+    "run_main",
+    "seed_number",
+]
 
 INTERNIMAGE = ("t", "s", "b", "l", "xl", "h", "g")
 """Names of the published backbones; `bev.models.backbones.internimage.VARIANTS` tells what they are."""
 
-OURS = ("bev", "projects")  # packages whose errors are told in one line
-WORKER_TRACEBACK = "Original Traceback (most recent call last):"  # in what torch makes of a data worker's error
+NARROWEST = 64
+"""Least width of a picture or camera image, pixels."""
 
 
 class DictAction(UncheckedDictAction):
@@ -96,47 +109,48 @@ def read_metrics(path: str | Path) -> dict[str, float]:
     return read_json(path, dict, "delete it and run again")
 
 
-def run_main(main: Callable[[], int | None]) -> None:
-    """Run a tool's main function and exit with its status.
+def at_least(least: int) -> Callable[[str], int]:
+    """An argument's type: a whole number from `least` on."""
 
-    An error that this package or a project raises on purpose, or that the file system reports, ends as one line and
-    status 1; anything else keeps its traceback. `BEV_TRACEBACK=1` keeps it for all. Ctrl-C and SIGTERM give status 130.
-    """
-    status: int | str = 0
-    interrupted = False
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half-written goes
+    def whole_number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a number of at least {least}, not {text}")
+        return int(text)
+
+    return whole_number
+
+
+def positive(text: str) -> float:
+    """An argument's type: a number above 0."""
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
+    return float(text)
+
+
+def finite(text: str) -> float:
+    """An argument's type: a number that is neither NaN nor infinite."""
+    if not math.isfinite(float(text)):
+        raise argparse.ArgumentTypeError(f"expected a number, not {text}")
+    return float(text)
+
+
+def seed_number(text: str) -> int:
+    """An argument's type: a seed that Python's, NumPy's and torch's generators take."""
+    if not 0 <= int(text) < 2**32:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**32 - 1}, not {text}")
+    return int(text)
+
+
+def device(text: str) -> str:
+    """An argument's type: a device that torch finds on this machine, such as cpu, cuda or cuda:1."""
+    if text == "cpu":  # not worth the seconds that torch takes to import
+        return text
+    import torch
+
     try:
-        status = main() or 0
-    except KeyboardInterrupt:
-        interrupted = True
-    except Exception as error:
-        interrupted = _hides_interrupt(error)
-        if not interrupted and (not _is_expected(error) or os.environ.get("BEV_TRACEBACK")):
-            raise
-        status = f"error: {_message_of(error)}"
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    # By now the error's frames are gone, and with them progress bars, which would write below the message.
-    if interrupted:
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    sys.exit(status)
-
-
-def _hides_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C made an error: mmengine turns it into a SyntaxError while it formats a config."""
-    context = error.__context__
-    return context is not None and (isinstance(context, KeyboardInterrupt) or _hides_interrupt(context))
-
-
-def _is_expected(error: Exception) -> bool:
-    """Whether an error tells what is wrong with the input, and not with the program."""
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in OURS
-
-
-def _message_of(error: Exception) -> str:
-    """What an error says, without the traceback that torch writes into that of a data worker."""
-    message = str(error)
-    if WORKER_TRACEBACK not in message:
-        return message
-    return message.rpartition(f"{type(error).__name__}: ")[2].strip()
+        found = torch.empty(0, device=text).is_meta
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(f"no device {text} here: {one_line(error)[:200]}") from error
+    if found:
+        raise argparse.ArgumentTypeError("the device meta computes nothing")
+    return text

@@ -25,7 +25,7 @@ from mmengine.registry import DefaultScope, root
 from mmengine.registry.registry import Registry
 from mmengine.utils import import_modules_from_strings
 
-from bev.datasets.text_files import one_line
+from bev.datasets.text_files import one_line, shorten
 from bev.engine.untyped_nodes import extra_keys, free_name, is_untyped
 from bev.errors import InputError
 
@@ -38,6 +38,11 @@ ROOT_SCOPE = "mmengine"  # where this project's classes are registered
 PACKAGES = ("mmdet", "mmdet3d", "mmseg", "mmpretrain")  # whose configs may be used
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 PROJECTS = "projects"
+LEAST = (
+    *((loader, key, least) for loader in LOADERS for key, least in (("batch_size", 1), ("num_workers", 0))),
+    *(("train_cfg", key, 1) for key in ("max_epochs", "max_iters", "val_interval")),
+    ("randomness", "seed", 0),
+)
 
 
 class ConfigError(InputError):
@@ -55,7 +60,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
     Raises:
         ConfigError: If the file is missing, cannot be read as a config, or sets nothing; if an override names a key
-            that does not exist, or an object has an argument that its class does not take.
+            that does not exist, an object has an argument that its class does not take, or a number can't be.
     """
     path = Path(path)
     if not path.is_file():
@@ -70,7 +75,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         if not wrong:
             _merge(config, group, path)
     if not problems:
-        problems = list(unknown_arguments(config._cfg_dict, "", scope_of(config)))
+        problems = [*unknown_arguments(config._cfg_dict, "", scope_of(config)), *impossible_numbers(config)]
     if problems:
         raise ConfigError(f"{path}: " + "; ".join(problems))
     return config
@@ -180,6 +185,15 @@ def unknown_arguments(node: Any, where: str, scope: str = ROOT_SCOPE) -> Iterato
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):
             yield from unknown_arguments(value, f"{where}.{index}", scope)
+
+
+def impossible_numbers(config: Config) -> Iterator[str]:
+    """Yield a sentence for each number that mmengine or torch would refuse far from its name, or take for none."""
+    for part, key, least in LEAST:
+        node = config.get(part)
+        value = node.get(key) if isinstance(node, Mapping) else None
+        if value is not None and (not isinstance(value, int) or value < least):
+            yield f"{part}.{key}: expected a whole number of at least {least}, not {shorten(value)}"
 
 
 def accepted_arguments(node: Mapping, scope: str = ROOT_SCOPE) -> set[str] | None:

@@ -15,6 +15,7 @@ moments, and the others give theirs that are nearest in time.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -252,14 +253,21 @@ def _entry(
 
 
 def _number(content: Any, key: str, where: object) -> float:
-    return float(_entry(content, key, where, (int, float)))
+    value = _entry(content, key, where, (int, float))
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise SourceError(f"{where}: {key!r} can't be {shorten(value)}; see docs/own_cameras.md")
+    return number
 
 
 def _matrix(content: Any, key: str, where: object) -> np.ndarray:
     value = _entry(content, key, where, list)
     try:
         return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise SourceError(f"{where}: {key!r} is no matrix of numbers: {shorten(value)}") from error
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 import bev
 from bev.datasets.shards import ShardFolder
 from bev.datasets.text_files import read_json, write_json
-from bev.engine.cli import run_main
+from bev.engine.cli import at_least, device, finite, run_main
 from bev.engine.config import load_config
 from projects.segment_anything.coco import (
     CocoFileError,
@@ -52,10 +52,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     source.add_argument("--boxes", type=Path, help="COCO result file of a detector")
     source.add_argument("--config", type=Path, help="config of a detector, such as one of projects/detection")
     parser.add_argument("--checkpoint", type=Path, help="weights of the detector")
-    parser.add_argument("--max-boxes", type=int, default=100, help="per image, the most certain")
-    parser.add_argument("--min-score", type=float, default=0.0)
-    parser.add_argument("--prompts-per-step", type=int, default=32, help="boxes at once; fewer take less memory")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--max-boxes", type=at_least(1), default=100, help="per image, the most certain")
+    parser.add_argument("--min-score", type=finite, default=0.0)
+    parser.add_argument("--prompts-per-step", type=at_least(1), default=32, help="boxes at once")
+    parser.add_argument("--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--evaluate", action="store_true", help="mask AP against the annotations")
     args = parser.parse_args(arguments)
     if (args.config is None) != (args.checkpoint is None):

@@ -185,3 +185,10 @@ def test_a_video_is_a_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest
     write(tmp_path, videos={"front": "http:/127.0.0.1:9/front.mp4"})
     with pytest.raises(SourceError, match=r"video http:/127\.0\.0\.1:9/front\.mp4 can't be read: .*No such file"):
         list(read_videos("calibration.json"))
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), 10**400, "x"])
+def test_times_that_are_none_are_named(tmp_path: Path, time: object) -> None:
+    path = write(tmp_path, frames=[{"timestamp": time, "images": {}}])
+    with pytest.raises(SourceError, match=r"calibration\.json, frame 0: 'timestamp' can't be "):
+        list(read_images(path))

@@ -189,3 +189,57 @@ def test_an_index_of_another_data_set(
     check_refusal(finished, line.partition("--index ")[2].split()[0])
     assert message in finished.error
     assert files_below(place) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("demo images c.json --config c --checkpoint f --max-frames -1", "expected a number of at least 1, not -1"),
+        ("demo images c.json --config c --checkpoint f --fps nan", "expected a number above 0, not nan"),
+        ("demo images c.json --config c --checkpoint f --camera-width 0", "expected a number of at least 64, not 0"),
+        ("demo images c.json --config c --checkpoint f --extent 0", "expected a number above 0, not 0"),
+        ("demo images c.json --config c --checkpoint f --score nan", "expected a number, not nan"),
+        ("demo images c.json --config c --checkpoint f --device foo", "no device foo here"),
+        ("demo images c.json --config c --checkpoint f --device meta", "the device meta computes nothing"),
+        ("demo videos c.json --config c --checkpoint f --rate 0", "expected a number above 0, not 0"),
+        ("create_synthetic nuscenes --root r --seed -1", "expected a number from 0 to 4294967295, not -1"),
+        ("create_synthetic nuscenes --root r --size 0x9", "expected WIDTHxHEIGHT"),
+        ("create_synthetic nuscenes --root r --sweeps -1", "expected a number of at least 0, not -1"),
+        ("train c.py --seed -1", "expected a number from 0 to 4294967295, not -1"),
+        ("compare c.py --seeds 0 -1", "expected a number from 0 to 4294967295, not -1"),
+        ("extract_features p.jpg --out o --variant t --size 0 0", "expected a number of at least 1, not 0"),
+        ("extract_features p.jpg --out o --variant t --device foo", "no device foo here"),
+        ("create_data occupancy --root r --sweep-stride -1", "expected a number of at least 0, not -1"),
+        ("create_data synthetic-lanes --root r --reach nan 1", "expected a number above 0, not nan"),
+        ("create_data waymo --root r --workers 0", "expected a number of at least 1, not 0"),
+        ("track nuscenes --results r --root r --version v --out o --max-age nan", "expected a number above 0, not nan"),
+        ("ensemble waymo --results r --out o --iou nan", "expected a number, not nan"),
+        ("submit waymo --results r --metadata m --out o --shards 0", "expected a number of at least 1, not 0"),
+        ("benchmark ray-iou --root r --index i --frames 0", "expected a number of at least 1, not 0"),
+        ("quickstart --epochs 0", "expected a number of at least 1, not 0"),
+        ("visualize nuscenes --root r --index i --score nan", "expected a number, not nan"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(line: str, message: str) -> None:
+    finished = finish_tool(*line.split())
+    assert finished.status == 2
+    assert message in finished.error
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train_dataloader.batch_size=0", "train_dataloader.batch_size: expected a whole number of at least 1, not 0"),
+        ("val_dataloader.batch_size=abc", "val_dataloader.batch_size: expected a whole number of at least 1, not"),
+        ("test_dataloader.num_workers=-1", "test_dataloader.num_workers: expected a whole number of at least 0"),
+        ("train_cfg.max_epochs=-1", "train_cfg.max_epochs: expected a whole number of at least 1, not -1"),
+        ("randomness.seed=-1", "randomness.seed: expected a whole number of at least 0, not -1"),
+    ],
+)
+def test_numbers_of_a_config_that_make_no_sense_are_refused(
+    world: Path, monkeypatch: pytest.MonkeyPatch, override: str, message: str
+) -> None:
+    monkeypatch.chdir(world)
+    finished = finish_tool("train", "config.py", "--work-dir", "out", "--cfg-options", override)
+    assert finished.status == 1
+    assert message in finished.error

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from types import ModuleType
 
 import pytest
-from tool_runs import load_tool
+from tool_runs import TOOLS, load_tool
 
 from bev.compat.packages import Finding, Severity
 from bev.compat.report import Report
@@ -34,3 +35,8 @@ def test_exit_status_says_whether_the_main_job_can_run(
     printed = capsys.readouterr().out
     assert f"{severity.value}: something is odd" in printed
     assert printed.rstrip().endswith(verdict)
+
+
+def test_it_runs_where_mmengine_is_missing() -> None:
+    code = "import runpy, sys; sys.modules['mmengine'] = None; runpy.run_path(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(TOOLS / "doctor.py")], check=True)
