@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import islice
+from numbers import Real
+from typing import Any, TypeGuard
 
 from bev.errors import InputError
 
@@ -12,6 +15,14 @@ _SHOWN = 5
 
 class SubmissionError(InputError):
     """A submission that the server would refuse or misread; the message lists what is wrong and where."""
+
+
+def is_finite(value: Any) -> TypeGuard[float]:
+    """Whether a value is a number, and neither NaN, infinite nor beyond what floats hold."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def refuse(problems: Iterable[str], verdict: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import yaml
 
 from bev.datasets.atomic import atomic_write
 from bev.errors import InputError
+
+_SHORT = reprlib.Repr()  # a few lines of YAML or JSON may stand for lists that fill the memory when written out
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 3, 200, 200, 200
 
 _KINDS = {dict: "an object", list: "a list"}  # what JSON calls them
 
@@ -109,6 +113,9 @@ def one_line(error: object) -> str:
 
 
 def shorten(value: object, length: int = 60) -> str:
-    """A value as it is written in Python, cut to a number of characters."""
-    text = repr(value)
+    """A value as it is written in Python, cut to a number of characters; of large ones no more is looked at."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:
+        text = f"a huge {type(value).__name__}"  # an integer of thousands of digits, which Python doesn't write
     return text if len(text) <= length else f"{text[:length]}..."

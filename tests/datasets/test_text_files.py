@@ -75,6 +75,14 @@ def test_text_and_short_forms(tmp_path: Path) -> None:
     assert shorten("x" * 100, 5) == "'xxxx..."
 
 
+def test_what_a_few_lines_of_yaml_stand_for_is_never_written_out() -> None:
+    bomb: list = ["x"] * 9
+    for _ in range(40):
+        bomb = [bomb] * 9
+    assert shorten(bomb).startswith("[[[[...], [...], [...], ")
+    assert shorten(10**5000) == "a huge int"
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../../a", "/a", "a\\b", "a\0b", 5, None])
 def test_names_that_lead_out_of_a_folder_are_refused(name: object) -> None:
     with pytest.raises(InputError, match=r"scene\.json: .* can't be part of a file's name"):

@@ -6,14 +6,13 @@ import math
 import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bev.datasets.atomic import atomic_write
 from bev.datasets.nuscenes.classes import ATTRIBUTES, CLASSES, default_attribute
-from bev.datasets.submission_errors import SubmissionError, refuse
+from bev.datasets.submission_errors import SubmissionError, is_finite, refuse
 from bev.datasets.text_files import read_json, shorten, write_json
 from bev.geometry import inverse_transform_boxes, invert_pose
 from bev.structures.boxes import gravity_array
@@ -177,7 +176,7 @@ def _problems(submission: Any, tokens: frozenset[str]) -> Iterator[str]:
         return
     meta = submission.get("meta")
     if not isinstance(meta, dict) or not all(isinstance(meta.get(key), bool) for key in CAMERA_ONLY):
-        yield f"'meta' must say true or false for each of {', '.join(CAMERA_ONLY)}; found {meta}"
+        yield f"'meta' must say true or false for each of {', '.join(CAMERA_ONLY)}; found {shorten(meta)}"
     results = submission["results"]
     missing, unknown = tokens - results.keys(), results.keys() - tokens
     if missing:
@@ -204,24 +203,20 @@ def _record_problem(token: str, record: Any) -> str | None:
     if not isinstance(record, dict):
         return f"expected an object, found {type(record).__name__}"
     if record.get("sample_token") != token:
-        return f"its sample_token is {record.get('sample_token')!r}"
+        return f"its sample_token is {shorten(record.get('sample_token'))}"
     for key, length in _VECTOR_LENGTHS.items():
         value = record.get(key)
-        if not isinstance(value, list) or len(value) != length or not all(_finite(number) for number in value):
-            return f"{key} must be {length} finite numbers, found {value}"
+        if not isinstance(value, list) or len(value) != length or not all(is_finite(number) for number in value):
+            return f"{key} must be {length} finite numbers, found {shorten(value)}"
     if min(record["size"]) <= 0:
         return f"size must be positive (width, length, height), found {record['size']}"
     if abs(math.hypot(*record["rotation"]) - 1) > 1e-3:
         return f"rotation must be a unit quaternion (w, x, y, z), found {record['rotation']}"
     score = record.get("detection_score")
-    if not _finite(score) or not 0 <= score <= 1:
-        return f"detection_score must lie in 0..1, found {score}"
+    if not is_finite(score) or not 0 <= score <= 1:
+        return f"detection_score must lie in 0..1, found {shorten(score)}"
     if record.get("detection_name") not in CLASSES:
-        return f"unknown detection_name {record.get('detection_name')!r}"
+        return f"unknown detection_name {shorten(record.get('detection_name'))}"
     if record.get("attribute_name") not in (*ATTRIBUTES, ""):
-        return f"unknown attribute_name {record.get('attribute_name')!r}"
+        return f"unknown attribute_name {shorten(record.get('attribute_name'))}"
     return None
-
-
-def _finite(value: Any) -> TypeGuard[float]:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

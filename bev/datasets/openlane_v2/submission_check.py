@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from bev.datasets.openlane_v2.classes import AREAS, ATTRIBUTES
 from bev.datasets.openlane_v2.countries import is_country
+from bev.datasets.submission_errors import is_finite
+from bev.datasets.text_files import shorten
 
 MAX_AUTHORS = 10
 
@@ -68,13 +69,13 @@ def metadata_problems(submission: Mapping[str, Any], layout: Layout) -> Iterator
         yield f"metadata are missing: {', '.join(missing)}"
     for key in layout.texts:
         if key not in missing and not isinstance(submission[key], str):
-            yield f"{key!r} must be a text, found {submission[key]!r}"
+            yield f"{key!r} must be a text, found {shorten(submission[key])}"
     country = submission.get("country / region")
     if isinstance(country, str) and country and not is_country(country):
-        yield f"'country / region' must be a name or code of ISO 3166, such as China or CN, found {country!r}"
+        yield f"'country / region' must be a name or code of ISO 3166, such as China or CN, found {shorten(country)}"
     authors = submission.get("authors")
     if authors and not (isinstance(authors, list) and all(isinstance(author, str) for author in authors)):
-        yield f"'authors' must be a list of texts, found {authors!r}"
+        yield f"'authors' must be a list of texts, found {shorten(authors)}"
     elif authors and len(authors) > MAX_AUTHORS:
         yield f"there are {len(authors)} authors, at most {MAX_AUTHORS} are allowed"
 
@@ -99,7 +100,7 @@ def frame_problems(frame: Any, layout: Layout) -> Iterator[str]:
                 identities.append(instance["id"])
     if len(set(identities)) != len(identities):
         repeated = next(identity for identity in identities if identities.count(identity) > 1)
-        yield f"ids must be unique over all lists, {repeated} is there {identities.count(repeated)} times"
+        yield f"ids must be unique over all lists, {shorten(repeated)} is there {identities.count(repeated)} times"
     for key, (rows, columns) in layout.matrices.items():
         problem = _matrix_problem(predictions.get(key), (len(predictions[rows]), len(predictions[columns])))
         if problem:
@@ -113,17 +114,17 @@ def _instance_problem(instance: Any, kind: str, lines: Sequence[str], labels: Se
     if missing:
         return f"{', '.join(missing)} missing"
     if not isinstance(instance["id"], Integral):
-        return f"id must be an integer, found {instance['id']!r}"
+        return f"id must be an integer, found {shorten(instance['id'])}"
     for key in lines:
         problem = _points_problem(instance[key], is_box=kind == "traffic_element")
         if problem:
             return f"{key} {problem}"
     for key in labels:
         if instance[key] not in _LABELS[key]:
-            return f"{key} must lie in {_LABELS[key].start}..{_LABELS[key].stop - 1}, found {instance[key]!r}"
+            return f"{key} must lie in {_LABELS[key].start}..{_LABELS[key].stop - 1}, found {shorten(instance[key])}"
     confidence = instance["confidence"]
-    if not isinstance(confidence, Real) or not math.isfinite(confidence):
-        return f"confidence must be a finite number, found {confidence!r}"
+    if not is_finite(confidence):
+        return f"confidence must be a finite number, found {shorten(confidence)}"
     return None
 
 

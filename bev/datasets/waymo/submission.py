@@ -62,10 +62,17 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
     problems += [f"{name} is not a field" for name in fields if name not in (*REQUIRED, *OPTIONAL)]
     metadata = {**OPTIONAL, **fields}
     problems += [f"{name} must be a list" for name in _LISTS if name in fields and not isinstance(fields[name], list)]
+    problems += [f"{name} must hold no lists or objects" for name in fields if _is_nested(fields[name], name in _LISTS)]
     if not problems:
         problems = _header_problems(metadata)
     refuse(problems, f"{path} doesn't describe a submission")
     return metadata
+
+
+def _is_nested(value: Any, is_list: bool) -> bool:
+    """Whether a field has lists or objects where texts and numbers belong: a few lines of YAML make enormous ones."""
+    parts = value if is_list and isinstance(value, list) else [value]
+    return any(isinstance(part, (list, dict)) for part in parts)
 
 
 def _header_problems(metadata: Mapping[str, Any]) -> list[str]:
@@ -77,7 +84,7 @@ def _header_problems(metadata: Mapping[str, Any]) -> list[str]:
     try:
         if not problems:
             _header(metadata)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         problems.append(str(error))
     return problems
 

@@ -118,6 +118,8 @@ def _set(key: str, value: object) -> Callable[[dict], None]:
         (_set("translation", [0, 0]), "box 1: translation must be 3 finite numbers"),
         (_set("translation", [0, 0, float("nan")]), "box 1: translation must be 3 finite numbers"),
         (_set("velocity", [float("inf"), 0]), "box 1: velocity must be 2 finite numbers"),
+        (_set("velocity", [10**400, 0]), "box 1: velocity must be 2 finite numbers"),
+        (_set("detection_score", 10**400), r"box 1: detection_score must lie in 0\.\.1"),
         (_set("velocity", None), "box 1: velocity must be 2 finite numbers"),
         (_set("size", [1, 0, 1]), "box 1: size must be positive"),
         (_set("rotation", [1, 1, 0, 0]), "box 1: rotation must be a unit quaternion"),

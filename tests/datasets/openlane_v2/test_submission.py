@@ -105,6 +105,7 @@ def test_lane_segments_of_2024(tmp_path: Path) -> None:
         # What YAML makes of an unquoted NO.
         ({"country / region": False}, "'country / region' must be a text, found False"),
         ({"authors": "A. Author"}, "'authors' must be a list of texts"),
+        ({"authors": [[["A"] * 9] * 9] * 9}, r"'authors' must be a list of texts, found .{60}\.\.\."),
         ({"authors": ["A"] * 11}, "11 authors, at most 10"),
         ({"results": {}}, "at least one frame"),
         ({"results": {"a/b/c": {}}}, r"frame 'a/b/c': the key must be a tuple \(split, segment, timestamp\)"),
@@ -129,6 +130,7 @@ FRAMES: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda frame: lane(frame, points=np.zeros((4, 2))), r"points must have shape \(n, 3\)"),
     (lambda frame: lane(frame, points=np.full((4, 3), np.nan)), "points holds NaN or infinity"),
     (lambda frame: lane(frame, confidence=float("inf")), "confidence must be a finite number"),
+    (lambda frame: lane(frame, confidence=10**5000), "confidence must be a finite number, found a huge int"),
     (lambda frame: frame["traffic_element"][0].update(points=np.zeros((2, 3))), r"points must have shape \(2, 2\)"),
     (lambda frame: frame["traffic_element"][0].update(attribute=13), r"attribute must lie in 0\.\.12, found 13"),
     (lambda frame: lane(frame, id=frame["traffic_element"][0]["id"]), "ids must be unique over all lists"),

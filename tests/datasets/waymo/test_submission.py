@@ -74,6 +74,9 @@ def test_the_same_objects_give_the_same_bytes(tmp_path: Path) -> None:
         ({"authors": "A"}, "authors must be a list"),
         ({"unique_method_name": "x" * 26}, "has 26 characters"),
         ({"object_types": ["CAR"]}, "CAR is no type"),
+        ({"unique_method_name": [["x"]]}, "unique_method_name must hold no lists or objects"),
+        ({"object_types": [["CAR"]]}, "object_types must hold no lists or objects"),
+        ({"number_past_frames_exclude_current": 10**400}, "method.yaml doesn't describe a submission"),
         ({"latency_second": "fast"}, "method.yaml doesn't describe a submission"),
     ],
 )
