@@ -156,3 +156,13 @@ def test_unknown_names_are_refused() -> None:
         build_internimage("xxl")
     with pytest.raises(TypeError, match="no such setting: core_op; there are channels"):
         build_internimage("t", core_op="DCNv3")
+
+
+def test_export_without_gradients_leaves_the_batch_free() -> None:
+    model = nano(out_indices=(1, 2, 3)).eval()
+    with torch.no_grad():
+        batch = torch.export.Dim("batch", min=1, max=64)
+        program = torch.export.export(model, (torch.randn(2, 3, 128, 192),), dynamic_shapes=({0: batch},)).module()
+        images = torch.randn(5, 3, 128, 192)
+        for exported, eager in zip(program(images), model(images), strict=True):
+            torch.testing.assert_close(exported, eager, atol=1e-5, rtol=1e-4)
