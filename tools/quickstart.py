@@ -166,7 +166,7 @@ def collect_metrics(work_dir: Path) -> dict:
 def _numbers(path: Path, *needed: str) -> dict[str, float]:
     """What an evaluation or training wrote, without the metric's prefix."""
     numbers = {key.removeprefix("nuscenes/"): value for key, value in read_metrics(path).items()}
-    missing = [name for name in needed if not isinstance(numbers.get(name), (int, float))]
+    missing = [name for name in needed if name not in numbers]
     if missing:
         raise InputError(f"{path}: no number {missing[0]!r}; delete it and run again")
     return numbers

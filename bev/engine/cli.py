@@ -14,7 +14,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config import DictAction as UncheckedDictAction
 
-from bev.datasets.text_files import one_line, read_json
+from bev.datasets.text_files import TextFileError, one_line, read_json, shorten
 from bev.engine.tool_main import run_main
 
 __all__ = [
@@ -106,7 +106,12 @@ def read_metrics(path: str | Path) -> dict[str, float]:
         TextFileError: If the file holds something else.
         OSError: If it can't be read.
     """
-    return read_json(path, dict, "delete it and run again")
+    advice = "delete it and run again"
+    metrics = read_json(path, dict, advice)
+    for name, value in metrics.items():
+        if not isinstance(value, (int, float)):
+            raise TextFileError(f"{path}: {name!r} is {shorten(value)}, not a number; {advice}")
+    return metrics
 
 
 def at_least(least: int) -> Callable[[str], int]:

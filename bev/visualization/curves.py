@@ -10,6 +10,8 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 
+from bev.datasets.atomic import atomic_write
+from bev.datasets.index_io import well_formed
 from bev.datasets.text_files import TextFileError, one_line, read_text
 from bev.errors import InputError
 
@@ -50,7 +52,7 @@ def read_scalars(path: str | Path) -> tuple[list[dict], list[dict]]:
 def draw_training_curves(
     scalars: Sequence[str | Path], path: str | Path, metrics: tuple[str, ...] = ("mAP", "NDS")
 ) -> Path:
-    """Draw total loss, smoothed, and evaluation metrics over iterations as a PNG.
+    """Draw total loss, smoothed, and evaluation metrics over iterations as a PNG, written whole or not at all.
 
     Args:
         scalars: mmengine's `vis_data/scalars.json` of each start of the training, in order.
@@ -58,12 +60,20 @@ def draw_training_curves(
 
     Raises:
         TextFileError: If the file holds something else, or no loss.
+        OSError: If the picture can't be written.
     """
-    training, evaluations = read_training(scalars)
+    with well_formed(", ".join(map(str, scalars)), TextFileError, "give what a training wrote"):
+        figure = _figure(*read_training(scalars), metrics)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png")
+    return Path(path)
+
+
+def _figure(training: list[dict], evaluations: list[dict], metrics: tuple[str, ...]) -> matplotlib.figure.Figure:
     figure = matplotlib.figure.Figure(figsize=(7.5, 3.6), dpi=150, layout="constrained")
     axes = figure.subplots()
-    steps = np.array([row["step"] for row in training])
-    losses = np.array([row["loss"] for row in training], dtype=float)
+    steps = np.array([float(row["step"]) for row in training])
+    losses = np.array([float(row["loss"]) for row in training])
     marker = "o" if len(steps) == 1 else None  # a line of one point would not be seen
     axes.plot(steps, losses, color="#9ecbff", linewidth=0.8)
     axes.plot(steps, _smooth(losses), color="#1f6feb", linewidth=1.8, marker=marker, label="training loss")
@@ -74,10 +84,7 @@ def draw_training_curves(
     axes.grid(alpha=0.25)
     _draw_metrics(axes, evaluations, metrics, _iterations_per_step(training))
     figure.legend(loc="outside upper center", ncols=1 + len(metrics), frameon=False)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    return path
+    return figure
 
 
 def find_scalars(work_dir: str | Path) -> list[Path]:
@@ -95,7 +102,7 @@ def find_scalars(work_dir: str | Path) -> list[Path]:
 def _iterations_per_step(training: list[dict]) -> float:
     """What a step of an evaluation row counts: an epoch where training rows have epochs, otherwise an iteration."""
     last = training[-1]
-    return last["step"] / max(last["epoch"], 1) if "epoch" in last else 1.0
+    return float(last["step"]) / max(last["epoch"], 1) if "epoch" in last else 1.0
 
 
 def _draw_metrics(axes: Axes, evaluations: list[dict], metrics: tuple[str, ...], iterations: float) -> None:
@@ -105,7 +112,7 @@ def _draw_metrics(axes: Axes, evaluations: list[dict], metrics: tuple[str, ...],
     right = axes.twinx()
     for metric, colour in zip(metrics, ("#d1495b", "#edae49", "#66a182"), strict=False):
         values = [
-            (row["step"] * iterations, value)
+            (float(row["step"]) * iterations, float(value))
             for row in evaluations
             for key, value in row.items()
             if key.rsplit("/", 1)[-1] == metric

@@ -98,3 +98,13 @@ def test_results_without_a_note_are_said_to_be_taken_as_they_are(compare, comman
 def test_a_failing_run_stops_with_its_name(compare, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no_such_config, seed 0 failed"):
         compare.main([str(tmp_path / "no_such_config.py"), "--seeds", "0", "--work-dir", str(tmp_path)])
+
+
+@pytest.mark.parametrize("value", ["x", None, [1]])
+def test_results_that_are_no_numbers_are_named(compare, commands, tmp_path: Path, value: object) -> None:
+    arguments = ["a.py", "--seeds", "0", "--work-dir", str(tmp_path)]
+    compare.main(arguments)
+    (path,) = tmp_path.rglob("test_metrics.json")
+    path.write_text(json.dumps({"nuscenes/mAP": value, "nuscenes/NDS": 1, "nuscenes/mATE": 1}))
+    with pytest.raises(InputError, match=r"test_metrics\.json: 'nuscenes/mAP' is .*, not a number; delete it"):
+        compare.main(arguments)

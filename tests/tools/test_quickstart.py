@@ -55,7 +55,7 @@ def test_damaged_metrics_are_named(demo, tmp_path):
 
 
 def test_missing_numbers_and_logs_are_named(demo, tmp_path):
-    write(tmp_path / "test" / "test_metrics.json", {"nuscenes/NDS": 0.2, "nuscenes/mAP": "much"})
+    write(tmp_path / "test" / "test_metrics.json", {"nuscenes/NDS": 0.2})
     with pytest.raises(InputError, match=r"test_metrics\.json: no number 'mAP'; delete it and run again"):
         demo.collect_metrics(tmp_path)
     with pytest.raises(InputError, match=r"train: the training left no log"):

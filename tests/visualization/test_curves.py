@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import matplotlib.figure
@@ -9,6 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
+from bev.datasets.text_files import TextFileError
 from bev.errors import InputError
 from bev.visualization import draw_training_curves
 from bev.visualization.curves import find_scalars, read_scalars, read_training
@@ -36,7 +38,9 @@ def axes_of(rows: list[dict], folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     figures = []
     save = matplotlib.figure.Figure.savefig
     monkeypatch.setattr(
-        matplotlib.figure.Figure, "savefig", lambda figure, path: (figures.append(figure), save(figure, path))
+        matplotlib.figure.Figure,
+        "savefig",
+        lambda figure, *to, **options: (figures.append(figure), save(figure, *to, **options)),
     )
     draw_training_curves([scalars], folder / "training.png")
     return figures[0].axes
@@ -87,6 +91,35 @@ def test_a_resumed_training_is_one_curve(tmp_path) -> None:
         ("a", 10), ("a", 20), ("b", 25), ("b", 30), ("b", 35), ("b", 40), ("c", 45),
     ]  # fmt: skip
     assert [row["step"] for row in evaluations] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"loss": "x", "step": 1}, {"loss": [1, 2], "step": 1}, {"loss": 1, "step": "x"}, {"loss": 1, "step": None},
+        {"loss": 1, "step": 1, "epoch": "x"}, {"loss": 10**400, "step": 1}, {"mAP": "q", "step": 1},
+    ],
+)  # fmt: skip
+def test_rows_without_numbers_are_refused(row, tmp_path) -> None:
+    scalars = tmp_path / "scalars.json"
+    scalars.write_text("\n".join(json.dumps(entry) for entry in ({"loss": 1, "step": 1}, row, {"step": 2, "mAP": 1})))
+    with pytest.raises(TextFileError, match=r"scalars\.json: not what belongs there"):
+        draw_training_curves([scalars], tmp_path / "training.png")
+    assert not (tmp_path / "training.png").exists()
+
+
+def test_a_full_disk_leaves_the_old_picture(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "training.png"
+    path.write_bytes(b"old")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", full)
+    (tmp_path / "scalars.json").write_text('{"loss": 1, "step": 1}')
+    with pytest.raises(OSError, match=r"cannot write .*training\.png: No space left"):
+        draw_training_curves(tmp_path / "scalars.json", path)
+    assert path.read_bytes() == b"old"
 
 
 def test_the_starts_of_a_training_are_found_in_order(tmp_path) -> None:

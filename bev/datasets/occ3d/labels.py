@@ -101,10 +101,12 @@ def read_labels(path: str | os.PathLike, grid: VoxelGrid = GRID) -> OccupancyLab
     for name, array in arrays.items():
         if array.shape != grid.shape:
             raise OccupancyLabelError(f"{path}: {name} has shape {array.shape}, expected {grid.shape}")
+        if array.dtype.kind not in "biu":
+            raise OccupancyLabelError(f"{path}: {name} holds {array.dtype}, expected whole numbers")
     semantics = arrays["semantics"]
-    wrong = (semantics >= len(CLASSES)) & (semantics != UNKNOWN)
+    wrong = ((semantics < 0) | (semantics >= len(CLASSES))) & (semantics != UNKNOWN)
     if wrong.any():
-        raise OccupancyLabelError(f"{path}: label {semantics[wrong].max()} in semantics; there are 0..17 and 255")
+        raise OccupancyLabelError(f"{path}: label {semantics[wrong][0]} in semantics; there are 0..17 and 255")
     return OccupancyLabels(
         semantics.astype(np.uint8), arrays["mask_lidar"].astype(bool), arrays["mask_camera"].astype(bool), grid
     )

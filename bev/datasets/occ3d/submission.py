@@ -124,6 +124,8 @@ def _read_array(data: bytes) -> np.ndarray:
 def _problem(array: np.ndarray) -> str | None:
     if array.shape != GRID.shape:
         return f"shape {array.shape} instead of {GRID.shape}"
+    if array.dtype.kind not in "biu":
+        return f"type {array.dtype} instead of uint8"
     if array.min() < 0 or array.max() > FREE:
         return f"labels from {array.min()} to {array.max()} instead of 0 to {FREE}"
     return None

@@ -52,7 +52,7 @@ def test_missing_files_are_named(tmp_path: Path, labels: OccupancyLabels) -> Non
         read_labels(label_path(tmp_path, "scene", "gone"))
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "shape", "range", "key"])
+@pytest.mark.parametrize("damage", ["cut", "text", "shape", "range", "negative", "nan", "mask", "key"])
 def test_damaged_files_are_named(tmp_path: Path, labels: OccupancyLabels, damage: str) -> None:
     path = tmp_path / "labels.npz"
     write_labels(path, labels)
@@ -65,6 +65,12 @@ def test_damaged_files_are_named(tmp_path: Path, labels: OccupancyLabels, damage
         np.savez_compressed(path, **{name: array[:10] for name, array in arrays.items()})
     elif damage == "range":
         np.savez_compressed(path, **{**arrays, "semantics": np.full(GRID.shape, 18, dtype=np.uint8)})
+    elif damage == "negative":
+        np.savez_compressed(path, **{**arrays, "semantics": np.full(GRID.shape, -1, dtype=np.int8)})
+    elif damage == "nan":
+        np.savez_compressed(path, **{**arrays, "semantics": np.full(GRID.shape, np.nan)})
+    elif damage == "mask":
+        np.savez_compressed(path, **{**arrays, "mask_camera": np.full(GRID.shape, np.nan)})
     else:
         np.savez_compressed(path, semantics=labels.semantics)
     with pytest.raises(OccupancyLabelError, match=r"labels\.npz: "):

@@ -90,3 +90,8 @@ def test_predictions_lie_in_their_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be part of a file's name"):
         write_prediction(tmp_path / "predictions", "../escaped", np.zeros(GRID.shape, np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+def test_predictions_that_are_no_labels_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match="sample a: type float64 instead of uint8"):
+        write_prediction(tmp_path, "a", np.full(GRID.shape, np.nan))

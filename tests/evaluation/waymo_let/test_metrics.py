@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bev.evaluation.waymo_let import (
@@ -113,13 +113,12 @@ def test_order_of_frames_and_of_objects_does_not_matter(seed: int, config: Metri
     rng = np.random.default_rng(seed)
     names = rng.permutation(len(np.unique(truths["frame"])))
     expected = detection_metrics(predictions, truths, config)
+    assume(expected.true_positives.max() > 0 and expected.false_positives.max() > 0)
     renamed = [{**side, "frame": names[side["frame"]]} for side in (predictions, truths)]
     result = detection_metrics(*(shuffled(side, rng) for side in renamed), config)
     np.testing.assert_array_equal(states(result)[..., :3], states(expected)[..., :3])
     np.testing.assert_allclose(states(result), states(expected), rtol=0, atol=1e-9)
     np.testing.assert_allclose(result.APL, expected.APL, rtol=0, atol=1e-6)
-    assert expected.true_positives.max() > 0
-    assert expected.false_positives.max() > 0
 
 
 @settings(max_examples=15)
