@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bev.datasets.atomic import explained
 from bev.datasets.index_io import IndexFormatError, read_plain_pickle, write_index
 from bev.datasets.parallel import run_forked
 from bev.datasets.text_files import file_part
+from bev.errors import InputError
 
 Job = TypeVar("Job")
 
@@ -32,22 +36,28 @@ class ShardFolder:
     path: Path
 
     @classmethod
-    def of(cls, out: str | os.PathLike, stem: str, fingerprint: str) -> ShardFolder:
-        """The folder for a state of the source; parts of other states are thrown away.
+    @contextmanager
+    def of(cls, out: str | os.PathLike, stem: str, fingerprint: str) -> Iterator[ShardFolder]:
+        """The folder for a state of the source, this run's alone inside the block; parts of other states are removed.
 
         Args:
             out: Folder of the index files.
             stem: Says what is built.
             fingerprint: Changes when the parts have to be made anew.
+
+        Raises:
+            InputError: Another run has it.
+            OSError: A file beside it can't be written.
         """
         beginning = f".{stem}-"
         path = Path(out) / f"{beginning}{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}"
         # Somebody's backup may begin alike, so it takes all of the name, and the content, to tell a folder of parts.
         own = re.compile(re.escape(Path(beginning).name) + "[0-9a-f]{12}")
-        for other in path.parent.iterdir() if path.parent.is_dir() else ():
-            if other != path and own.fullmatch(other.name) and _holds_parts_alone(other):
-                shutil.rmtree(other, ignore_errors=True)
-        return cls(path)
+        with _only_run(Path(out) / f".{stem}.lock"):
+            for other in path.parent.iterdir():
+                if other != path and own.fullmatch(other.name) and _holds_parts_alone(other):
+                    shutil.rmtree(other, ignore_errors=True)
+            yield cls(path)
 
     def has(self, name: str) -> bool:
         """Whether a part is finished and readable."""
@@ -96,6 +106,34 @@ class ShardFolder:
 
     def _file(self, name: str) -> Path:
         return self.path / f"{file_part(name, self.path)}.pkl"
+
+
+@contextmanager
+def _only_run(lock: Path) -> Iterator[None]:
+    """Inside this block no other process is in it with the same file, which is gone afterwards.
+
+    A process that is killed leaves the file, which hinders nobody.
+    """
+    with explained(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken(lock) from None
+        except OSError:
+            pass  # a file system without locks
+        if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+            raise _taken(lock)  # by a run that ended between these lines, or one that started since
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _taken(lock: Path) -> InputError:
+    return InputError(f"another run is at work in {lock.parent} ({lock.name}); wait for its end, then start this again")
 
 
 def _holds_parts_alone(folder: Path) -> bool:

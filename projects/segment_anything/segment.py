@@ -69,13 +69,13 @@ def main(arguments: list[str] | None = None) -> None:
     coco = CocoImages.read(args.annotations)
     prompter = BoxPrompter.from_folder(args.sam, args.device, args.prompts_per_step)
     boxes_of = box_source(args, coco)
-    shards = ShardFolder.of(args.out.parent, args.out.stem, fingerprint(args))
-    for image in tqdm(coco.images, desc="masks", unit="image"):
-        if not shards.has(str(image["id"])):
-            shards.write(str(image["id"]), segment_image(image, args, boxes_of, prompter))
-    results = [entry for image in coco.images for entry in shards.read(str(image["id"]))]
-    write_json(args.out, results)
-    shards.remove()
+    with ShardFolder.of(args.out.parent, args.out.stem, fingerprint(args)) as shards:
+        for image in tqdm(coco.images, desc="masks", unit="image"):
+            if not shards.has(str(image["id"])):
+                shards.write(str(image["id"]), segment_image(image, args, boxes_of, prompter))
+        results = [entry for image in coco.images for entry in shards.read(str(image["id"]))]
+        write_json(args.out, results)
+        shards.remove()
     print(f"{len(results)} masks in {len(coco.images)} images: {args.out}")
     if args.evaluate:
         if "annotations" not in read_json(args.annotations):

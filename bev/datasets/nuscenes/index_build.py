@@ -57,6 +57,7 @@ def build_indexes(
     Raises:
         TablesError: tables or splits are missing or broken.
         CalibrationError: a calibration or pose that cannot be right.
+        InputError: another run is at work in the folder.
         OSError: a file could not be written; files that stood there are untouched.
     """
     splits = available_splits(root, version, splits_file)
@@ -66,14 +67,14 @@ def build_indexes(
             f'{{"split name": ["scene name", ...]}} to splits.json beside the tables, or give --splits FILE'
         )
     out = Path(root if out is None else out)
-    shards = ShardFolder.of(out, f"nuscenes_infos-{version}", _fingerprint(tables_folder(root, version)))
     names = sorted({name for scenes in splits.values() for name in scenes})
-    if not all(shards.has(name) for name in names):  # reading the tables takes minutes
-        nusc = open_tables(root, version)
-        scenes = {scene["name"]: scene for scene in nusc.scene}
-        shards.fill({name: scenes[name] for name in names}, partial(scene_entries, nusc), workers, progress)
-    summaries = [_merge(shards, out, version, split, scenes) for split, scenes in splits.items()]
-    shards.remove()
+    with ShardFolder.of(out, f"nuscenes_infos-{version}", _fingerprint(tables_folder(root, version))) as shards:
+        if not all(shards.has(name) for name in names):  # reading the tables takes minutes
+            nusc = open_tables(root, version)
+            scenes = {scene["name"]: scene for scene in nusc.scene}
+            shards.fill({name: scenes[name] for name in names}, partial(scene_entries, nusc), workers, progress)
+        summaries = [_merge(shards, out, version, split, scenes) for split, scenes in splits.items()]
+        shards.remove()
     return summaries
 
 

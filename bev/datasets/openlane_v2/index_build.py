@@ -82,6 +82,7 @@ def build_indexes(
         AnnotationError: A file is missing or wrong; names it and the field.
         CalibrationError: A calibration or pose that cannot be right.
         MissingImagesError: Images are missing, and that is not allowed.
+        InputError: Another run is at work in the folder.
         OSError: A file could not be written; files that stood there are untouched.
     """
     if subset not in FRONT_CAMERAS or layout not in FORMATS:
@@ -89,18 +90,18 @@ def build_indexes(
     root, out = Path(root), Path(root if out is None else out)
     splits = list_segments(root / f"data_dict_subset_{subset}.json")
     source: FrameSource = FramePickles(root, subset, layout) if pickles else FrameFiles(root, layout)
-    shards = ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION)
     parts = {segment: f"{segment.name}-{source.stamp(segment)}" for group in splits.values() for segment in group}
-    _fill(shards, parts, _SegmentReader(root, subset, layout, source), workers, progress)
-    absent = [path for part in parts.values() for record in shards.read(part) for path in record["missing"]]
-    if absent and not allow_missing:
+    with ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION) as shards:
+        _fill(shards, parts, _SegmentReader(root, subset, layout, source), workers, progress)
+        absent = [path for part in parts.values() for record in shards.read(part) for path in record["missing"]]
+        if absent and not allow_missing:
+            shards.remove()
+            raise MissingImagesError(_missing_message(root, absent))
+        summaries = []
+        for split, group in splits.items():
+            records = [record for segment in group for record in shards.read(parts[segment])]
+            summaries.append(_write(out, subset, layout, split, records))
         shards.remove()
-        raise MissingImagesError(_missing_message(root, absent))
-    summaries = []
-    for split, group in splits.items():
-        records = [record for segment in group for record in shards.read(parts[segment])]
-        summaries.append(_write(out, subset, layout, split, records))
-    shards.remove()
     return summaries
 
 

@@ -65,25 +65,26 @@ def build_indexes(
         ParquetError: A Parquet file can't be read, or pyarrow isn't installed.
         SegmentError: A file without frames, or with those of several segments.
         CalibrationError: A calibration or pose that can't be right.
+        InputError: Another run is at work in the folder.
         OSError: A file could not be read or written; indexes that stood there are untouched.
     """
     chosen = _choose_splits(root, layout, splits)
     if out is None and "://" in os.fspath(root):
         raise WaymoFilesError(f"{root}: say with --out where the index files of a remote data set go")
     folder = Path(root if out is None else out)
-    shards = ShardFolder.of(folder, "waymo_infos", f"{SCHEMA_VERSION}-{REVISION}")
+    with ShardFolder.of(folder, "waymo_infos", f"{SCHEMA_VERSION}-{REVISION}") as shards:
 
-    def part(file: SegmentFile) -> str:
-        whole = _part(file)
-        return whole if not skip_damaged or shards.has(whole) else f"{whole}.skipping"
+        def part(file: SegmentFile) -> str:
+            whole = _part(file)
+            return whole if not skip_damaged or shards.has(whole) else f"{whole}.skipping"
 
-    def read(file: SegmentFile) -> list[dict]:
-        return [_read(file, shards.path, skip_damaged).to_entry()]
+        def read(file: SegmentFile) -> list[dict]:
+            return [_read(file, shards.path, skip_damaged).to_entry()]
 
-    parts = {split: {part(file): file for file in files} for split, files in chosen.items()}
-    shards.fill({name: file for files in parts.values() for name, file in files.items()}, read, workers, progress)
-    summaries = [_merge(shards, folder, split, names) for split, names in parts.items()]
-    shards.remove()
+        parts = {split: {part(file): file for file in files} for split, files in chosen.items()}
+        shards.fill({name: file for files in parts.values() for name, file in files.items()}, read, workers, progress)
+        summaries = [_merge(shards, folder, split, names) for split, names in parts.items()]
+        shards.remove()
     return summaries
 
 
