@@ -11,11 +11,12 @@ tools/compare.py configs/a.py configs/b.py --seeds 0 1 2 --work-dir work_dirs/co
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from bev.engine.cli import read_metrics, run_main, seed_number
 from bev.engine.run_options import note_options, options_are_noted
@@ -88,8 +89,8 @@ def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
         cells = []
         for metric in METRICS:
             values = [run[metric] for run in runs]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{statistics.mean(values):.3f} ± {spread:.3f}")
+            spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
+            cells.append(f"{np.mean(values):.3f} ± {spread:.3f}")
         singles = " ".join(f"{run[METRICS[0]]:.3f}" for run in runs)
         lines.append(f"| {name} | {' | '.join(cells)} | {singles} |")
     return lines

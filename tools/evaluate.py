@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bev.datasets.text_files import write_json
-from bev.engine.cli import add_results, run_main
+from bev.engine.cli import add_results, at_least, positive, run_main
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -39,7 +39,7 @@ def _add_nuscenes(datasets: argparse._SubParsersAction) -> None:
     nuscenes.add_argument("--version", required=True, help="v1.0-trainval, v1.0-mini or another tables' folder")
     nuscenes.add_argument("--split", required=True, help="val, mini_val or a custom split")
     nuscenes.add_argument("--splits", metavar="FILE", help='custom splits: {"split": ["scene-0001", ...]} (JSON)')
-    nuscenes.add_argument("--range", type=float, metavar="METRES", help="cut each class's official range here")
+    nuscenes.add_argument("--range", type=positive, metavar="METRES", help="cut each class's official range here")
     nuscenes.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     nuscenes.set_defaults(run=evaluate_nuscenes)
 
@@ -57,7 +57,7 @@ def _add_waymo(datasets: argparse._SubParsersAction) -> None:
     what = waymo.add_mutually_exclusive_group()
     what.add_argument("--levels", type=int, nargs="+", choices=(1, 2), help="difficulty levels; the official ones")
     what.add_argument("--config", metavar="FILE", help="another metrics Config, in protobuf's text format")
-    waymo.add_argument("--workers", type=int, default=1, help="processes")
+    waymo.add_argument("--workers", type=at_least(1), default=1, help="processes")
     waymo.add_argument("--out", metavar="FILE", help="write all values here, as JSON")
     waymo.set_defaults(run=evaluate_waymo)
 

@@ -151,6 +151,7 @@ def read_samples(path: str | os.PathLike, *fields: str) -> dict:
         raise IndexFormatError(f"{path}: the index has no samples")
     for number, record in enumerate(content["data_list"]):
         missing = [name for name in ("token", *fields) if not isinstance(record, dict) or name not in record]
+        missing += [] if missing or isinstance(record["token"], str) else ["token that is a text"]
         if missing:
             raise IndexFormatError(
                 f"{path}: an index of {content['metainfo'].get('dataset')!r} whose entry {number} is no sample, for it "

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from pyquaternion import Quaternion
 
-from bev.datasets.image_files import ImageReadError, decode_image
+from bev.datasets.image_files import decode_image
 from bev.datasets.nuscenes.dataset import NuScenesClipDataset
 from bev.datasets.text_files import read_json, shorten
 from bev.errors import InputError
@@ -284,7 +284,7 @@ def _read_picture(path: Path, where: str) -> np.ndarray:
     """A whole picture (H, W, 3), RGB."""
     try:
         return decode_image(path.read_bytes(), str(path))[..., ::-1]
-    except (OSError, ImageReadError) as error:
+    except (OSError, ValueError) as error:  # the latter of no image, and of a name that no file has
         raise SourceError(f"{where}: {path} can't be read ({error})") from error
 
 

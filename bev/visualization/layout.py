@@ -29,7 +29,8 @@ Colour = tuple[int, int, int]
 
 
 def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image at another size, height and width in pixels."""
+    """An image at another size, height and width in pixels, at least one."""
+    size = max(size[0], 1), max(size[1], 1)
     smaller = size[1] < image.shape[1]
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 

@@ -192,6 +192,9 @@ def test_entries_that_are_no_samples_are_refused(tmp_path: Path):
         write_index(path, {"dataset": "waymo"}, entries)
         with pytest.raises(IndexFormatError, match=reason):
             read_samples(path, "timestamp")
+    write_index(path, {"dataset": "nuscenes"}, [{"token": ["a"], "timestamp": 1.0}])
+    with pytest.raises(IndexFormatError, match="entry 0 is no sample, for it has no token that is a text"):
+        read_samples(path)
     write_index(path, {"dataset": "nuscenes"}, [{"token": "a", "timestamp": 1.0}])
     assert read_samples(path, "timestamp") == read_index(path)
 

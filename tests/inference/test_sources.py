@@ -192,3 +192,9 @@ def test_times_that_are_none_are_named(tmp_path: Path, time: object) -> None:
     path = write(tmp_path, frames=[{"timestamp": time, "images": {}}])
     with pytest.raises(SourceError, match=r"calibration\.json, frame 0: 'timestamp' can't be "):
         list(read_images(path))
+
+
+def test_a_name_that_no_file_has_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, frames=[{"timestamp": 0, "images": {"front": "a\0b"}}])
+    with pytest.raises(SourceError, match=r"frame 0, camera front: .* can't be read \(embedded null byte\)"):
+        list(read_images(path))

@@ -216,6 +216,7 @@ def test_an_index_of_another_data_set(
         ("ensemble waymo --results r --out o --iou nan", "expected a number, not nan"),
         ("submit waymo --results r --metadata m --out o --shards 0", "expected a number of at least 1, not 0"),
         ("benchmark ray-iou --root r --index i --frames 0", "expected a number of at least 1, not 0"),
+        ("evaluate waymo --results r --ground-truth g --workers 0", "expected a number of at least 1, not 0"),
         ("quickstart --epochs 0", "expected a number of at least 1, not 0"),
         ("visualize nuscenes --root r --index i --score nan", "expected a number, not nan"),
     ],

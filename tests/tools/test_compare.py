@@ -100,6 +100,11 @@ def test_a_failing_run_stops_with_its_name(compare, tmp_path: Path) -> None:
         compare.main([str(tmp_path / "no_such_config.py"), "--seeds", "0", "--work-dir", str(tmp_path)])
 
 
+def test_nan_is_shown_as_such(compare) -> None:
+    runs = [{"mAP": float("nan"), "NDS": 0.5, "mATE": 1}, {"mAP": 0.1, "NDS": 0.5, "mATE": 1}]
+    assert compare.table({"a": runs})[-1] == "| a | nan ± nan | 0.500 ± 0.000 | 1.000 ± 0.000 | nan 0.100 |"
+
+
 @pytest.mark.parametrize("value", ["x", None, [1]])
 def test_results_that_are_no_numbers_are_named(compare, commands, tmp_path: Path, value: object) -> None:
     arguments = ["a.py", "--seeds", "0", "--work-dir", str(tmp_path)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bev.visualization.layout import GAP, STRIP, even, join, legend, row_sizes, title_strip
+from bev.visualization.layout import GAP, STRIP, even, fit, join, legend, row_sizes, title_strip
 
 RED, BLUE = (250, 10, 10), (10, 10, 250)
 
@@ -54,3 +54,7 @@ def test_names_stand_below_the_title_of_a_narrow_picture() -> None:
 def test_even_sides() -> None:
     assert even(np.zeros((3, 5, 3), np.uint8)).shape == (4, 6, 3)
     assert even(np.zeros((4, 6, 3), np.uint8)).shape == (4, 6, 3)
+
+
+def test_a_picture_of_one_row_keeps_it() -> None:
+    assert fit(np.zeros((1, 5000, 3), np.uint8), (0, 64)).shape == (1, 64, 3)

@@ -12,6 +12,7 @@ from bev.datasets.index_io import of_entries
 from bev.datasets.nuscenes.classes import CATEGORY_TO_CLASS, INDEX_CLASSES
 from bev.datasets.nuscenes.index_tables import ADVICE, TablesError
 from bev.geometry import pose_matrix
+from bev.geometry.poses import numbers
 
 if TYPE_CHECKING:
     from nuscenes import NuScenes
@@ -92,9 +93,10 @@ def _box_pose(record: dict) -> np.ndarray:
 
 
 def _length_width_height(record: dict) -> list[float]:
-    width, length, height = record["size"]
-    if not all(np.isfinite(size) and size > 0 for size in record["size"]):
+    sizes = numbers(record["size"], _where(record))
+    if sizes.shape != (3,) or not (np.isfinite(sizes) & (sizes > 0)).all():
         raise TablesError(f"{_where(record)}: size {record['size']} is not positive; correct or remove this record")
+    width, length, height = sizes.tolist()
     return [length, width, height]
 
 

@@ -50,8 +50,12 @@ class Shard:
 
     @classmethod
     def of_environment(cls) -> Shard:
-        """This process's part under torchrun (RANK and WORLD_SIZE), everything without it."""
-        return cls(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+        """This process's part under torchrun (RANK and WORLD_SIZE), everything without it.
+
+        Raises:
+            OccupancyLabelError: They are no numbers.
+        """
+        return cls.parse(f"{os.environ.get('RANK', 0)}/{os.environ.get('WORLD_SIZE', 1)}")
 
 
 def generate_labels(

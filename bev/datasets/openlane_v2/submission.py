@@ -101,7 +101,7 @@ def build_submission(metadata: Mapping[str, Any], content: Mapping[Any, Any], dt
     for identifier, predictions in predictions_by_frame(content).items():
         try:
             frames[identifier] = {"predictions": _converted(predictions, layout_of(predictions), np.dtype(dtype))}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise SubmissionError(f"frame {'/'.join(identifier)}: {type(error).__name__}: {error}") from error
     return {**metadata, "results": frames}
 

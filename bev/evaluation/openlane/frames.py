@@ -129,7 +129,7 @@ class FrameReader:
             OpenLaneFormatError: One is missing or not a number.
         """
         instances = self.instances(kind)
-        with suppress(KeyError, TypeError, ValueError):
+        with suppress(KeyError, OverflowError, TypeError, ValueError):
             numbers: np.ndarray = np.array([instance[key] for instance in instances], dtype=dtype)
             if numbers.ndim == 1:
                 return numbers
@@ -187,6 +187,6 @@ class FrameReader:
 def _has_number(instance: Any, key: str) -> bool:
     try:
         float(instance[key])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         return False
     return np.ndim(instance[key]) == 0

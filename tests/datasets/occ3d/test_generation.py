@@ -90,6 +90,9 @@ def test_shards_are_parts_of_the_scenes(world: Path, tmp_path: Path, monkeypatch
     for wrong in ("3/3", "1", "a/b"):
         with pytest.raises(OccupancyLabelError, match="shard"):
             Shard.parse(wrong)
+    monkeypatch.setenv("RANK", "x")
+    with pytest.raises(OccupancyLabelError, match="not 'x/4'"):
+        Shard.of_environment()
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "labels"])

@@ -180,6 +180,9 @@ def test_what_cannot_be_converted_is_named(predictions: dict[str, Any]) -> None:
     del predictions["train/00001/3"]["lane_centerline"][0]["points"]
     with pytest.raises(SubmissionError, match="frame train/00001/3: KeyError: 'points'"):
         build_submission(METADATA, predictions)
+    predictions["train/00001/3"]["lane_centerline"][0].update(points=np.zeros((2, 3)), confidence=10**400)
+    with pytest.raises(SubmissionError, match="frame train/00001/3: OverflowError"):
+        build_submission(METADATA, predictions)
     with pytest.raises(SubmissionError, match="frame 'a': expected"):
         build_submission(METADATA, {"a": {}})
     with pytest.raises(SubmissionError, match="dtype must be one of"):

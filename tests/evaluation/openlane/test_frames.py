@@ -88,3 +88,9 @@ def test_a_confidence_that_is_no_number_is_named() -> None:
     reader = FrameReader({"lane": [{"confidence": 0.5}, {"confidence": float("nan")}]}, "t", is_truth=False)
     with pytest.raises(OpenLaneFormatError, match="frame t: lane 1: 'confidence' must be a number, not NaN"):
         reader.confidences("lane")
+
+
+def test_a_confidence_beyond_floats_is_named() -> None:
+    reader = FrameReader({"lane": [{"confidence": 0.5}, {"confidence": 10**400}]}, "t", is_truth=False)
+    with pytest.raises(OpenLaneFormatError, match="frame t: lane 1: 'confidence' must be a number"):
+        reader.confidences("lane")
