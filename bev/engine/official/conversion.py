@@ -65,7 +65,7 @@ def convert_official(
         exactly once.
 
     Raises:
-        ConversionError: If the family is unknown, or keys belong to no part of it.
+        ConversionError: If the family is unknown, keys belong to no part of it, or a box branch has another shape.
     """
     vocabulary = _vocabulary(family, state_dict)
     report, own, unknown = ConversionReport(), {}, []
@@ -97,7 +97,7 @@ def export_official(state_dict: Mapping[str, Tensor], family: str, legacy_boxes:
         legacy_boxes: Whether the other side expects the boxes of mmdet3d < 1.0, as the official code does.
 
     Raises:
-        ConversionError: If the family is unknown, or it has no counterpart of a key.
+        ConversionError: If the family is unknown, it has no counterpart of a key, or a box branch has another shape.
     """
     vocabulary = _vocabulary(family, state_dict)
     box_layers = bevformer.last_box_layers(list(state_dict))
@@ -107,7 +107,7 @@ def export_official(state_dict: Mapping[str, Tensor], family: str, legacy_boxes:
         if name is None:
             raise ConversionError(f"{key} has no counterpart in the official {family} models")
         if legacy_boxes and bevformer.is_box_output(key, box_layers):
-            value = bevformer.exchange_box_convention(value)
+            value = _exchanged(key, value)
         if name == bevformer.LEVEL_EMBEDS and len(value) < bevformer.OFFICIAL_LEVELS:
             rows = value.new_zeros(bevformer.OFFICIAL_LEVELS, value.shape[1])
             rows[: len(value)] = value
@@ -116,13 +116,22 @@ def export_official(state_dict: Mapping[str, Tensor], family: str, legacy_boxes:
     return official
 
 
+def _exchanged(key: str, value: Tensor) -> Tensor:
+    """A weight or bias of a box branch's last layer in the other convention."""
+    if value.shape[:1] != bevformer.BOX_ROWS.shape:
+        raise ConversionError(
+            f"{key} has shape {list(value.shape)}, but a box has {len(bevformer.BOX_ROWS)} rows there; check the family"
+        )
+    return bevformer.exchange_box_convention(value)
+
+
 def _fold(own: dict[str, Tensor], report: ConversionReport, official: Mapping[str, Tensor], legacy_boxes: bool) -> None:
     """Change, in place, the values that mean something else in the official code."""
     box_layers = bevformer.last_box_layers(list(own)) if legacy_boxes else frozenset()
     levels = bevformer.num_levels(dict(official))
     for key, name in list(report.mapped.items()):
         if bevformer.is_box_output(name, box_layers):
-            own[name] = bevformer.exchange_box_convention(own[name])
+            own[name] = _exchanged(key, own[name])
             report.folded[key] = "box convention of mmdet3d < 1.0: rows of width and length, and of sine and cosine"
         elif key == bevformer.LEVEL_EMBEDS and len(own[name]) > levels:
             own[name] = own[name][:levels].clone()

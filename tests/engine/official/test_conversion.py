@@ -110,3 +110,10 @@ def test_backbones_of_pretraining_detectors_are_taken_and_their_heads_ignored() 
     assert set(own) == {"backbone.conv1.weight", "neck.fpn_convs.0.conv.bias"}
     assert list(report.ignored) == ["bbox_head.fcos_cls.weight"]
     assert "2 keys mapped, 0 folded, 1 ignored" in str(report)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), ()])
+def test_a_box_branch_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    official = {"pts_bbox_head.reg_branches.0.4.weight": torch.zeros(shape)}
+    with pytest.raises(ConversionError, match=r"reg_branches\.0\.4\.weight has shape \[.*\], but a box has 10 rows"):
+        convert_official(official, "bevformer")
