@@ -67,7 +67,7 @@ def check_class_counts(config: Config) -> None:
     nodes = [(f"model.heads.{name}", head) for name, head in (config.get("model") or {}).get("heads", {}).items()]
     counts = [found for where, head in nodes if head.get("type") in OBJECT_HEADS for found in _counts(head, where)]
     for key in DATA_KEYS:
-        for dataset in _with_classes((config.get(key) or {}).get("dataset")):
+        for dataset in _with_classes(config.get(key)):
             for where, count in counts:
                 if count != len(dataset["classes"]):
                     raise InputError(
