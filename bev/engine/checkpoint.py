@@ -160,7 +160,7 @@ def load_weights(
     module = cast(nn.Module, module.module) if is_model_wrapper(module) else module
     own = {key: value for key, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
     entry, weights = _select_entry(content, label, prefer_ema)
-    weights = _unwrap(_tensors(weights, label), own)
+    weights = _unwrap(_tensors(weights, label, any(value.is_meta for value in own.values())), own)
     prefix = _find_prefix(weights, own, label) if prefix is None else prefix
     selection = _Selection(weights, prefix, (ignore,) if isinstance(ignore, str) else tuple(ignore))
     report = selection.compare(own, f"{label} [{entry}]" if entry else label)
@@ -301,13 +301,20 @@ def _select_entry(content: Any, label: str, prefer_ema: bool) -> tuple[str, Mapp
     raise CheckpointError(f"{label} has no weights under {known}; it has {', '.join(map(str, content))}")
 
 
-def _tensors(weights: Mapping[Any, Any], label: str) -> dict[str, torch.Tensor]:
-    """The tensors among the values, all of them dense numbers in memory, under names that are texts."""
+def _tensors(weights: Mapping[Any, Any], label: str, may_lack_values: bool = False) -> dict[str, torch.Tensor]:
+    """The tensors among the values, all of them dense, under names that are texts.
+
+    Args:
+        weights: By name.
+        label: What messages call their file.
+        may_lack_values: Whether shapes are all that is wanted: those of the device meta have no values.
+    """
     tensors = {key: value for key, value in weights.items() if isinstance(value, torch.Tensor)}
     for key, value in tensors.items():
         if not isinstance(key, str):
             raise CheckpointError(f"{label}: a weight is named {shorten(key)}, which is no text; save a state dict")
-        if value.layout is not torch.strided or value.is_nested or value.is_quantized or value.is_meta:
+        lacks_values = value.is_meta and not may_lack_values
+        if value.layout is not torch.strided or value.is_nested or value.is_quantized or lacks_values:
             raise CheckpointError(
                 f"{label}: weight {key} is sparse, nested, quantised or without values; save it as a dense tensor"
             )
@@ -382,7 +389,7 @@ def _check_values(weights: Mapping[str, torch.Tensor], own: Mapping[str, torch.T
     for key, value in weights.items():
         if own[key].is_floating_point() and not value.is_floating_point():
             raise CheckpointError(f"{source}: {key} is {value.dtype}, but the model's is {own[key].dtype}")
-        if value.is_floating_point() and value.isnan().any():
+        if value.is_floating_point() and not value.is_meta and value.isnan().any():
             raise CheckpointError(f"{source}: {key} holds NaN; take a checkpoint from before its training diverged")
 
 

@@ -364,6 +364,13 @@ def test_strange_weights_are_refused_and_change_nothing(weights, spoil, message:
     assert_loaded(model, before)
 
 
+def test_shapes_alone_fit_a_model_of_shapes(weights) -> None:
+    with torch.device("meta"):
+        model = TwoLayers()
+    report = load_weights(model, {key: value.to("meta") for key, value in weights.items()}, strict=True)
+    assert len(report.loaded) == len(weights)
+
+
 def test_weights_without_a_name_are_refused(weights, tmp_path: Path) -> None:
     torch.save({**weights, 5: torch.zeros(1)}, tmp_path / "a.pth")
     with pytest.raises(CheckpointError, match=r"a\.pth: a weight is named 5, which is no text"):
