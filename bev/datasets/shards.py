@@ -96,9 +96,9 @@ class ShardFolder:
         """Stores a finished part, atomically."""
         write_index(self._file(name), {"part": name}, entries)
 
-    def read(self, name: str) -> list[dict]:
-        """The entries of a finished part."""
-        return read_plain_pickle(self._file(name))["data_list"]
+    def read(self, names: Iterable[str]) -> list[dict]:
+        """The entries of finished parts, one part after the other."""
+        return [entry for name in names for entry in read_plain_pickle(self._file(name))["data_list"]]
 
     def remove(self) -> None:
         """Deletes all parts."""

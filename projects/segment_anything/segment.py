@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         for image in tqdm(coco.images, desc="masks", unit="image"):
             if not shards.has(str(image["id"])):
                 shards.write(str(image["id"]), segment_image(image, args, boxes_of, prompter))
-        results = [entry for image in coco.images for entry in shards.read(str(image["id"]))]
+        results = shards.read(str(image["id"]) for image in coco.images)
         write_json(args.out, results)
         shards.remove()
     print(f"{len(results)} masks in {len(coco.images)} images: {args.out}")

@@ -19,9 +19,13 @@ SMALL_LANES = {
 }
 
 
-def small_backbone(name: str) -> dict[str, tuple[int, ...]]:
-    """Overrides that make the backbone of a config of this name small, where it can be made so."""
-    return {"model.backbone.depths": (1, 1, 1, 1)} if "internimage" in name else {}
+def small_backbone(name: str) -> dict[str, Any]:
+    """Overrides that make the backbone of a config of this name small, where it can be made so.
+
+    None of its few blocks is dropped, which would leave a stage without gradient.
+    """
+    small = {"model.backbone.depths": (1, 1, 1, 1), "model.backbone.drop_path_rate": 0.0}
+    return small if "internimage" in name else {}
 
 
 def build_optim_wrapper(model: torch.nn.Module, config: Config) -> OptimWrapper:

@@ -24,7 +24,7 @@ def test_parts_come_back_and_go(tmp_path: Path) -> None:
     with ShardFolder.of(tmp_path, "index", "a1") as shards:
         assert shards.has("part")
         assert not shards.has("other")
-        assert shards.read("part") == [{"token": "x"}]
+        assert shards.read(["part"]) == [{"token": "x"}]
         shards.remove()
     assert not list(tmp_path.iterdir())
 
@@ -63,7 +63,7 @@ def test_filling_makes_what_is_missing(tmp_path: Path) -> None:
         shards.write("b", [{"token": "old"}])
         for workers in (1, 2):
             shards.fill({"a": 1, "b": 2, "c": 3}, lambda job: [{"token": job}], workers, progress)
-        assert [shards.read(name) for name in "abc"] == [[{"token": 1}], [{"token": "old"}], [{"token": 3}]]
+        assert shards.read("abc") == [{"token": 1}, {"token": "old"}, {"token": 3}]
     assert totals == [2, 0]
 
 

@@ -18,6 +18,7 @@ import pytest
 from tool_runs import load_tool
 
 import bev
+from bev.engine.cli import DictAction
 from bev.engine.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -175,7 +176,9 @@ def test_tools_take_what_the_documents_say(
     assert not [word for word in paths if not (ROOT / word).exists()]
     overrides, config = getattr(options, "cfg_options", None), getattr(options, "config", None)
     if isinstance(overrides, list):  # tools/compare.py hands them on as they are
-        overrides = dict(override.split("=", 1) for override in overrides)
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+        overrides = parser.parse_args(["--cfg-options", *overrides]).cfg_options
     if overrides:
         bev.register_all()
         known = str(config) if str(config).endswith(".py") else USUAL_CONFIG

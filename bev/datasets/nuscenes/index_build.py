@@ -79,7 +79,7 @@ def build_indexes(
 
 
 def _merge(shards: ShardFolder, out: Path, version: str, split: str, scenes: list[str]) -> NuScenesIndexSummary:
-    data_list = [entry for name in scenes for entry in shards.read(name)]
+    data_list = shards.read(scenes)
     for position, entry in enumerate(data_list):
         entry["sample_idx"] = position
     categories = {name: label for label, name in enumerate(INDEX_CLASSES)}

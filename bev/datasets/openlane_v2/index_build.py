@@ -93,14 +93,14 @@ def build_indexes(
     parts = {segment: f"{segment.name}-{source.stamp(segment)}" for group in splits.values() for segment in group}
     with ShardFolder.of(out, f"openlane_v2-{subset}-{layout}", SCHEMA_VERSION) as shards:
         _fill(shards, parts, _SegmentReader(root, subset, layout, source), workers, progress)
-        absent = [path for part in parts.values() for record in shards.read(part) for path in record["missing"]]
+        absent = [path for record in shards.read(parts.values()) for path in record["missing"]]
         if absent and not allow_missing:
             shards.remove()
             raise MissingImagesError(_missing_message(root, absent))
-        summaries = []
-        for split, group in splits.items():
-            records = [record for segment in group for record in shards.read(parts[segment])]
-            summaries.append(_write(out, subset, layout, split, records))
+        summaries = [
+            _write(out, subset, layout, split, shards.read(parts[segment] for segment in group))
+            for split, group in splits.items()
+        ]
         shards.remove()
     return summaries
 

@@ -125,7 +125,7 @@ def _read(file: SegmentFile, cache_dir: Path, skip_damaged: bool) -> Segment:
 
 
 def _merge(shards: ShardFolder, out: Path, split: str, parts: Iterable[str]) -> WaymoIndexSummary:
-    entries = [entry for part in parts for entry in shards.read(part)]
+    entries = shards.read(parts)
     segments = [Segment.from_entry(entry) for entry in entries]
     path = out / f"waymo_infos_{split}.pkl"
     write_index(path, {"dataset": "waymo", "split": split, "categories": dict(TYPES)}, entries)
