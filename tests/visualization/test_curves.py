@@ -118,7 +118,7 @@ def test_a_full_disk_leaves_the_old_picture(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", full)
     (tmp_path / "scalars.json").write_text('{"loss": 1, "step": 1}')
     with pytest.raises(OSError, match=r"cannot write .*training\.png: No space left"):
-        draw_training_curves(tmp_path / "scalars.json", path)
+        draw_training_curves([tmp_path / "scalars.json"], path)
     assert path.read_bytes() == b"old"
 
 
