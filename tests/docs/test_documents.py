@@ -176,9 +176,8 @@ def test_tools_take_what_the_documents_say(
     assert not [word for word in paths if not (ROOT / word).exists()]
     overrides, config = getattr(options, "cfg_options", None), getattr(options, "config", None)
     if isinstance(overrides, list):  # tools/compare.py hands them on as they are
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--cfg-options", nargs="+", action=DictAction)
-        overrides = parser.parse_args(["--cfg-options", *overrides]).cfg_options
+        words = (override.split("=", 1) for override in overrides)
+        overrides = {key: DictAction._parse_iterable(value) for key, value in words}
     if overrides:
         bev.register_all()
         known = str(config) if str(config).endswith(".py") else USUAL_CONFIG

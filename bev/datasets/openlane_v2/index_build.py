@@ -82,8 +82,7 @@ def build_indexes(
         AnnotationError: A file is missing or wrong; names it and the field.
         CalibrationError: A calibration or pose that cannot be right.
         MissingImagesError: Images are missing, and that is not allowed.
-        InputError: Another run is at work in the folder.
-        OSError: A file could not be written; files that stood there are untouched.
+        InputError, OSError: Another run is at work in the folder, or a file can't be written; older ones are untouched.
     """
     if subset not in FRONT_CAMERAS or layout not in FORMATS:
         raise InputError(f"subset is A or B and layout {' or '.join(FORMATS)}, not {subset!r} and {layout!r}")
