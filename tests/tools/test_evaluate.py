@@ -208,6 +208,10 @@ def test_lanes_that_cannot_be_evaluated(lanes: tuple[str, str], occupancy: Path)
     write_index(Path(index).with_name("bare.pkl"), content["metainfo"], content["data_list"])
     with pytest.raises(IndexFormatError, match=r"1 frames have no annotation to judge by, such as train/00000/"):
         main(["openlane_v2", "--index", str(Path(index).with_name("bare.pkl")), "--predictions", file])
+    del content["data_list"][1]["lane_topology"]
+    write_index(Path(index).with_name("cut.pkl"), content["metainfo"], content["data_list"])
+    with pytest.raises(IndexFormatError, match=r"cut\.pkl: not what belongs there \(KeyError: 'lane_topology'\)"):
+        main(["openlane_v2", "--index", str(Path(index).with_name("cut.pkl")), "--predictions", file])
     predictions = pickle.loads(Path(file).read_bytes())
     first = content["data_list"][0]["token"]
     Path(file).write_bytes(pickle.dumps({**predictions, first: [predictions[first]]}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bev.datasets.index_io import IndexFormatError, read_index
+from bev.datasets.index_io import IndexFormatError, read_index, well_formed
 from bev.datasets.openlane_v2.devkit_format import annotation_of
 from bev.datasets.openlane_v2.submission import identifier_of, predictions_by_frame, read_submission
 from bev.datasets.submission_errors import SubmissionError
@@ -21,7 +21,7 @@ def read_frames(index: str | Path, predictions: str | Path) -> tuple[Frames, Fra
         predictions: Predictions by token as `OpenLaneMetric` writes them, or a submission.
 
     Raises:
-        IndexFormatError: It is no such index, or has frames without annotation.
+        IndexFormatError: It is no such index, or has frames without annotation or with one that is none.
         SubmissionError: The other file cannot be read, or lacks frames.
     """
     content = read_index(Path(index))
@@ -30,14 +30,17 @@ def read_frames(index: str | Path, predictions: str | Path) -> tuple[Frames, Fra
         raise IndexFormatError(
             f"{index}: not an index of OpenLane-V2's centrelines; make it with tools/create_data.py openlane_v2"
         )
-    bare = [record["token"] for record in records if record["lane_topology"] is None]
+    with well_formed(str(index)):
+        topologies = {record["token"]: record["lane_topology"] for record in records}
+    bare = [token for token, topology in topologies.items() if topology is None]
     if bare:
         raise IndexFormatError(f"{index}: {len(bare)} frames have no annotation to judge by, such as {bare[0]}")
     found = predictions_by_frame(read_submission(predictions))
-    missing = [record["token"] for record in records if identifier_of(record["token"]) not in found]
+    missing = [token for token in topologies if identifier_of(token) not in found]
     if missing:
         raise SubmissionError(
-            f"{predictions}: no prediction for {len(missing)} of {len(records)} frames of {index}, such as {missing[0]}"
+            f"{predictions}: no prediction for {len(missing)} of {len(topologies)} frames of {index}, such as "
+            f"{missing[0]}"
         )
-    truths = {record["token"]: annotation_of(record["lane_topology"]) for record in records}
+    truths = {token: annotation_of(topology, f"{index}, frame {token}") for token, topology in topologies.items()}
     return truths, {token: found[identifier_of(token)] for token in truths}
