@@ -41,7 +41,7 @@ def knows_derivatives(op: str, *tensors: Tensor) -> bool:
     if has_tangent(*tensors):
         raise NotImplementedError(f"bev_ops.{op} has no forward-mode derivative; take torch.func.vjp or backward()")
     # What is traced doesn't tell which transform is at work. Where that wants gradients, tracing fails, and
-    # torch.compile runs what calls it as it is, unless it is to be one graph.
+    # torch.compile runs what calls it as it is, unless it is to be one graph; before torch 2.14 that is an error.
     if torch.compiler.is_compiling() or not is_transformed() or not torch.is_grad_enabled():
         return True
     kinds = [transform.key() for transform in torch._C._functorch.get_interpreter_stack() or ()]

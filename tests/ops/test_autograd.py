@@ -12,6 +12,7 @@ from bev_ops._autograd import alert_not_deterministic
 from op_cases import random_bca, random_dcnv3, random_msda
 from torch import Tensor
 
+TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
 compiled = pytest.mark.skipif(backends()["dcnv3"]["cpu"] != "compiled", reason="the operators are not compiled")
 
 
@@ -77,7 +78,8 @@ def test_gradients_by_transforms(op: str):
     torch.testing.assert_close(torch.vmap(gradient)(torch.stack([x, x])), torch.stack([expected, expected]))
     several = torch.func.grad(lambda x: torch.vmap(loss)(x).sum())(torch.stack([x, x]))
     torch.testing.assert_close(several, torch.stack([expected, expected]))
-    torch.testing.assert_close(torch.compile(gradient, backend="aot_eager")(x), expected)
+    if TORCH >= (2, 14):  # before, torch.compile doesn't fall back to what it can't trace
+        torch.testing.assert_close(torch.compile(gradient, backend="aot_eager")(x), expected)
 
 
 @compiled
