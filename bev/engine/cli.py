@@ -22,6 +22,7 @@ __all__ = [
     "NARROWEST",
     "DictAction",
     "add_experiment_arguments",
+    "add_results",
     "at_least",
     "device",
     "finite",

@@ -127,17 +127,17 @@ class BEVFormerEncoder(nn.Module):
         self.level_embeds = nn.Parameter(torch.empty(num_levels, embed_dims))
         self.camera_embeds = nn.Parameter(torch.empty(num_cameras, embed_dims))
         self._init_embeddings(embedding_std, embedding_std if view_std is None else view_std, query_init)
-        spatial_options = (
-            num_levels, num_points_spatial, num_pillar_points, dropout, initial_step, height_focus,
-        )  # fmt: skip
         self.layers = nn.ModuleList(
             BEVFormerLayer(
                 TemporalSelfAttention(embed_dims, num_heads, num_points_temporal, dropout, value_projections),
-                SpatialCrossAttention(embed_dims, num_heads, *spatial_options),
+                SpatialCrossAttention(
+                    embed_dims, num_heads, num_levels, num_points_spatial, num_pillar_points, dropout,
+                    initial_step, height_focus,
+                ),
                 FeedForward(embed_dims, feedforward_channels, dropout),
             )
             for _ in range(num_layers)
-        )
+        )  # fmt: skip
         self.can_bus_mlp = _can_bus_mlp(can_bus_dims, embed_dims) if can_bus_dims else None
         pillars = self.grid.pillar_points(num_pillar_points)
         self.register_buffer("pillar_points", pillars, persistent=False)
