@@ -25,7 +25,7 @@ test_evaluator = val_evaluator
 
 # Frames of one scene show the same roads: many scenes of one frame teach more than few long ones. The length is counted
 # in iterations, so that more scenes take no more time.
-iterations = 3200
+iterations = 4800
 train_cfg = dict(_delete_=True, type="IterBasedTrainLoop", max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     _base_.param_scheduler[0],
